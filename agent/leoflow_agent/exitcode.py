@@ -1,0 +1,15 @@
+"""The exit codes of the agent, in one table: they are the verdict that always arrives.
+
+0 is success and 1 to 99 are the task's own. Codes from 128 up are 128 + the signal's number.
+"""
+
+SUCCESS = 0
+USER_FAILURE = 1
+SKIPPED = 99
+WORKLOAD_INVALID = 120
+IMPORT_FAILED = 121
+RESULT_INVALID = 122
+TIMED_OUT = 124
+TERMINATED = 125
+AGENT_FAILED = 126
+SIGNAL_BASE = 128

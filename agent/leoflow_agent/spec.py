@@ -1,0 +1,224 @@
+"""What a DAG is once it is built: the contract between the builder and the control plane.
+
+Pure data, standard library only. Nothing here reads files or checks what a user wrote; that
+happens at the edges, where pydantic validates JSON against these very types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+
+Json = Any
+TriggerRule = Literal[
+    "all_success",
+    "all_failed",
+    "all_done",
+    "one_success",
+    "one_failed",
+    "none_failed",
+    "none_failed_min_one_success",
+    "always",
+]
+
+_STRICT = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A JSON value written in the DAG itself."""
+
+    value: Json
+    kind: Literal["value"] = "value"
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class XCom:
+    """A value that an upstream task leaves behind."""
+
+    task_id: str
+    key: str = "return_value"
+    kind: Literal["xcom"] = "xcom"
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list of which at least one item is an XCom."""
+
+    items: tuple[Argument, ...]
+    kind: Literal["list"] = "list"
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class DictOf:
+    """A mapping of which at least one value is an XCom."""
+
+    items: Mapping[str, Argument]
+    kind: Literal["dict"] = "dict"
+    __pydantic_config__ = _STRICT
+
+
+Argument = Value | XCom | ListOf | DictOf
+
+
+def xcoms(argument: Argument) -> Iterator[XCom]:
+    """Yield every XCom inside ``argument``, in the order in which it was written."""
+    if isinstance(argument, XCom):
+        yield argument
+    elif isinstance(argument, ListOf):
+        for item in argument.items:
+            yield from xcoms(item)
+    elif isinstance(argument, DictOf):
+        for item in argument.items.values():
+            yield from xcoms(item)
+
+
+@dataclass(frozen=True)
+class PythonAction:
+    """Call a function of the project.
+
+    ``function`` is None for a task of dag.py: it is then found by its task_id in the DAG
+    that the module defines, so that functions nested in the DAG function work as well.
+    """
+
+    module: str
+    function: str | None = None
+    args: tuple[Argument, ...] = ()
+    kwargs: Mapping[str, Argument] = field(default_factory=dict)
+    kind: Literal["python"] = "python"
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class BashAction:
+    """Run a command with bash; the last line of its stdout is the return value.
+
+    Exactly one of ``command`` and ``python`` is given: with ``python`` the function is
+    called first and returns the command.
+    """
+
+    command: str | None = None
+    python: PythonAction | None = None
+    environment: Mapping[str, Argument] = field(default_factory=dict)
+    kind: Literal["bash"] = "bash"
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class HttpAction:
+    """Send one HTTP request; the body of the answer is the return value.
+
+    ``inline`` runs in the control plane and pays no container, ``pod`` runs in a container
+    like any other task.
+    """
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, Argument] = field(default_factory=dict)
+    query: Mapping[str, Argument] = field(default_factory=dict)
+    body: Argument | None = None
+    timeout_seconds: float = 30.0
+    success_codes: tuple[int, ...] = (200, 201, 202, 203, 204, 206)
+    execution_mode: Literal["inline", "pod"] = "inline"
+    kind: Literal["http_api"] = "http_api"
+    __pydantic_config__ = _STRICT
+
+
+Action = PythonAction | BashAction | HttpAction
+
+
+@dataclass(frozen=True)
+class Quantities:
+    """Amounts of CPU (thousandths of a core) and memory (bytes); None where nothing is said."""
+
+    cpu_millis: int | None = None
+    memory_bytes: int | None = None
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a task asks for (``requests``, both set) and may not exceed (``limits``)."""
+
+    requests: Quantities
+    limits: Quantities = Quantities()
+    __pydantic_config__ = _STRICT
+
+    @property
+    def memory_limit_bytes(self) -> int | None:
+        """The memory at which the task is killed: its limit, else its request."""
+        return self.limits.memory_bytes or self.requests.memory_bytes
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where in the project a task is written."""
+
+    file: str
+    line: int
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One task as written: what it does, what it waits for, and what it needs."""
+
+    task_id: str
+    action: Action
+    resources: Resources
+    source: Source
+    upstream_task_ids: tuple[str, ...] = ()
+    trigger_rule: TriggerRule = "all_success"
+    retries: int = 0
+    retry_delay_seconds: float = 300.0
+    execution_timeout_seconds: float | None = None
+    artifacts: bool = False
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class DagSpec:
+    """A whole DAG. ``tasks`` are in topological order and their task_ids are unique."""
+
+    dag_id: str
+    python_version: str
+    tasks: tuple[TaskSpec, ...]
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    params: Mapping[str, Json] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    schema_version: Literal[1] = 1
+    __pydantic_config__ = _STRICT
+
+    def task(self, task_id: str) -> TaskSpec:
+        """Return the task called ``task_id``; KeyError if the DAG has none."""
+        for task in self.tasks:
+            if task.task_id == task_id:
+                return task
+        raise KeyError(task_id)
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """A built image. ``digest`` is the manifest's, or None where the engine has none to tell."""
+
+    reference: str
+    digest: str | None
+    platform: str
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class BuiltDag:
+    """The dag.json beside a project: the DAG and the image that it was built into."""
+
+    spec: DagSpec
+    image: ImageRef
+    schema_version: Literal[1] = 1
+    __pydantic_config__ = _STRICT
