@@ -13,3 +13,8 @@ TIMED_OUT = 124
 TERMINATED = 125
 AGENT_FAILED = 126
 SIGNAL_BASE = 128
+
+
+def own(code: int) -> int:
+    """Return ``code`` where a task may leave with it, else the plain user failure."""
+    return code if 0 < code < WORKLOAD_INVALID and code != SKIPPED else USER_FAILURE

@@ -70,6 +70,7 @@ class Workload(TypedDict):
     """One try, handed to the agent in the environment variable LEOFLOW_WORKLOAD.
 
     ``endpoint`` is ``unix:PATH`` or ``http://HOST:PORT``. ``inputs`` None: ask INPUTS_PATH.
+    ``fresh_interpreter``: the DAG declares PYTHON* variables, which only a new interpreter obeys.
     """
 
     protocol: int
@@ -78,6 +79,7 @@ class Workload(TypedDict):
     context: TaskContext
     job: Job
     inputs: Inputs | None
+    fresh_interpreter: bool
     execution_timeout_seconds: float | None
     grace_seconds: float
     heartbeat_seconds: float
@@ -120,7 +122,7 @@ class Report(TypedDict):
 
 
 class Acknowledgement(TypedDict):
-    """Everything up to and including ``ack`` is durable. ``terminate`` says why to stop, or None."""
+    """All events up to ``ack`` are durable. ``terminate`` says why to stop, or None."""
 
     ack: int
     terminate: str | None

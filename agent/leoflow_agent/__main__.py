@@ -1,0 +1,62 @@
+"""The process that a container starts: start the task's process first, then look after it.
+
+Every import and every instruction here delays user code, so modules that the interpreter has
+loaded anyway (posix, sys, time) stand in for os, and each process imports its own half after
+the fork.
+"""
+
+import posix
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from leoflow_agent.wire import Workload
+
+AGENT_FOLDER = __file__.rpartition("/")[0].rpartition("/")[0] or "."
+WORKLOAD_VARIABLE = b"LEOFLOW_WORKLOAD"
+
+
+def main() -> int:
+    """Run the try that LEOFLOW_WORKLOAD describes and return the process's exit code."""
+    agent_up = time.time()
+    sys.path.insert(0, AGENT_FOLDER)
+    from leoflow_agent import compactjson, exitcode
+
+    try:
+        workload: Any = compactjson.loads(posix.environ.pop(WORKLOAD_VARIABLE).decode())
+        posix.unsetenv(WORKLOAD_VARIABLE)
+    except (KeyError, ValueError) as error:
+        posix.write(2, f"leoflow agent: LEOFLOW_WORKLOAD cannot be read: {error!r}\n".encode())
+        return exitcode.WORKLOAD_INVALID
+    if len(sys.argv) > 1:
+        from leoflow_agent import child
+
+        return child.run(workload, *map(int, sys.argv[1:]))
+    return start(workload, agent_up)
+
+
+def start(workload: "Workload", agent_up: float) -> int:
+    """Fork the task's process off before any thread or connection exists, then supervise it."""
+    stdout, stderr, messages, inputs = posix.pipe(), posix.pipe(), posix.pipe(), posix.pipe()
+    pid = posix.fork()
+    if pid == 0:
+        from leoflow_agent import child
+
+        posix.dup2(stdout[1], 1)
+        posix.dup2(stderr[1], 2)
+        for unused in (*stdout, *stderr, messages[0], inputs[1]):
+            posix.close(unused)
+        posix._exit(child.begin(workload, messages[1], inputs[0]))
+    for unused in (stdout[1], stderr[1], messages[1], inputs[0]):
+        posix.close(unused)
+    from leoflow_agent import supervisor
+
+    pipes = (stdout[0], stderr[0], messages[0], inputs[1])
+    return supervisor.supervise(workload, pid, pipes, agent_up)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

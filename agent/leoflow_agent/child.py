@@ -1,0 +1,252 @@
+"""The task's own process: find the user's code, call it, hand its result to the supervisor.
+
+Everything that user code can break is in this process and nothing else is. Imports nothing
+that user code does not need itself before that code runs.
+"""
+
+import _signal
+import builtins
+import posix
+import sys
+import time
+
+from leoflow_agent import compactjson, exitcode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    from leoflow_agent.wire import Inputs, Workload
+
+ENTERED, XCOM, FINISHED = b"E", b"X", b"F"
+
+
+class Verdict(Exception):
+    """The end of a try that is not user code's own exception."""
+
+    def __init__(self, exit_code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
+        self.reason = reason
+
+
+class Messages:
+    """The pipe to the supervisor: frames of a kind (1 byte), a length (4 bytes) and JSON."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def send(self, kind: bytes, document: str) -> None:
+        """Write one frame, whole."""
+        body = document.encode()
+        frame = kind + len(body).to_bytes(4, "big") + body
+        while frame:
+            frame = frame[posix.write(self._fd, frame) :]
+
+
+def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
+    """Enter the child's half after the fork: in this interpreter, or in a fresh one."""
+    posix.setsid()
+    if not workload["fresh_interpreter"]:
+        return run(workload, messages_fd, inputs_fd)
+    for fd in (messages_fd, inputs_fd):
+        posix.set_inheritable(fd, True)
+    main = sys.modules["__main__"].__file__ or ""
+    environment = dict(posix.environ)
+    document = compactjson.dumps({**workload, "token": ""})
+    environment[b"LEOFLOW_WORKLOAD"] = document.encode()
+    command = [sys.executable, main, str(messages_fd), str(inputs_fd)]
+    posix.execve(sys.executable, command, environment)
+    return None
+
+
+def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
+    """Run the task, tell the supervisor how it ended, and return the exit code."""
+    for fd in (messages_fd, inputs_fd):
+        posix.set_inheritable(fd, False)
+    messages = Messages(messages_fd)
+    left = None
+    try:
+        result = _perform(workload, messages, inputs_fd)
+        left = time.time()
+        if result is not None:
+            messages.send(XCOM, _xcom(result, workload))
+        state, reason, exit_code = "success", None, exitcode.SUCCESS
+    except Verdict as verdict:
+        state, reason, exit_code = "failed", verdict.reason, verdict.exit_code
+        sys.stderr.write("leoflow: " + reason + "\n")
+    except SystemExit as leave:
+        state, reason, exit_code = _left_by_exit(leave.code)
+    except BaseException as error:
+        from leoflow_agent import failure
+
+        reason, exit_code = failure.describe(error), exitcode.USER_FAILURE
+        state = "failed"
+        failure.show(error)
+    left = left or time.time()
+    _wind_up()
+    finished = {"state": state, "reason": reason, "exit_code": exit_code, "left": left}
+    messages.send(FINISHED, compactjson.dumps(finished))
+    return exit_code
+
+
+def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object:
+    job = workload["job"]
+    import_started = time.time()
+    _prepare_interpreter()
+    function = _load(job["module"], job["function"], workload) if job["module"] else None
+    inputs = workload["inputs"] or _read_inputs(inputs_fd)
+    moments = {"import_started": import_started, "entered": time.time()}
+    messages.send(ENTERED, compactjson.dumps(moments))
+    if job["kind"] == "http_api":
+        from leoflow_agent import http_task
+
+        assert inputs["request"] is not None
+        return http_task.send(inputs["request"])
+    result = _call(function, inputs, workload) if function else job["command"]
+    if job["kind"] == "bash":
+        _become_bash(result, inputs["environment"])
+    return result
+
+
+def _prepare_interpreter() -> None:
+    """Give user code the interpreter that it would have without the agent's flags."""
+    import leoflow  # noqa: F401 - from the agent's own folder, whatever the project shadows
+
+    agent_folder = sys.path.pop(0)
+    dag_folder = posix.environ[b"LEOFLOW_DAG_FOLDER"].decode()
+    site_folder = posix.environ.get(b"LEOFLOW_SITE_FOLDER", b"").decode()
+    if site_folder not in sys.path and site_folder:
+        sys.path.append(site_folder)
+    sys.path.insert(0, dag_folder)
+    sys.path.append(agent_folder)
+    posix.chdir(dag_folder)
+    if posix.environ.get(b"LEOFLOW_SITE_HAS_PTH"):
+        import site
+
+        site.addsitedir(site_folder)
+    sys.argv[:] = [dag_folder + "/task"]
+    sys.modules["__main__"] = type(sys)("__main__")
+    if not hasattr(builtins, "exit"):
+        builtins.exit = builtins.quit = _exit  # type: ignore[assignment]
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _exit(code: object = None) -> "NoReturn":
+    """The site module's exit(), which an interpreter without site lacks."""
+    raise SystemExit(code)
+
+
+def _load(module: str, function: "str | None", workload: "Workload") -> "Callable[..., Any]":
+    task_id = workload["context"]["task_id"]
+    try:
+        namespace: Any = __import__(module, fromlist=["*"])
+        if function is None:
+            from leoflow.registry import function_of
+
+            return function_of(task_id)
+        found = getattr(namespace, function)
+        return getattr(found, "function", found)  # type: ignore[no-any-return]
+    except BaseException as error:
+        from leoflow_agent import failure
+
+        failure.show(error)
+        reason = f"module '{module}' could not be imported: {failure.describe(error)}"
+        raise Verdict(exitcode.IMPORT_FAILED, reason) from None
+
+
+def _read_inputs(fd: int) -> "Inputs":
+    chunks: list[bytes] = []
+    while True:
+        chunk = posix.read(fd, 65536)
+        if not chunk:
+            return compactjson.loads(b"".join(chunks).decode())  # type: ignore[return-value]
+        chunks.append(chunk)
+
+
+def _call(function: "Callable[..., Any]", inputs: "Inputs", workload: "Workload") -> object:
+    kwargs = inputs["kwargs"]
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_argcount + code.co_kwonlyargcount > len(inputs["args"]):
+        from leoflow_agent import context
+
+        kwargs = {**context.injected(function, inputs, workload["context"]), **kwargs}
+    result = function(*inputs["args"], **kwargs)
+    if hasattr(result, "__await__"):
+        import asyncio
+
+        result = asyncio.run(_awaited(result))
+    return result
+
+
+async def _awaited(result: "Any") -> object:
+    return await result
+
+
+def _become_bash(command: object, variables: "dict[str, str]") -> "NoReturn":
+    if not isinstance(command, str):
+        kind = type(command).__name__
+        raise Verdict(
+            exitcode.RESULT_INVALID,
+            f"a bash task's function has to return the command as a str, it returned '{kind}'",
+        )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python ignores SIGPIPE, and what is ignored stays ignored in the program that follows.
+    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    import os
+
+    os.environ.update(variables)
+    try:
+        os.execvp("bash", ["bash", "-c", command])
+    except OSError as error:
+        raise Verdict(
+            exitcode.IMPORT_FAILED, f"bash cannot be started: {error.strerror}; is it in the image?"
+        ) from None
+
+
+def _xcom(value: object, workload: "Workload") -> str:
+    task_id, limit = workload["context"]["task_id"], workload["xcom_limit_bytes"]
+    try:
+        document = compactjson.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        from leoflow_agent import failure
+
+        where = failure.first_not_json(value)
+        raise Verdict(
+            exitcode.RESULT_INVALID,
+            f"the return value of task '{task_id}' is not JSON: {where or error}; return numbers, "
+            "strings, lists and dicts with str keys, or write a file and return its name",
+        ) from None
+    if len(document) > limit:
+        raise Verdict(
+            exitcode.RESULT_INVALID,
+            f"the return value of task '{task_id}' is {len(document)} bytes of JSON, the limit is "
+            f"{limit}; write it to a file or a store and return where it is",
+        )
+    return '{"key":"return_value","value":' + document + "}"
+
+
+def _left_by_exit(code: object) -> "tuple[str, str | None, int]":
+    if code is None or code == 0:
+        return "success", None, exitcode.SUCCESS
+    if isinstance(code, int):
+        return "failed", f"user code left with sys.exit({code})", exitcode.own(code)
+    sys.stderr.write(str(code) + "\n")
+    return "failed", f"user code left with sys.exit({str(code)!r})", exitcode.USER_FAILURE
+
+
+def _wind_up() -> None:
+    """Do what the end of an interpreter owes to user code, without tearing the heap down."""
+    try:
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading._shutdown()
+        import atexit
+
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException as error:
+        posix.write(2, f"leoflow: while the task's process ended: {error!r}\n".encode())

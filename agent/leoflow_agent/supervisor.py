@@ -1,0 +1,109 @@
+"""The process that looks after the task's process: PID 1 of the container.
+
+One thread and one poll loop: it waits for signals, for what the task prints and says, and for
+the control plane, and never for one of them alone.
+"""
+
+import _signal
+import posix
+import select
+import time
+
+from leoflow_agent import exitcode
+from leoflow_agent.outbox import Outbox
+from leoflow_agent.reporter import PATIENCE_SECONDS, Reporter
+from leoflow_agent.task import Task
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from leoflow_agent.wire import Workload
+
+FORWARDED = (_signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGWINCH)
+ENDING = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT)
+
+
+def supervise(
+    workload: "Workload", pid: int, pipes: "tuple[int, int, int, int]", agent_up: float
+) -> int:
+    """Look after process ``pid`` until it has ended and the control plane knows.
+
+    ``pipes`` are this side's ends: stdout, stderr, messages, inputs. Returns the exit code.
+    """
+    outbox = Outbox()
+    signals = _listen_to_signals()
+    outbox.add("started", f'"agent_up":{agent_up:.6f}')
+    return Supervisor(workload, Task(workload, pid, pipes, outbox), outbox, signals).run()
+
+
+def _listen_to_signals() -> int:
+    """Turn signals into bytes on a pipe and return its reading end."""
+    reading, writing = posix.pipe()
+    posix.set_blocking(reading, False)
+    posix.set_blocking(writing, False)
+    _signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for signal in (_signal.SIGCHLD, *FORWARDED, *ENDING):
+        _signal.signal(signal, lambda *_: None)
+    return reading
+
+
+class Supervisor:
+    """The poll loop between the task and the reporter."""
+
+    def __init__(self, workload: "Workload", task: Task, outbox: Outbox, signals: int) -> None:
+        self._task = task
+        self._outbox = outbox
+        self._signals = signals
+        self._reporter = Reporter(workload, outbox)
+        self._give_up_at = 0.0
+
+    def run(self) -> int:
+        """Loop until the verdict is delivered, refused, or nobody came for it."""
+        self._task.reap()
+        while True:
+            now = time.monotonic()
+            self._reporter.pump(now)
+            self._obey(now)
+            if self._task.over and self._delivered(now):
+                return self._task.exit_code
+            self._wait(now)
+
+    def _obey(self, now: float) -> None:
+        if self._reporter.inputs is not None:
+            self._task.give_inputs(self._reporter.inputs)
+            self._reporter.inputs = None
+        if self._reporter.terminate:
+            self._task.stop(exitcode.TERMINATED, self._reporter.terminate, now)
+        self._task.keep_deadlines(now)
+
+    def _delivered(self, now: float) -> bool:
+        if not self._outbox or self._reporter.refused:
+            return True
+        self._give_up_at = self._give_up_at or now + PATIENCE_SECONDS
+        if now < self._give_up_at:
+            return False
+        posix.write(2, b"leoflow agent: the control plane did not come back for the verdict\n")
+        return True
+
+    def _wait(self, now: float) -> None:
+        poll = select.poll()
+        poll.register(self._signals, select.POLLIN)
+        for fd, interest in self._task.interests():
+            poll.register(fd, interest)
+        channel = self._reporter.channel
+        if channel.busy:
+            poll.register(*channel.interest())
+        seconds = min(self._reporter.seconds_to_wait(now), self._task.seconds_to_wait(now))
+        for fd, _ in poll.poll(max(seconds, 0.0) * 1000):
+            if fd == self._signals:
+                self._heed_signals(now)
+            elif not self._task.take(fd) and channel.busy and fd == channel.interest()[0]:
+                self._reporter.advance(now)
+
+    def _heed_signals(self, now: float) -> None:
+        for signal in posix.read(self._signals, 4096):
+            if signal == _signal.SIGCHLD:
+                self._task.reap()
+            elif signal in ENDING:
+                self._task.stop(exitcode.TERMINATED, f"stopped by signal {signal}", now)
+            else:
+                self._task.signal(signal)

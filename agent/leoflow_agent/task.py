@@ -1,0 +1,191 @@
+"""The task's process seen from outside: its output, its messages, its end and its deadlines.
+
+Turns them into events in the outbox; does not talk to the control plane.
+"""
+
+import _signal
+import posix
+import select
+import time
+
+from leoflow_agent import compactjson, exitcode
+from leoflow_agent.child import ENTERED, FINISHED, XCOM
+from leoflow_agent.stream import Stream
+from leoflow_agent.verdict import judge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from leoflow_agent.outbox import Outbox
+    from leoflow_agent.wire import Workload
+
+HEADER_BYTES = 5
+LONGEST_WAIT_SECONDS = 3600.0
+
+
+class Task:
+    """One process and all that it started."""
+
+    def __init__(
+        self, workload: "Workload", pid: int, pipes: "tuple[int, int, int, int]", outbox: "Outbox"
+    ) -> None:
+        self.over = False
+        self.exit_code = exitcode.AGENT_FAILED
+        self._workload = workload
+        self._pid = pid
+        self._outbox = outbox
+        self._stdout = Stream("stdout", pipes[0], 1, outbox)
+        self._stderr = Stream("stderr", pipes[1], 2, outbox)
+        self._open = {pipes[0]: self._stdout.read, pipes[1]: self._stderr.read}
+        self._open[pipes[2]] = self._read_messages
+        self._messages, self._inputs = pipes[2], pipes[3]
+        posix.set_blocking(self._messages, False)
+        posix.set_blocking(self._inputs, False)
+        self._frames = b""
+        self._input = b""
+        self._told: dict[str, Any] | None = None
+        self._stopped: tuple[int, str] | None = None
+        self._kill_at: float | None = None
+        limit = workload["execution_timeout_seconds"]
+        self._deadline = None if limit is None else time.monotonic() + limit
+        if workload["inputs"] is not None:
+            posix.close(self._inputs)
+
+    def interests(self) -> "list[tuple[int, int]]":
+        """Return the descriptors to poll, each with its events."""
+        found = [(fd, select.POLLIN) for fd in self._open]
+        if self._input:
+            found.append((self._inputs, select.POLLOUT))
+        return found
+
+    def take(self, fd: int) -> bool:
+        """Serve ``fd``, which polled ready; False if it is none of this task's."""
+        if fd in self._open:
+            if self._open[fd]() is False:
+                del self._open[fd]
+            return True
+        if fd == self._inputs and self._input:
+            self._write_inputs()
+            return True
+        return False
+
+    def give_inputs(self, document: bytes) -> None:
+        """Hand the inputs that the process waits for to it, as fast as it reads them."""
+        self._input = document
+        self._write_inputs()
+
+    def seconds_to_wait(self, now: float) -> float:
+        """Return how long the poll loop may sleep before a deadline has to be kept."""
+        if self.over:
+            return LONGEST_WAIT_SECONDS
+        due = [at for at in (self._deadline, self._kill_at) if at is not None]
+        return max(min(due) - now, 0.0) if due else LONGEST_WAIT_SECONDS
+
+    def keep_deadlines(self, now: float) -> None:
+        """Stop a task that ran out of its time, kill one that ran out of its grace."""
+        if self.over:
+            return
+        if self._deadline is not None and now >= self._deadline:
+            limit = self._workload["execution_timeout_seconds"]
+            self._deadline = None
+            reason = f"timed out: it ran longer than execution_timeout_seconds = {limit:g}"
+            self.stop(exitcode.TIMED_OUT, reason, now)
+        if self._kill_at is not None and now >= self._kill_at:
+            self._kill_at = None
+            self.signal(_signal.SIGKILL)
+
+    def stop(self, exit_code: int, reason: str, now: float) -> None:
+        """End the task: SIGTERM now, SIGKILL after the grace. The first reason given stays."""
+        if self._stopped is None and not self.over:
+            self._stopped = (exit_code, reason)
+            self._deadline = None
+            self._kill_at = now + self._workload["grace_seconds"]
+            self.signal(_signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the task's process group."""
+        for send in (posix.killpg, posix.kill):
+            try:
+                send(self._pid, number)
+                return
+            except OSError:
+                continue
+
+    def reap(self) -> None:
+        """Collect every process that has ended; as PID 1 that includes orphans."""
+        while True:
+            try:
+                pid, status = posix.waitpid(-1, posix.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._pid:
+                self._end(status)
+
+    def _end(self, wait_status: int) -> None:
+        left = time.time()
+        self.signal(_signal.SIGKILL)
+        while self._read_messages():
+            pass
+        self._stdout.finish()
+        self._stderr.finish()
+        self._open.clear()
+        self._input = b""
+        kind = self._workload["job"]["kind"]
+        state, reason, self.exit_code = judge(kind, wait_status, self._told, self._stopped)
+        if kind == "bash" and state == "success":
+            state, reason = self._push_last_line()
+        if self._told is not None:
+            left = self._told["left"]
+        said = "null" if reason is None else compactjson.quote(reason)
+        self._outbox.finish(
+            f'"state":"{state}","reason":{said},"exit_code":{self.exit_code},"left":{left:.6f}'
+        )
+        self.over = True
+
+    def _push_last_line(self) -> "tuple[str, str | None]":
+        value = compactjson.quote(self._stdout.last_line.decode("utf-8", "replace"))
+        limit = self._workload["xcom_limit_bytes"]
+        if len(value) > limit:
+            self.exit_code = exitcode.RESULT_INVALID
+            return "failed", (
+                f"the last line of stdout is the return value, and its {len(value)} bytes of JSON "
+                f"are over the limit of {limit}; write it to a file and print where it is"
+            )
+        if self._stdout.last_line:
+            self._outbox.add("xcom", f'"key":"return_value","value":{value}')
+        return "success", None
+
+    def _read_messages(self) -> "bool | None":
+        try:
+            chunk = posix.read(self._messages, 262144)
+        except BlockingIOError:
+            return None
+        self._frames += chunk
+        while len(self._frames) >= HEADER_BYTES:
+            end = HEADER_BYTES + int.from_bytes(self._frames[1:HEADER_BYTES], "big")
+            if len(self._frames) < end:
+                break
+            self._heed(self._frames[:1], self._frames[HEADER_BYTES:end].decode())
+            self._frames = self._frames[end:]
+        return bool(chunk)
+
+    def _heed(self, kind: bytes, document: str) -> None:
+        if kind == ENTERED:
+            self._outbox.add("entered", document[1:-1])
+        elif kind == XCOM:
+            self._outbox.add("xcom", document[1:-1])
+        elif kind == FINISHED:
+            self._told = compactjson.loads(document)  # type: ignore[assignment]
+
+    def _write_inputs(self) -> None:
+        try:
+            self._input = self._input[posix.write(self._inputs, self._input) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._input = b""
+        if not self._input:
+            posix.close(self._inputs)
