@@ -46,7 +46,7 @@ class Channel:
         self._deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
         self.busy = True
         if self._socket is not None and self._was_closed():
-            self._hang_up()
+            self.close()
         if self._socket is None:
             self._connect()
 
@@ -93,7 +93,7 @@ class Channel:
             return None
         self.busy = False
         if not keep:
-            self._hang_up()
+            self.close()
         return status, bytes(body[:length])
 
     def _head(self, head: bytes) -> "tuple[int, int, bool]":
@@ -141,11 +141,12 @@ class Channel:
             return True
 
     def _failed(self, reason: str) -> ChannelError:
-        self._hang_up()
+        self.close()
         self.busy = False
         return ChannelError(reason)
 
-    def _hang_up(self) -> None:
+    def close(self) -> None:
+        """Hang up; the next request opens a new connection."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -1,0 +1,47 @@
+# Every target does its own set-up from a bare checkout.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/
+ENGINE ?= auto
+export LEOFLOW_TEST_HOME ?= $(CURDIR)/.leoflow
+
+.PHONY: demo test test-long lint bench schema clean
+
+demo: $(VENV)/.ready
+	@if docker version >/dev/null 2>&1; then base-images/install-tools; fi
+	$(RUN)leoflow run examples/02-weather
+
+test: $(VENV)/.ready lint
+ifeq ($(ENGINE),none)
+	$(RUN)python -m pytest --engine=none
+else
+	base-images/install-tools
+	$(RUN)python tests/private_engine.py -- $(RUN)python -m pytest
+endif
+
+test-long: $(VENV)/.ready
+	base-images/install-tools
+	$(RUN)python tests/private_engine.py -- $(RUN)python -m pytest -m "long or not long"
+
+lint: $(VENV)/.ready
+	$(RUN)ruff check
+	$(RUN)ruff format --check
+	$(RUN)mypy
+	$(RUN)lint-imports
+
+bench: $(VENV)/.ready
+	base-images/install-tools
+	$(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart
+
+schema: $(VENV)/.ready
+	$(RUN)python -m leoflow_builder.schema
+
+clean:
+	rm -rf $(VENV) .leoflow
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "leoflow needs Python 3.11 or later, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)python -m pip install --quiet --upgrade pip
+	$(RUN)python -m pip install --quiet --editable . --group dev
+	@touch $@

@@ -1,0 +1,1 @@
+"""The command ``leoflow``: may import everything, is imported by nothing."""

@@ -1,0 +1,62 @@
+"""The entry of the command ``leoflow``. Subcommands are loaded by name, each when it is called.
+
+Imports neither builder nor control plane, so that ``leoflow --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import version
+
+import click
+
+SUBCOMMANDS = {
+    "build": "Build a project into an image and a dag.json.",
+    "init": "Make a new project that builds and runs as it is.",
+    "lock": "Write leoflow.lock: exact versions and hashes of the dependencies.",
+    "run": "Run a project's DAG once, every try in a fresh container.",
+    "validate": "Check a project and list everything that is wrong with it.",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module = importlib.import_module(f"leoflow_cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], SUBCOMMANDS, n=1)
+            if close:
+                error.message += f" Did you mean '{close[0]}'?"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(SUBCOMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("leoflow"), prog_name="leoflow")
+def cli() -> None:
+    """Airflow-style DAGs: one slim image per DAG, one fresh container per task try."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    from leoflow_cli.outcome import guarded
+
+    sys.exit(guarded(cli))
