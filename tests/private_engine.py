@@ -18,7 +18,7 @@ from types import FrameType
 
 from engine import client
 from engine.daemon import Engine
-from engine.debian import install_engine
+from engine.debian import install_engine, require_root
 from engine.report import EngineUnavailable, say
 
 WITHOUT = "Start one, or leave the container tests out: make test ENGINE=none"
@@ -65,7 +65,8 @@ def _run(command: list[str], kept: Engine) -> int:
 
 @contextmanager
 def _private_engine(folder: Path) -> Iterator[dict[str, str]]:
-    with _one_at_a_time(folder.with_suffix(".lock")):
+    require_root()
+    with _one_at_a_time(_lock_beside(folder)):
         install_engine()
         engine = Engine(folder)
         engine.stop()  # what a killed run left
@@ -76,6 +77,10 @@ def _private_engine(folder: Path) -> Iterator[dict[str, str]]:
             _ignore_signals()
             say("stopping the private dockerd and deleting its data")
             engine.stop()
+
+
+def _lock_beside(folder: Path) -> Path:
+    return folder.with_name("leoflow-engine.lock")
 
 
 @contextmanager
@@ -106,9 +111,11 @@ def _run_and_wait(command: list[str], environment: dict[str, str]) -> int:
 
 def _keep(kept: Engine) -> int:
     if not kept.answers():
-        install_engine()
-        kept.stop()
-        kept.start(dies_with_parent=False)
+        require_root()
+        with _one_at_a_time(_lock_beside(kept.folder)):
+            install_engine()
+            kept.stop()
+            kept.start(dies_with_parent=False)
     lines = [f"export {k}={shlex.quote(v)}" for k, v in kept.environment().items()]
     (kept.folder / "env.sh").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(*lines, sep="\n")

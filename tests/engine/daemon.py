@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ BRIDGE = Path("/sys/class/net/docker0")
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
 CONTAINERD_CONFIG = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+Process = subprocess.Popen[bytes]
 ENGINE_CONFIG = {"features": {"containerd-snapshotter": True}}
 
 
@@ -44,6 +46,9 @@ class Engine:
         return client.settings_for(self.host, self.folder)
 
     def answers(self) -> bool:
+        """Tell whether this engine runs; one in another user's folder is not ours."""
+        if not self.folder.is_dir() or self.folder.stat().st_uid != os.geteuid():
+            return False
         return client.answers({**os.environ, "DOCKER_HOST": self.host})
 
     def start(self, *, dies_with_parent: bool) -> None:
@@ -51,10 +56,10 @@ class Engine:
         self._make_folder()
         self._note_bridge()
         say(f"starting a private dockerd in {self.folder}")
-        self._spawn("containerd", self._containerd_arguments(), dies_with_parent)
-        self._wait("containerd", (self.folder / "containerd.sock").exists)
-        self._spawn("dockerd", self._dockerd_arguments(), dies_with_parent)
-        self._wait("dockerd", self.answers)
+        containerd = self._spawn("containerd", self._containerd_arguments(), dies_with_parent)
+        self._wait("containerd", containerd, (self.folder / "containerd.sock").exists)
+        dockerd = self._spawn("dockerd", self._dockerd_arguments(), dies_with_parent)
+        self._wait("dockerd", dockerd, self.answers)
         say(f"it answers at {self.host}")
 
     def stop(self) -> None:
@@ -100,7 +105,7 @@ class Engine:
             f"--pidfile={self.folder / 'docker.pid'}",
         ]
 
-    def _spawn(self, name: str, arguments: list[str], dies_with_parent: bool) -> None:
+    def _spawn(self, name: str, arguments: list[str], dies_with_parent: bool) -> Process:
         with (self.folder / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(
                 [name, *arguments],
@@ -111,11 +116,12 @@ class Engine:
                 preexec_fn=_die_with_parent if dies_with_parent else None,
             )
         (self.folder / f"{name}.started").write_text(str(child.pid), encoding="ascii")
+        return child
 
-    def _wait(self, name: str, is_up: Callable[[], bool]) -> None:
+    def _wait(self, name: str, process: Process, is_up: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not is_up():
-            if self._pid(name) is None or time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 log = (self.folder / f"{name}.log").read_text(errors="replace").splitlines()
                 raise EngineUnavailable("\n".join([f"{name} did not start:", *log[-15:]]))
             time.sleep(0.1)
@@ -145,10 +151,8 @@ class Engine:
 
 
 def _reap(pid: int) -> None:
-    try:
+    with suppress(ChildProcessError):  # started by an earlier command
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass  # started by an earlier command
 
 
 def _die_with_parent() -> None:

@@ -24,11 +24,17 @@ DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 APT = Path("/etc/apt")
 
 
+def require_root() -> None:
+    """Refuse to go on as a user who can neither install nor start an engine."""
+    if os.geteuid() != 0:
+        raise EngineUnavailable("no Docker engine with buildx answers, and only root can start one")
+
+
 def install_engine() -> None:
     """Install what a private engine needs, unless it is there."""
     if _engine_is_installed():
         return
-    _require_root_and_apt()
+    _require_apt()
     with tempfile.TemporaryDirectory(prefix="leoflow-apt-") as folder:
         apt = Apt.copied_to(Path(folder))
         say("reading the package lists")
@@ -98,11 +104,9 @@ def _is_new_enough(version: str) -> bool:
     return found is not None and int(found[1]) >= OLDEST_MAJOR
 
 
-def _require_root_and_apt() -> None:
+def _require_apt() -> None:
     if shutil.which("apt-get") is None:
         raise EngineUnavailable("no Docker engine answers, and without apt-get none is installed")
-    if os.geteuid() != 0:
-        raise EngineUnavailable("no Docker engine answers, and only root can install one")
 
 
 def _add_newer_suite(apt: Apt) -> None:

@@ -1,0 +1,51 @@
+"""Writes a folder as the tar of an image layer: the same files give the same bytes.
+
+Names are sorted, times and owners fixed. It compresses nothing.
+"""
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+# Every file's time: late enough for zip archives, whose calendar begins in 1980, in any time zone.
+LAYER_TIME = 315_619_200
+
+
+def write_layer(root: Path, target: Path, owners: Mapping[str, int] | None = None) -> str:
+    """Write a tar of all that is below `root` and return its digest, `sha256:...`.
+
+    `owners` maps paths to the uid and gid of what lies there; everything else is root's.
+    """
+    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
+        for path in _sorted_below(root):
+            _add(archive, path, path.relative_to(root).as_posix(), owners or {})
+    with target.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def set_times(root: Path) -> None:
+    """Give everything below a folder the time that it has in the layer."""
+    for path in _sorted_below(root):
+        os.utime(path, (LAYER_TIME, LAYER_TIME), follow_symlinks=False)
+
+
+def _sorted_below(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        yield path
+        if path.is_dir() and not path.is_symlink():
+            yield from _sorted_below(path)
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str, owners: Mapping[str, int]) -> None:
+    entry = archive.gettarinfo(path, name)
+    entry.mtime = LAYER_TIME
+    entry.uid = entry.gid = owners.get(name, 0)
+    entry.uname = entry.gname = ""
+    entry.mode = 0o777 if entry.issym() else entry.mode & 0o1777
+    if entry.isreg():
+        with path.open("rb") as content:
+            archive.addfile(entry, content)
+    else:
+        archive.addfile(entry)
