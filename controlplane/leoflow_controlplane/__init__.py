@@ -1,0 +1,1 @@
+"""What may run, what runs and what happened. Knows images and specs, never projects or builds."""

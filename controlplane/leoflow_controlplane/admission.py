@@ -1,0 +1,79 @@
+"""Whether a run may start as it was asked for. Pure; says everything that is wrong at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from leoflow_agent.inline_cap import check_inline_duration
+
+from leoflow_controlplane.error import RunRefused
+from leoflow_controlplane.inputs import needed_xcoms
+from leoflow_controlplane.model import RunRequest
+from leoflow_controlplane.setting import Settings
+
+
+def admit(request: RunRequest, settings: Settings) -> None:
+    """Raise RunRefused with one line for each thing that is wrong with ``request``."""
+    problems = [
+        *check_inline_duration(request.spec, settings.inline_http_max_seconds),
+        *_check_date(request.logical_date),
+        *_check_conf(request, settings),
+        *_check_selection(request, settings),
+    ]
+    if problems:
+        raise RunRefused("\n".join(problems))
+
+
+def _check_date(logical_date: str | None) -> Iterator[str]:
+    if logical_date is None:
+        return
+    try:
+        known = datetime.fromisoformat(logical_date).tzinfo is not None
+    except ValueError:
+        known = False
+    if not known:
+        yield (
+            f"logical date '{logical_date}' is not ISO 8601 with an offset. "
+            "Write it like '2026-01-31T00:00:00+00:00'."
+        )
+
+
+def _check_conf(request: RunRequest, settings: Settings) -> Iterator[str]:
+    try:
+        size = len(json.dumps([request.conf, dict(request.spec.params)], allow_nan=False))
+    except (TypeError, ValueError) as error:
+        yield f"conf is not JSON: {error}."
+        return
+    if size > settings.conf_limit_bytes:
+        yield (
+            f"conf and params are {size} bytes of JSON, more than the limit of "
+            f"{settings.conf_limit_bytes}. Pass large values as a file of the project."
+        )
+
+
+def _check_selection(request: RunRequest, settings: Settings) -> Iterator[str]:
+    names = [task.task_id for task in request.spec.tasks]
+    if request.task_id is None:
+        if request.inputs:
+            yield "inputs are given, but no task to run alone. Name one with --task."
+        return
+    if request.task_id not in names:
+        yield (
+            f"DAG '{request.spec.dag_id}' has no task '{request.task_id}'. "
+            f"It has: {', '.join(names)}."
+        )
+        return
+    inputs = request.inputs or {}
+    needed = {name for name, _ in needed_xcoms(request.spec.task(request.task_id).action)}
+    for name in sorted(set(inputs) - needed):
+        known = ", ".join(sorted(needed)) or "none"
+        yield f"task '{request.task_id}' reads nothing from '{name}'. It reads from: {known}."
+    for name in sorted(needed - set(inputs)):
+        example = json.dumps({name: "…"}, ensure_ascii=False)
+        yield f"task '{request.task_id}' reads from '{name}'. Give its value: --input '{example}'."
+    for name, value in inputs.items():
+        size = len(json.dumps(value))
+        if size > settings.xcom_limit_bytes:
+            yield f"the input '{name}' is {size} bytes, over the limit {settings.xcom_limit_bytes}."

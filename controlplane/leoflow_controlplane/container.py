@@ -1,0 +1,119 @@
+"""The container of a try as the body of the engine's create call. Pure: talks to no engine."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any, NamedTuple
+
+from leoflow_agent.spec import Resources
+
+from leoflow_controlplane.executor.protocol import Launch
+from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.workload import encode_workload
+
+USER = "65532:65532"
+SOCKET_FOLDER = "/run/leoflow"
+ARTIFACTS_FOLDER = "/artifacts"
+PIDS_LIMIT = 4096
+MAX_CPU_SHARES = 262144
+LABEL_INSTANCE = "leoflow.instance"
+LABEL_HOME = "leoflow.home"
+
+_LOG = {"Type": "json-file", "Config": {"max-size": "16m", "max-file": "1"}}
+
+
+class ContainerSite(NamedTuple):
+    """What all containers of one control-plane process have in common.
+
+    ``socket_folder`` None: agents reach the control plane over the network, where
+    ``extra_hosts`` may have to tell them the way.
+    """
+
+    home_id: str
+    instance_id: str
+    socket_folder: str | None
+    network: str = "bridge"
+    extra_hosts: tuple[str, ...] = ()
+
+
+def make_container(launch: Launch, site: ContainerSite) -> dict[str, Any]:
+    """Give the body of ``POST /containers/create``; the image's own entry point is the agent.
+
+    Raises LaunchFailed when the workload is too long for one environment variable.
+    """
+    return {
+        "Image": launch.image,
+        "User": USER,
+        "Env": _environment(launch),
+        "Labels": make_labels(launch.key, site),
+        "HostConfig": {
+            **make_resources(launch.task.resources),
+            "Mounts": _mounts(launch, site),
+            "NetworkMode": site.network,
+            "ExtraHosts": list(site.extra_hosts),
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "PidsLimit": PIDS_LIMIT,
+            "LogConfig": _LOG,
+            "Init": False,
+            "AutoRemove": False,
+        },
+    }
+
+
+def container_name(key: TryKey, home_id: str) -> str:
+    """Name the container of a try: always the same for the same try, and for no other."""
+    digest = hashlib.sha256("\0".join((home_id, *map(str, key))).encode()).hexdigest()[:12]
+    words = [key.dag_id, key.task_id, *([] if key.map_index < 0 else [str(key.map_index)])]
+    readable = re.sub(r"[^a-z0-9_.]+", "-", "-".join(words).lower()).strip("-._")[:40]
+    return "-".join(filter(None, ("leoflow", readable, str(key.try_number), digest)))
+
+
+def make_labels(key: TryKey, site: ContainerSite) -> dict[str, str]:
+    """Label a container so that it can be found again without any other record."""
+    return {
+        LABEL_HOME: site.home_id,
+        LABEL_INSTANCE: site.instance_id,
+        "leoflow.dag_id": key.dag_id,
+        "leoflow.run_id": key.run_id,
+        "leoflow.task_id": key.task_id,
+        "leoflow.map_index": str(key.map_index),
+        "leoflow.try_number": str(key.try_number),
+    }
+
+
+def make_resources(resources: Resources) -> dict[str, int]:
+    """Translate a task's resources: a CPU request is a share by the kubelet's formula, only a
+    CPU limit is a quota, and no swap is added to the memory."""
+    settings = {}
+    if resources.requests.cpu_millis is not None:
+        shares = resources.requests.cpu_millis * 1024 // 1000
+        settings["CpuShares"] = min(max(2, shares), MAX_CPU_SHARES)
+    if resources.limits.cpu_millis is not None:
+        settings["NanoCpus"] = resources.limits.cpu_millis * 1_000_000
+    memory = resources.memory_limit_bytes
+    if memory is not None:
+        settings["Memory"] = settings["MemorySwap"] = memory
+    return settings
+
+
+def _environment(launch: Launch) -> list[str]:
+    variables = dict(launch.environment)
+    if launch.artifacts is not None:
+        variables["LEOFLOW_ARTIFACTS"] = ARTIFACTS_FOLDER
+    variables["LEOFLOW_WORKLOAD"] = encode_workload(launch.workload)
+    return [f"{name}={value}" for name, value in variables.items()]
+
+
+def _mounts(launch: Launch, site: ContainerSite) -> list[dict[str, Any]]:
+    mounts = []
+    if site.socket_folder is not None:
+        mounts.append(_bind(site.socket_folder, SOCKET_FOLDER, read_only=True))
+    if launch.artifacts is not None:
+        mounts.append(_bind(str(launch.artifacts), ARTIFACTS_FOLDER, read_only=False))
+    return mounts
+
+
+def _bind(source: str, target: str, *, read_only: bool) -> dict[str, Any]:
+    return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}

@@ -1,0 +1,40 @@
+"""Every error that the control plane raises on purpose. Messages are for people."""
+
+from __future__ import annotations
+
+
+class ControlPlaneError(Exception):
+    """Something that the control plane refuses or cannot do; the text says what to do about it."""
+
+
+class RunRefused(ControlPlaneError):
+    """A run was asked for that must not start."""
+
+
+class DatabaseUnusable(ControlPlaneError):
+    """The state file cannot be used by this version of leoflow."""
+
+
+class IllegalTransition(ControlPlaneError):
+    """A state was to be changed in a way that the model does not have."""
+
+
+class Unauthorized(ControlPlaneError):
+    """A token is unknown, or bound to another agent."""
+
+
+class Stale(ControlPlaneError):
+    """A report came from a try that is over."""
+
+
+class LaunchFailed(ControlPlaneError):
+    """A try could not be started. ``transient``: the same launch may work a moment later."""
+
+    def __init__(self, reason: str, *, transient: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.transient = transient
+
+
+class ExecutorUnusable(ControlPlaneError):
+    """The place where tries are to run cannot be reached or used at all."""

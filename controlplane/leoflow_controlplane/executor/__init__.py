@@ -1,0 +1,1 @@
+"""Where tries run: one protocol, one module per place. No executor decides what may run."""

@@ -1,0 +1,94 @@
+"""Fill the values of upstream tasks into what a task was written with. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from leoflow_agent.spec import (
+    Action,
+    Argument,
+    BashAction,
+    DictOf,
+    HttpAction,
+    ListOf,
+    PythonAction,
+    Value,
+    XCom,
+    xcoms,
+)
+from leoflow_agent.wire import HttpRequest, Inputs
+
+XComValues = Mapping[tuple[str, str], Any]
+
+
+def resolve_inputs(action: Action, values: XComValues) -> Inputs:
+    """Give the inputs of ``action``; a value that no upstream task left behind is None."""
+    if isinstance(action, HttpAction):
+        return Inputs(args=[], kwargs={}, environment={}, request=resolve_request(action, values))
+    if isinstance(action, BashAction):
+        call, environment = action.python, _texts(action.environment, values)
+    else:
+        call, environment = action, {}
+    return Inputs(
+        args=[_resolve(item, values) for item in call.args] if call else [],
+        kwargs={k: _resolve(v, values) for k, v in call.kwargs.items()} if call else {},
+        environment=environment,
+        request=None,
+    )
+
+
+def resolve_request(action: HttpAction, values: XComValues) -> HttpRequest:
+    """Give the request of an http_api task, every value filled in."""
+    return HttpRequest(
+        method=action.method,
+        url=action.url,
+        headers=_texts(action.headers, values),
+        query=_texts(action.query, values),
+        body=None if action.body is None else _resolve(action.body, values),
+        timeout_seconds=action.timeout_seconds,
+        success_codes=list(action.success_codes),
+    )
+
+
+def needed_xcoms(action: Action) -> frozenset[tuple[str, str]]:
+    """Name (task_id, key) of every value that ``action`` reads."""
+    return frozenset(
+        (item.task_id, item.key) for argument in _arguments(action) for item in xcoms(argument)
+    )
+
+
+def text_of(value: Any) -> str:
+    """Give ``value`` as text for an environment variable, a header or a query: JSON unless text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _arguments(action: Action) -> Iterator[Argument]:
+    if isinstance(action, PythonAction):
+        yield from action.args
+        yield from action.kwargs.values()
+    elif isinstance(action, BashAction):
+        yield from action.environment.values()
+        if action.python:
+            yield from _arguments(action.python)
+    else:
+        yield from action.headers.values()
+        yield from action.query.values()
+        if action.body is not None:
+            yield action.body
+
+
+def _texts(arguments: Mapping[str, Argument], values: XComValues) -> dict[str, str]:
+    return {name: text_of(_resolve(argument, values)) for name, argument in arguments.items()}
+
+
+def _resolve(argument: Argument, values: XComValues) -> Any:
+    if isinstance(argument, Value):
+        return argument.value
+    if isinstance(argument, XCom):
+        return values.get((argument.task_id, argument.key))
+    if isinstance(argument, ListOf):
+        return [_resolve(item, values) for item in argument.items]
+    assert isinstance(argument, DictOf)
+    return {key: _resolve(item, values) for key, item in argument.items.items()}

@@ -1,0 +1,170 @@
+"""The words of the control plane as frozen values. Nothing here reads, writes or decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from leoflow_agent.spec import DagSpec, TaskSpec
+
+NOT_MAPPED = -1
+
+TaskState = Literal[
+    "scheduled",
+    "queued",
+    "running",
+    "success",
+    "failed",
+    "up_for_retry",
+    "upstream_failed",
+    "skipped",
+    "removed",
+]
+RunState = Literal["queued", "running", "success", "failed"]
+FinalState = Literal["success", "failed", "skipped"]
+
+FINISHED: frozenset[TaskState | None] = frozenset(
+    {"success", "failed", "upstream_failed", "skipped", "removed"}
+)
+FINISHED_RUN: frozenset[RunState] = frozenset({"success", "failed"})
+
+# None is Airflow's "no status": nothing was decided yet.
+TRANSITIONS: dict[TaskState | None, frozenset[TaskState]] = {
+    None: frozenset({"scheduled", "skipped", "upstream_failed"}),
+    "scheduled": frozenset({"queued", "skipped", "failed"}),
+    "queued": frozenset({"running", "failed", "up_for_retry", "success", "skipped"}),
+    "running": frozenset({"success", "failed", "skipped", "up_for_retry"}),
+    "up_for_retry": frozenset({"scheduled", "failed", "skipped"}),
+}
+
+Phase = Literal[
+    "scheduled",
+    "dispatched",
+    "created",
+    "started",
+    "agent_up",
+    "import_started",
+    "entered",
+    "left",
+    "reported",
+    "ended",
+]
+PHASES: tuple[Phase, ...] = (
+    "scheduled",
+    "dispatched",
+    "created",
+    "started",
+    "agent_up",
+    "import_started",
+    "entered",
+    "left",
+    "reported",
+    "ended",
+)
+
+
+class RunKey(NamedTuple):
+    """Which run. A run_id is unique within its DAG only."""
+
+    dag_id: str
+    run_id: str
+
+
+class TryKey(NamedTuple):
+    """Which try of which task of which run. ``try_number`` counts from 1."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+
+    @property
+    def run(self) -> RunKey:
+        """The run that the try belongs to."""
+        return RunKey(self.dag_id, self.run_id)
+
+
+@dataclass(frozen=True)
+class TaskInstance:
+    """One task of one run. ``due_at`` is set while it waits to be tried again."""
+
+    task_id: str
+    state: TaskState | None = None
+    map_index: int = NOT_MAPPED
+    try_number: int = 0
+    due_at: float | None = None
+
+
+@dataclass(frozen=True)
+class RunSnapshot:
+    """All that a decision about one run depends on. ``tasks`` are in topological order."""
+
+    state: RunState
+    tasks: tuple[TaskSpec, ...]
+    instances: tuple[TaskInstance, ...]
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run that somebody asks for.
+
+    ``logical_date`` is ISO 8601 with an offset, None for now. With ``task_id`` only that task
+    runs, and ``inputs`` holds, by task_id, what its upstream tasks would have returned.
+    """
+
+    spec: DagSpec
+    image: str
+    conf: dict[str, Any] = field(default_factory=dict)
+    logical_date: str | None = None
+    task_id: str | None = None
+    inputs: dict[str, Any] | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Update:
+    """One thing that a watcher of a run may want to show, ``at`` seconds since the epoch.
+
+    ``state``: a task instance (or, with task_id None, the run) has the state ``text``.
+    ``log``: a task wrote ``text`` to ``stream``.
+    """
+
+    kind: Literal["state", "log"]
+    at: float
+    text: str
+    task_id: str | None = None
+    map_index: int = NOT_MAPPED
+    try_number: int = 0
+    stream: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """How a task of a run stands. ``timeline_ms`` is that of the latest try; see ``timeline``."""
+
+    task_id: str
+    map_index: int
+    state: TaskState | None
+    try_number: int
+    reason: str | None
+    return_value: Any
+    artifacts: str | None
+    timeline_ms: dict[str, float]
+    instants: dict[str, float]
+    exit_code: int | None = None
+    oom_killed: bool = False
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run stands."""
+
+    dag_id: str
+    run_id: str
+    state: RunState
+    reason: str | None
+    image: str
+    tasks: tuple[TaskResult, ...]

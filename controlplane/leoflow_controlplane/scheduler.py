@@ -1,0 +1,259 @@
+"""The loop that has no tick: what happened is committed, and what follows from it starts at once.
+
+Holds no state of its own that matters: a try's state is in the store, its process is the
+executor's. Decides nothing; that is done inside the store's steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any
+
+from leoflow_agent.wire import Acknowledgement, Inputs, Report
+
+from leoflow_controlplane.database import Database
+from leoflow_controlplane.error import LaunchFailed
+from leoflow_controlplane.executor.protocol import Ended, Executor, Launch
+from leoflow_controlplane.inline import InlineRunner
+from leoflow_controlplane.model import RunKey, RunRequest, TryKey
+from leoflow_controlplane.store import step
+from leoflow_controlplane.store.attempt import Policy, close_try
+from leoflow_controlplane.store.progress import Progress
+from leoflow_controlplane.store.report import load_inputs
+from leoflow_controlplane.workload import Dispatch, make_workload
+
+FIRST_PAUSE_SECONDS = 0.5
+
+logger = logging.getLogger("leoflow.scheduler")
+
+
+class Bell:
+    """Wakes everyone who waits. Take `ring_of` before looking, so that no ring is missed."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def next_ring(self) -> asyncio.Event:
+        """Return what the next ring sets."""
+        return self._event
+
+    def ring(self) -> None:
+        """Wake all who wait now."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+
+class Scheduler:
+    """Brings reports, ends and due instants to the store, and starts what comes out.
+
+    ``bell`` rings after every change. ``failure`` is what ended the scheduler, if anything did.
+    """
+
+    def __init__(self, database: Database, policy: Policy, clock: Callable[[], float]) -> None:
+        self.bell = Bell()
+        self.failure: BaseException | None = None
+        self._database = database
+        self._policy = policy
+        self._clock = clock
+        self._inline = InlineRunner(policy.settings)
+        self._executor: Executor | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: dict[TryKey, asyncio.Task[None]] = {}
+        self._created: dict[TryKey, dict[str, float]] = {}
+        self._launching: set[TryKey] = set()
+        self._unwanted: set[TryKey] = set()
+        self._due: float | None = None
+        self._due_changed = asyncio.Event()
+
+    def start(self, executor: Executor) -> None:
+        """Begin to listen to ``executor`` and to the clock."""
+        self._executor = executor
+        self._spawn(self._take_ends(executor))
+        self._spawn(self._keep_time())
+
+    async def submit(self, request: RunRequest, key: RunKey) -> None:
+        """Write a run down and start what may start."""
+        self._follow(
+            await self._database.run(step.submit, self._policy, request, key, self._clock())
+        )
+
+    async def take_report(self, token: str, report: Report) -> Acknowledgement:
+        """Make a report durable and start what follows; raises Unauthorized and Stale."""
+        recorded, progress = await self._database.run(
+            step.take_report, self._policy, token, report, self._clock()
+        )
+        self._follow(progress)
+        return recorded.acknowledgement
+
+    async def give_inputs(self, token: str) -> Inputs:
+        """Look up the inputs of a try; raises Unauthorized and Stale."""
+        return await self._database.run(load_inputs, token)
+
+    async def cancel(self, key: RunKey) -> None:
+        """Cancel a run; its end is seen by whoever watches it."""
+        stops, progress = await self._database.run(step.cancel, self._policy, key, self._clock())
+        self._follow(progress)
+        self._stop_all(stops)
+
+    async def close(self) -> None:
+        """Stop listening; what runs is the executor's to end."""
+        tasks = [*self._tasks, *self._calls.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._inline.close()
+
+    def _follow(self, progress: Progress | None) -> None:
+        if progress is not None:
+            for dispatch in progress.dispatches:
+                self._dispatch(dispatch)
+            self._note_due(progress.next_due)
+        self.bell.ring()
+
+    def _dispatch(self, dispatch: Dispatch) -> None:
+        if not dispatch.inline:
+            self._launching.add(dispatch.key)
+            self._spawn(self._launch(dispatch))
+            return
+        call = self._spawn(self._call(dispatch))
+        self._calls[dispatch.key] = call
+        call.add_done_callback(lambda _: self._calls.pop(dispatch.key, None))
+
+    async def _launch(self, dispatch: Dispatch) -> None:
+        assert self._executor is not None
+        key, attempts = dispatch.key, self._policy.settings.launch_attempts
+        for attempt in range(1, attempts + 1):
+            try:
+                launch = self._prepare(dispatch, self._executor.endpoint)
+                self._created[key] = dict(await self._executor.start(launch))
+                break
+            except LaunchFailed as error:
+                if not error.transient or attempt == attempts or key in self._unwanted:
+                    await self._fail_launch(key, error.reason)
+                    break
+                logger.warning("try %s is not started yet: %s", key, error.reason)
+                await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+        self._launching.discard(key)
+        if key in self._unwanted:
+            self._unwanted.discard(key)
+            await self._executor.stop(key, 0)
+
+    def _prepare(self, dispatch: Dispatch, endpoint: str) -> Launch:
+        artifacts = None if dispatch.artifacts is None else Path(dispatch.artifacts)
+        if artifacts is not None:
+            _make_artifacts_folder(artifacts)
+        return Launch(
+            key=dispatch.key,
+            image=dispatch.image,
+            workload=make_workload(dispatch, endpoint, self._policy.settings),
+            task=dispatch.task,
+            environment=dispatch.dag.environment,
+            artifacts=artifacts,
+        )
+
+    async def _fail_launch(self, key: TryKey, reason: str) -> None:
+        now = self._clock()
+        self._follow(await self._database.run(step.fail_launch, self._policy, key, reason, now))
+
+    async def _call(self, dispatch: Dispatch) -> None:
+        request = dispatch.inputs["request"]
+        assert request is not None
+        begun = asyncio.create_task(
+            self._database.run(step.begin_inline, dispatch.key, self._clock())
+        )
+        try:
+            outcome = await self._inline.run(dispatch.task, request)
+        finally:
+            await begun
+        end = (outcome.verdict, outcome.value, self._clock())
+        now = self._clock()
+        self._follow(
+            await self._database.run(step.end_inline, self._policy, dispatch.key, end, now)
+        )
+
+    async def _take_ends(self, executor: Executor) -> None:
+        while True:
+            self._spawn(self._close_try(executor, await executor.ended()))
+
+    async def _close_try(self, executor: Executor, ended: Ended) -> None:
+        key = ended.key
+        instants = self._created.pop(key, {})
+        instants |= {"started": ended.started_at} if ended.started_at else {}
+        instants |= {"ended": ended.ended_at} if ended.ended_at else {}
+        lacks_verdict = await self._database.run(
+            close_try, key, ended.exit, instants, self._clock()
+        )
+        self.bell.ring()
+        if lacks_verdict:
+            # Its last report may have been sent and not be read yet.
+            await asyncio.sleep(self._policy.settings.settle_seconds)
+            end = (ended.exit, await executor.log_tail(key))
+            self._follow(
+                await self._database.run(step.settle, self._policy, key, end, self._clock())
+            )
+        await executor.remove(key)
+
+    async def _keep_time(self) -> None:
+        while True:
+            self._due_changed.clear()
+            wait = None if self._due is None else max(0.0, self._due - self._clock())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due_changed.wait(), wait)
+            if self._due is not None and self._due <= self._clock():
+                self._due = None
+                stops, progress, _ = await self._database.run(
+                    step.come_due, self._policy, self._clock()
+                )
+                self._follow(progress)
+                self._stop_all(stops)
+
+    def _note_due(self, due: float | None) -> None:
+        # Waking too early costs one look; an instant is forgotten only by looking.
+        if due is not None and (self._due is None or due < self._due):
+            self._due = due
+            self._due_changed.set()
+
+    def _stop_all(self, stops: Iterable[step.Stop]) -> None:
+        for stop in stops:
+            self._spawn(self._stop(stop))
+
+    async def _stop(self, stop: step.Stop) -> None:
+        assert self._executor is not None
+        call = self._calls.get(stop.key)
+        if call is not None:
+            call.cancel()
+            await asyncio.wait({call})
+            await self._fail_launch(stop.key, "stopped")
+        elif stop.key in self._launching:
+            self._unwanted.add(stop.key)
+        else:
+            await self._executor.stop(stop.key, stop.grace_seconds)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None and self.failure is None:
+            self.failure = task.exception()
+            logger.error("the scheduler cannot go on", exc_info=self.failure)
+            self.bell.ring()
+
+
+def _make_artifacts_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    # The container's user is not ours; the home above keeps others of this machine out.
+    folder.chmod(0o777)
+
+
+def wall_clock() -> float:
+    """Give the seconds since the epoch."""
+    return time.time()

@@ -1,0 +1,62 @@
+"""What an operator may set, as one frozen value. Reads nothing but the mapping that it is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leoflow_controlplane.error import ControlPlaneError
+
+KIB = 1024
+
+
+def default_parallelism() -> int:
+    """As many tasks at once as there are processors, and at least two."""
+    return max(2, os.cpu_count() or 2)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits and intervals; durations are in seconds.
+
+    ``start_allowance_seconds``: from dispatch to the agent's first report. ``settle_seconds``:
+    how long the report of a dead container may still be on its way.
+    """
+
+    max_parallel_tasks: int
+    max_inline_calls: int = 100
+    inline_http_max_seconds: float = 300.0
+    xcom_limit_bytes: int = 256 * KIB
+    grace_seconds: float = 10.0
+    heartbeat_seconds: float = 30.0
+    start_allowance_seconds: float = 120.0
+    removal_allowance_seconds: float = 30.0
+    settle_seconds: float = 0.5
+    launch_attempts: int = 4
+    conf_limit_bytes: int = 48 * KIB
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read LEOFLOW_* from ``environment``; ControlPlaneError names a value that is no number."""
+    return Settings(
+        max_parallel_tasks=int(
+            _positive(environment, "LEOFLOW_MAX_PARALLEL_TASKS", default_parallelism())
+        ),
+        inline_http_max_seconds=_positive(environment, "LEOFLOW_INLINE_HTTP_MAX_DURATION", 300),
+        xcom_limit_bytes=int(_positive(environment, "LEOFLOW_XCOM_LIMIT_BYTES", 256 * KIB)),
+    )
+
+
+def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "").strip()
+    try:
+        value = float(text) if text else float(default)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf") or (name != "LEOFLOW_INLINE_HTTP_MAX_DURATION" and value < 1):
+        raise ControlPlaneError(
+            f"{name} is '{text}', which is not a positive number. Set it to one, such as "
+            f"{default:g}, or leave it out."
+        )
+    return value

@@ -1,0 +1,107 @@
+"""What the end of a container means when nobody reported it, and what an OOM flag explains.
+
+A ``finished`` event of the agent always wins over what is decided here.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import NamedTuple
+
+from leoflow_agent import exitcode
+from leoflow_agent.spec import TaskSpec
+
+from leoflow_controlplane.model import FinalState
+
+_MEANING = {
+    exitcode.WORKLOAD_INVALID: "the agent could not read its workload: the image was built by "
+    "another version of leoflow; rebuild it with 'leoflow build'",
+    exitcode.IMPORT_FAILED: "the task's module could not be imported",
+    exitcode.RESULT_INVALID: "the task's return value is not JSON or is too large",
+    exitcode.TIMED_OUT: "the task ran longer than its execution_timeout_seconds",
+    exitcode.TERMINATED: "the task was told to stop",
+    exitcode.AGENT_FAILED: "the agent inside the container failed",
+}
+_KILLED = exitcode.SIGNAL_BASE + signal.SIGKILL
+
+
+class Verdict(NamedTuple):
+    """How a try ended. Not ``retryable``: trying again cannot help, or is not wanted."""
+
+    state: FinalState
+    reason: str | None = None
+    retryable: bool = True
+
+
+class Exit(NamedTuple):
+    """What the executor saw. ``code`` None: nobody can tell any more, ``reason`` may say why."""
+
+    code: int | None
+    oom_killed: bool = False
+    reason: str | None = None
+
+
+def judge_exit(exit: Exit, task: TaskSpec, *, result_missing: bool) -> Verdict:
+    """Give the verdict on a try that ended without reporting one.
+
+    ``result_missing``: a downstream task reads a value of this one that never arrived; then
+    even exit code 0 is a failure, for the alternative is to work on with a wrong value.
+    """
+    if exit.code == exitcode.SUCCESS:
+        return _silent_success(result_missing)
+    if exit.code == exitcode.SKIPPED:
+        return Verdict("skipped", "the task skipped itself")
+    if exit.oom_killed:
+        return Verdict("failed", describe_oom(task))
+    return Verdict("failed", describe_exit(exit))
+
+
+def describe_exit(exit: Exit) -> str:
+    """Say in words what an exit code other than 0 means."""
+    if exit.code is None:
+        return exit.reason or "the container vanished before its end could be read"
+    if exit.code in _MEANING:
+        return _MEANING[exit.code]
+    if exit.code > exitcode.SIGNAL_BASE:
+        return f"killed by signal {_signal(exit.code - exitcode.SIGNAL_BASE)} without a report"
+    return f"exited with code {exit.code} without a report"
+
+
+def explain_failure(reason: str | None, exit: Exit, task: TaskSpec) -> str | None:
+    """Return a better reason for a reported failure when the engine knows one, else ``reason``.
+
+    The agent only sees that its child was killed; that memory ran out is the engine's to say.
+    """
+    if exit.oom_killed and exit.code in (None, _KILLED):
+        return describe_oom(task)
+    return reason
+
+
+def describe_oom(task: TaskSpec) -> str:
+    """Say that memory ran out, what the limit was, and how to raise it."""
+    limit = task.resources.memory_limit_bytes
+    field = "limits" if task.resources.limits.memory_bytes else "requests"
+    size = f"its limit of {_mebibytes(limit)}" if limit else "the machine's memory"
+    return (
+        f"killed by the kernel for exceeding {size} (out of memory). Raise "
+        f"resources.{field}.memory of task '{task.task_id}' in leoflow.yaml."
+    )
+
+
+def _silent_success(result_missing: bool) -> Verdict:
+    if result_missing:
+        return Verdict(
+            "failed", "exited with code 0, but a value that a downstream task needs never arrived"
+        )
+    return Verdict("success", "exited with code 0, but its last report was lost")
+
+
+def _signal(number: int) -> str:
+    try:
+        return f"{number} ({signal.Signals(number).name})"
+    except ValueError:
+        return str(number)
+
+
+def _mebibytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1024**2:g} MiB"

@@ -1,0 +1,120 @@
+"""Write the one document that an agent is started with. Pure: secrets are arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+from leoflow_agent.spec import Action, BashAction, DagSpec, HttpAction, TaskSpec
+from leoflow_agent.wire import (
+    MAX_INLINE_INPUTS_BYTES,
+    PROTOCOL,
+    Inputs,
+    Job,
+    TaskContext,
+    Workload,
+)
+
+from leoflow_controlplane.error import LaunchFailed
+from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.setting import Settings
+
+# Linux ends one environment string at 128 KiB, its name included.
+MAX_WORKLOAD_BYTES = 128 * 1024 - 64
+
+
+class RunContext(NamedTuple):
+    """What the tasks of a run may know of it. Instants are ISO 8601 with an offset."""
+
+    logical_date: str
+    data_interval_start: str
+    data_interval_end: str
+    params: dict[str, Any]
+    conf: dict[str, Any]
+
+
+class Dispatch(NamedTuple):
+    """A try that is durable and now has to be started."""
+
+    key: TryKey
+    dag: DagSpec
+    task: TaskSpec
+    image: str
+    run: RunContext
+    inputs: Inputs
+    token: str
+    inline: bool
+    artifacts: str | None
+
+
+def make_workload(dispatch: Dispatch, endpoint: str, settings: Settings) -> Workload:
+    """Write the workload of a try; large inputs are left out and have to be asked for."""
+    small = len(_json(dispatch.inputs)) <= MAX_INLINE_INPUTS_BYTES
+    return Workload(
+        protocol=PROTOCOL,
+        endpoint=endpoint,
+        token=dispatch.token,
+        context=make_context(dispatch),
+        job=make_job(dispatch.task.action),
+        inputs=dispatch.inputs if small else None,
+        fresh_interpreter=any(name.startswith("PYTHON") for name in dispatch.dag.environment),
+        execution_timeout_seconds=dispatch.task.execution_timeout_seconds,
+        grace_seconds=settings.grace_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        xcom_limit_bytes=settings.xcom_limit_bytes,
+    )
+
+
+def make_context(dispatch: Dispatch) -> TaskContext:
+    """Tell a task which try of which run it is."""
+    return TaskContext(
+        dag_id=dispatch.key.dag_id,
+        run_id=dispatch.key.run_id,
+        task_id=dispatch.key.task_id,
+        map_index=dispatch.key.map_index,
+        try_number=dispatch.key.try_number,
+        max_tries=dispatch.task.retries + 1,
+        logical_date=dispatch.run.logical_date,
+        data_interval_start=dispatch.run.data_interval_start,
+        data_interval_end=dispatch.run.data_interval_end,
+        params=dispatch.run.params,
+        conf=dispatch.run.conf,
+    )
+
+
+def make_job(action: Action) -> Job:
+    """Say what to run, without the values that it works on."""
+    if isinstance(action, HttpAction):
+        return Job(kind="http_api", module=None, function=None, command=None)
+    if isinstance(action, BashAction):
+        call = action.python
+        return Job(
+            kind="bash",
+            module=call.module if call else None,
+            function=call.function if call else None,
+            command=action.command,
+        )
+    return Job(kind="python", module=action.module, function=action.function, command=None)
+
+
+def encode_workload(workload: Workload) -> str:
+    """Write ``workload`` as one environment variable's text; LaunchFailed if it is too long."""
+    text = _json(workload)
+    if len(text) > MAX_WORKLOAD_BYTES:
+        raise LaunchFailed(
+            f"task '{workload['context']['task_id']}': its command, params and conf take "
+            f"{len(text)} bytes, and one environment variable holds {MAX_WORKLOAD_BYTES}. "
+            "Pass large values as a file of the project or as the result of a task.",
+            transient=False,
+        )
+    return text.decode()
+
+
+def hash_token(token: str) -> str:
+    """Give the form in which a token is kept; the token itself is never stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
