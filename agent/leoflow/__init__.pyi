@@ -1,0 +1,119 @@
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, overload
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_TriggerRule = Literal[
+    "all_success",
+    "all_failed",
+    "all_done",
+    "one_success",
+    "one_failed",
+    "none_failed",
+    "none_failed_min_one_success",
+    "always",
+]
+
+class _Quantities(TypedDict, total=False):
+    cpu: str | float
+    memory: str | int
+
+class _Resources(TypedDict, total=False):
+    requests: _Quantities
+    limits: _Quantities
+
+class DagError(Exception):
+    message: str
+    file: str
+    line: int
+
+class _Dag(Generic[_P]):
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> object: ...
+
+@overload
+def dag(function: Callable[_P, object], /) -> _Dag[_P]: ...
+@overload
+def dag(
+    dag_id: str | None = None,
+    /,
+    *,
+    description: str = "",
+    tags: Sequence[str] = (),
+    params: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[_P, object]], _Dag[_P]]: ...
+@overload
+def dag(
+    *,
+    dag_id: str,
+    description: str = "",
+    tags: Sequence[str] = (),
+    params: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[_P, object]], _Dag[_P]]: ...
+
+# A call gives Any: inside of a DAG function it is a reference, which goes wherever the task's
+# result goes and also stands beside >> and <<; anywhere else it is the result itself.
+class _Task(Generic[_P, _R]):
+    function: Callable[_P, _R]
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> Any: ...
+    def override(
+        self,
+        *,
+        task_id: str = ...,
+        retries: int = ...,
+        retry_delay_seconds: float = ...,
+        execution_timeout_seconds: float | None = ...,
+        trigger_rule: _TriggerRule = ...,
+        resources: _Resources = ...,
+        artifacts: bool = ...,
+    ) -> _Task[_P, _R]: ...
+
+class _TaskDecorator:
+    @overload
+    def __call__(self, function: Callable[_P, _R], /) -> _Task[_P, _R]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        task_id: str = ...,
+        retries: int = ...,
+        retry_delay_seconds: float = ...,
+        execution_timeout_seconds: float | None = ...,
+        trigger_rule: _TriggerRule = ...,
+        resources: _Resources = ...,
+        artifacts: bool = ...,
+    ) -> Callable[[Callable[_P, _R]], _Task[_P, _R]]: ...
+    @overload
+    def bash(self, function: Callable[_P, str], /) -> _Task[_P, str]: ...
+    @overload
+    def bash(
+        self,
+        *,
+        task_id: str = ...,
+        retries: int = ...,
+        retry_delay_seconds: float = ...,
+        execution_timeout_seconds: float | None = ...,
+        trigger_rule: _TriggerRule = ...,
+        resources: _Resources = ...,
+        artifacts: bool = ...,
+    ) -> Callable[[Callable[_P, str]], _Task[_P, str]]: ...
+    def http_api(
+        self,
+        *,
+        task_id: str,
+        url: str,
+        method: str = "GET",
+        headers: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        timeout_seconds: float = 30,
+        success_codes: Sequence[int] = (200, 201, 202, 203, 204, 206),
+        execution_mode: Literal["inline", "pod"] = "inline",
+        retries: int = ...,
+        retry_delay_seconds: float = ...,
+        execution_timeout_seconds: float | None = ...,
+        trigger_rule: _TriggerRule = ...,
+        resources: _Resources = ...,
+        artifacts: bool = ...,
+    ) -> Any: ...
+
+task: _TaskDecorator

@@ -1,0 +1,174 @@
+"""From a project folder to an image and its dag.json: the whole way, one step after the other.
+
+Each step is another module's; here is only their order and what is reported about them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from leoflow_agent.inline_cap import DEFAULT_CAP_SECONDS
+from leoflow_agent.spec import BashAction, BuiltDag, DagSpec, ImageRef
+
+from leoflow_builder.agentlayer import ensure_agent
+from leoflow_builder.baseimage import ensure_base
+from leoflow_builder.builder import Builder, BuiltImage
+from leoflow_builder.buildkit import BuildkitBuilder
+from leoflow_builder.dagjson import dump_built, dump_dag
+from leoflow_builder.daglayer import BUILT_FILE, ensure_dag_layer
+from leoflow_builder.engine import WhalesEngine
+from leoflow_builder.failure import BuildError
+from leoflow_builder.imagerecord import read_record, write_record
+from leoflow_builder.layer import Layer
+from leoflow_builder.layerreport import LayerReport, report_layers
+from leoflow_builder.plan import ImagePlan, default_tag, plan_image
+from leoflow_builder.prepare import Environment, prepare
+from leoflow_builder.project import Project, load_project
+from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A built project. ``dag_json`` is the file beside it, ``built`` False if the image was there.
+
+    ``compressed_bytes`` and ``digest`` are None where the engine keeps no manifests.
+    """
+
+    image: ImageRef
+    image_id: str
+    digest_reason: str | None
+    dag_json: Path
+    spec: DagSpec
+    builder: str
+    built: bool
+    layers: tuple[LayerReport, ...]
+    compressed_bytes: int | None
+    unpacked_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a caller may choose. ``tag`` None: made of the dag_id and the content."""
+
+    tag: str | None = None
+    read_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    inline_cap_seconds: float = DEFAULT_CAP_SECONDS
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The layers of one image, from the bottom up, and the plan of it."""
+
+    plan: ImagePlan
+    layers: tuple[Layer, ...]
+    unpacked_bytes: int
+
+
+def build_project(
+    folder: Path,
+    home: Path,
+    say: Say,
+    options: Options | None = None,
+    builder: Builder | None = None,
+) -> BuildResult:
+    """Build a project's image and write dag.json beside it; ``home`` is LEOFLOW_HOME.
+
+    ProjectError if the project is at fault, BuildError or BaseImageError if the machinery is.
+    Whatever fails, an earlier dag.json stays as it was.
+    """
+    started, options = time.time(), options or Options()
+    project = load_project(folder)
+    environment = prepare(project, home, say)
+    spec = read_spec(project, environment, options)
+    parts = _make_parts(project, environment, spec, home, say)
+    builder = builder or BuildkitBuilder(WhalesEngine(), home.absolute() / "cache" / "builds")
+    tag = options.tag or default_tag(spec.dag_id, parts.plan)
+    image, built = _ensure_image(parts, tag, home, say, builder)
+    reference = ImageRef(tag, image.digest, parts.plan.platform)
+    written = write_built(project.folder, BuiltDag(spec, reference))
+    return BuildResult(
+        image=reference,
+        image_id=image.image_id,
+        digest_reason=image.digest_reason,
+        dag_json=written,
+        spec=spec,
+        builder=builder.name,
+        built=built,
+        layers=report_layers(parts.layers, image.blobs),
+        compressed_bytes=image.compressed_bytes,
+        unpacked_bytes=parts.unpacked_bytes,
+        seconds=time.time() - started,
+    )
+
+
+def read_spec(
+    project: Project, environment: Environment, options: Options | None = None
+) -> DagSpec:
+    """Read a project's DAG with the interpreter and the packages that its image will have."""
+    options = options or Options()
+    return read_dag(
+        project,
+        environment.interpreter,
+        environment.site_path,
+        options.read_timeout_seconds,
+        options.inline_cap_seconds,
+    )
+
+
+def _make_parts(
+    project: Project, environment: Environment, spec: DagSpec, home: Path, say: Say
+) -> _Parts:
+    python, ground = environment.target.python_version, environment.ground
+    spec_json = dump_dag(spec)
+    agent = ensure_agent(python, ground.place, environment.interpreter, home)
+    dag = ensure_dag_layer(project.folder, spec_json, python, environment.interpreter, home)
+    for source, reason in sorted(dag.facts["not_compiled"].items()):
+        say(f"{source} is no valid Python for {python}, and cannot be imported: {reason}")
+    deps = [environment.deps.layer] if environment.deps else []
+    layers = (_base_layer(project, spec, home, say), agent.layer, *deps, dag.layer)
+    plan = plan_image(spec, spec_json, ground, layers, environment.has_pth)
+    return _Parts(plan, layers, sum(layer.unpacked_bytes for layer in layers))
+
+
+def _base_layer(project: Project, spec: DagSpec, home: Path, say: Say) -> Layer:
+    """Return the base with a shell if a task needs one, else the one without."""
+    needs_shell = any(isinstance(task.action, BashAction) for task in spec.tasks)
+    base = ensure_base(project.python_version, "bash" if needs_shell else "plain", home, say)
+    return Layer("base", base.layer_tar, base.layer_digest, base.unpacked_bytes, reused=True)
+
+
+def _ensure_image(
+    parts: _Parts, tag: str, home: Path, say: Say, builder: Builder
+) -> tuple[BuiltImage, bool]:
+    """Return the image and whether it had to be built."""
+    record = home.absolute() / "cache" / "images" / f"{parts.plan.content_key}.json"
+    known = read_record(record)
+    if known is not None and builder.find(known, tag):
+        say(f"'{tag}' is there already, unchanged")
+        return known, False
+    say(f"building '{tag}'")
+    image = builder.build(parts.plan, parts.layers, tag, say)
+    write_record(record, image)
+    return image, True
+
+
+def write_built(folder: Path, built: BuiltDag) -> Path:
+    """Write dag.json beside a project, whole or not at all; return its path."""
+    target = folder / BUILT_FILE
+    unfinished = folder / f".{BUILT_FILE}.{os.getpid()}"
+    try:
+        unfinished.write_bytes(dump_built(built))
+        unfinished.replace(target)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise BuildError(
+            f"'{target}' cannot be written: {error.strerror}. Make the project folder writable"
+        ) from None
+    return target

@@ -1,0 +1,58 @@
+"""Folders under LEOFLOW_HOME that are made once for a key, and are whole or not there.
+
+It knows nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def make_key(parts: Iterable[str]) -> str:
+    """Return a key that differs if any part differs."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(f"{len(encoded)}:".encode() + encoded)
+    return digest.hexdigest()[:24]
+
+
+def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
+    """Return the folder for a key and whether it was there; else let ``make`` fill a new one.
+
+    Safe against a second process and against being killed at any moment.
+    """
+    folder = parent / key
+    if folder.exists():
+        return folder, True
+    parent.mkdir(parents=True, exist_ok=True)
+    with _locked(parent / f"{key}.lock"):
+        if folder.exists():
+            return folder, True
+        _make_whole(folder, make)
+    return folder, False
+
+
+def _make_whole(folder: Path, make: Callable[[Path], None]) -> None:
+    unfinished = folder.with_name(f".making-{folder.name}")
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    unfinished.mkdir()
+    try:
+        make(unfinished)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    unfinished.rename(folder)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,152 @@
+"""Makes a DagSpec of a drawn DAG and the project's settings, or says all that is wrong with it.
+
+Pure: the same drawing and settings give the same DagSpec.
+"""
+
+from __future__ import annotations
+
+from leoflow_agent.inline_cap import exceeds_cap
+from leoflow_agent.spec import DagSpec, Source, TaskSpec
+
+from leoflow_builder.drawing import Drawing, DrawnTask, upstream_of
+from leoflow_builder.graph import find_cycle, in_topological_order
+from leoflow_builder.option import (
+    ResourceOption,
+    TaskOption,
+    lower_limit,
+    merge_options,
+    to_resources,
+    to_spec_fields,
+)
+from leoflow_builder.problem import Problem, ProjectError, did_you_mean
+from leoflow_builder.project import Project
+from leoflow_builder.settings import check_id
+
+_RESOURCE_LINES = "    resources:\n      requests: {cpu: 250m, memory: 256Mi}"
+
+
+def compile_dag(project: Project, drawing: Drawing, inline_cap_seconds: float) -> DagSpec:
+    """Return the DAG that is run; ProjectError with every problem if it cannot be."""
+    dag_id, problems = _dag_id(project, drawing)
+    problems += _check_overrides(project, drawing)
+    if not drawing.tasks:
+        problems.append(_at(drawing.source, "the DAG has no task: call at least one in it"))
+    specs: dict[str, TaskSpec] = {}
+    for task in drawing.tasks:
+        spec, found = _compile_task(project, drawing, task, inline_cap_seconds)
+        problems += found
+        if spec is not None:
+            specs[task.task_id] = spec
+    problems += _check_cycle(drawing)
+    if problems:
+        raise ProjectError(problems)
+    order = in_topological_order(
+        {task_id: spec.upstream_task_ids for task_id, spec in specs.items()}
+    )
+    return DagSpec(
+        dag_id=dag_id,
+        python_version=project.python_version,
+        tasks=tuple(specs[task_id] for task_id in order),
+        description=drawing.description,
+        tags=drawing.tags,
+        params=drawing.params,
+        environment=project.environment,
+    )
+
+
+def _at(source: Source, message: str) -> Problem:
+    return Problem(source.file, source.line, message)
+
+
+def _dag_id(project: Project, drawing: Drawing) -> tuple[str, list[Problem]]:
+    said, drawn = project.settings.dag_id, drawing.dag_id
+    if said is not None and drawn is not None and said != drawn:
+        where = f"{drawing.source.file}:{drawing.source.line}"
+        message = f"dag_id '{said}' is not the DAG's own, '{drawn}' ({where}): keep one of them"
+        return said, [project.problem(message, "dag_id")]
+    dag_id = said or drawn or drawing.name
+    if dag_id is None:
+        message = f"dag_id is missing: write it here or in {project.file.name}"
+        return "", [_at(drawing.source, message)]
+    try:
+        return check_id(dag_id), []
+    except ValueError as error:
+        return dag_id, [_at(drawing.source, f"dag_id {error}")]
+
+
+def _check_overrides(project: Project, drawing: Drawing) -> list[Problem]:
+    known = [task.task_id for task in drawing.tasks]
+    problems = []
+    for task_id in project.settings.tasks:
+        if task_id not in known:
+            hint = did_you_mean(task_id, known) or f" It has {', '.join(known) or 'none'}."
+            message = f"tasks.{task_id}: the DAG has no task '{task_id}'.{hint}"
+            problems.append(project.problem(message, "tasks", task_id))
+    return problems
+
+
+def _compile_task(
+    project: Project, drawing: Drawing, task: DrawnTask, inline_cap_seconds: float
+) -> tuple[TaskSpec | None, list[Problem]]:
+    settings = project.settings
+    override = settings.tasks.get(task.task_id, TaskOption())
+    option = merge_options(settings.defaults, task.option, override)
+    found = [*_check_task(drawing, task), *_check_resources(task, option.resources)]
+    if found or option.resources is None:
+        return None, [_at(task.source, message) for message in found]
+    spec = TaskSpec(
+        task_id=task.task_id,
+        action=task.action,
+        resources=to_resources(option.resources),
+        source=task.source,
+        upstream_task_ids=upstream_of(task),
+        **to_spec_fields(option),
+    )
+    too_long = exceeds_cap(spec, inline_cap_seconds)
+    return spec, [_at(task.source, too_long)] if too_long else []
+
+
+def _check_task(drawing: Drawing, task: DrawnTask) -> list[str]:
+    known = {item.task_id for item in drawing.tasks}
+    messages = [
+        f"task '{task.task_id}' waits for '{above}', which the DAG does not have."
+        + (did_you_mean(above, known) or f" It has {', '.join(sorted(known))}.")
+        for above in upstream_of(task)
+        if above not in known
+    ]
+    try:
+        check_id(task.task_id)
+    except ValueError as error:
+        messages.append(f"task_id {error}")
+    return messages
+
+
+def _check_resources(task: DrawnTask, resources: ResourceOption | None) -> list[str]:
+    requests = resources.requests if resources else None
+    amounts = {"cpu": requests and requests.cpu, "memory": requests and requests.memory}
+    missing = [name for name, amount in amounts.items() if amount is None]
+    if missing:
+        return [
+            f"task '{task.task_id}' does not say how much {' and '.join(missing)} it needs. Add to "
+            f"leoflow.yaml, under `defaults:` for all tasks or `tasks: {task.task_id}:` for this "
+            f"one:\n{_RESOURCE_LINES}"
+        ]
+    low = lower_limit(resources) if resources else None
+    return [f"task '{task.task_id}': {low}"] if low else []
+
+
+def _check_cycle(drawing: Drawing) -> list[Problem]:
+    tasks = {task.task_id: task for task in drawing.tasks}
+    upstream = {
+        task_id: [above for above in upstream_of(task) if above in tasks]
+        for task_id, task in tasks.items()
+    }
+    cycle = find_cycle(upstream)
+    if cycle is None:
+        return []
+    first = min(cycle, key=lambda task_id: tasks[task_id].source.line)
+    start = cycle.index(first)
+    ring = [*cycle[start:], *cycle[:start], first]
+    places = [f"'{name}' ({tasks[name].source.file}:{tasks[name].source.line})" for name in ring]
+    message = f"tasks wait for each other in a circle: {' -> '.join(places)}. Remove one arrow"
+    return [_at(tasks[first].source, message)]

@@ -1,0 +1,170 @@
+"""The few questions and orders that a Docker engine gets, through python-on-whales.
+
+python-on-whales is imported at first use: it costs more than an unchanged build takes.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from leoflow_builder.failure import EngineError
+
+if TYPE_CHECKING:
+    from python_on_whales import DockerClient
+
+# The slowest level: a layer is compressed once and pulled many times. Of the base image, level 3
+# makes 17.2 MB in 0.5 s and this one 15.1 MB in 2.7 s.
+COMPRESSION = {"compression": "zstd", "compression-level": "12", "oci-mediatypes": "true"}
+_CONTAINERD = "io.containerd.snapshotter"
+
+
+@dataclass(frozen=True)
+class BuildOrder:
+    """One call of buildx. Files named in the Dockerfile lie in ``context``."""
+
+    context: Path
+    dockerfile: Path
+    tag: str
+    platform: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """What the buildkit builder asks of an engine; EngineError if it does not answer."""
+
+    def stores_manifests(self) -> bool:
+        """Tell whether the engine keeps images as registries do (the containerd image store)."""
+        ...
+
+    def image_id(self, reference: str) -> str | None:
+        """Return the id of an image, or None if the engine has none of that name."""
+        ...
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """Give an image one more name."""
+        ...
+
+    def build(self, order: BuildOrder, say: Callable[[str], None]) -> str:
+        """Build and load an image; return its id."""
+        ...
+
+    def manifest(self, reference: str, work: Path) -> Mapping[str, Any]:
+        """Return the manifest of an image of an engine that stores manifests."""
+        ...
+
+
+class WhalesEngine:
+    """The engine that the `docker` command reaches."""
+
+    @cached_property
+    def _client(self) -> DockerClient:
+        from python_on_whales import DockerClient
+
+        return DockerClient()
+
+    def stores_manifests(self) -> bool:
+        """See `Engine`."""
+        with _explained("asking the engine for its image store"):
+            status = self._client.info().driver_status or []
+        return any(_CONTAINERD in part for row in status for part in row)
+
+    def image_id(self, reference: str) -> str | None:
+        """See `Engine`."""
+        from python_on_whales.exceptions import NoSuchImage
+
+        with _explained(f"looking for the image '{reference}'"):
+            try:
+                return str(self._client.image.inspect(reference).id)
+            except NoSuchImage:
+                return None
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """See `Engine`."""
+        with _explained(f"tagging an image as '{reference}'"):
+            self._client.image.tag(image_id, reference)
+
+    def build(self, order: BuildOrder, say: Callable[[str], None]) -> str:
+        """See `Engine`."""
+        output = {"type": "docker"}
+        if self.stores_manifests():
+            output |= COMPRESSION
+        with _explained(f"building the image '{order.tag}'"):
+            lines = self._client.buildx.build(
+                order.context,
+                file=order.dockerfile,
+                tags=[order.tag],
+                platforms=[order.platform],
+                build_args=dict(order.arguments),
+                output=output,
+                provenance=False,
+                progress="plain",
+                stream_logs=True,
+            )
+            for line in cast("Iterator[str]", lines):
+                say(line.rstrip())
+        built = self.image_id(order.tag)
+        if built is None:
+            raise EngineError(
+                f"buildx built '{order.tag}' and the engine does not have it. Choose a builder "
+                "that loads images: `docker buildx use default`"
+            )
+        return built
+
+    def manifest(self, reference: str, work: Path) -> Mapping[str, Any]:
+        """See `Engine`."""
+        archive = work / "image.tar"
+        with _explained(f"reading the manifest of '{reference}'"):
+            self._client.image.save(reference, output=archive)
+        with tarfile.open(archive) as saved:
+            index = _json_in(saved, "index.json")
+            digest = index["manifests"][0]["digest"]
+            return _json_in(saved, f"blobs/{digest.replace(':', '/')}")
+
+
+def _json_in(archive: tarfile.TarFile, name: str) -> Mapping[str, Any]:
+    file = archive.extractfile(name)
+    if file is None:
+        raise EngineError(f"the engine gave an image without '{name}'")
+    found: Mapping[str, Any] = json.load(file)
+    return found
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn what python-on-whales raises into an EngineError that says what to do."""
+    from python_on_whales import ClientNotFoundError
+    from python_on_whales.exceptions import DockerException
+
+    try:
+        yield
+    except ClientNotFoundError:
+        raise EngineError(
+            f"{what} needs the `docker` command, which is not on PATH. Install docker and buildx"
+        ) from None
+    except DockerException as error:
+        said = _last_lines(error.stderr or str(error))
+        raise EngineError(f"{what} failed: {said}{_advice(said)}") from None
+
+
+def _last_lines(text: str | bytes) -> str:
+    decoded = text.decode(errors="replace") if isinstance(text, bytes) else text
+    lines = [line.strip() for line in decoded.splitlines() if line.strip()]
+    return "\n".join(lines[-8:])
+
+
+def _advice(said: str) -> str:
+    lowered = said.lower()
+    if "cannot connect" in lowered or "connection refused" in lowered:
+        return "\nStart the engine, or point DOCKER_HOST at it"
+    if "permission denied" in lowered:
+        return "\nLet this user reach the engine's socket, for example by the group 'docker'"
+    if "buildx" in lowered and "is not a docker command" in lowered:
+        return "\nInstall docker-buildx"
+    return ""

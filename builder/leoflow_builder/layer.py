@@ -1,0 +1,82 @@
+"""One layer of an image: a tree of files in the cache, its tar, and what is known about it.
+
+It must not decide what belongs into a layer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from leoflow_builder.cache import ensure_folder
+from leoflow_builder.layertar import write_layer
+
+LayerName = Literal["base", "agent", "deps", "dag"]
+Fill = Callable[[Path], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer as a plain tar. ``digest`` is the tar's own, not the compressed blob's."""
+
+    name: LayerName
+    tar: Path
+    digest: str
+    unpacked_bytes: int
+    reused: bool
+
+
+@dataclass(frozen=True)
+class LayerFolder:
+    """A layer and the tree that it was made from; ``facts`` are its maker's."""
+
+    layer: Layer
+    tree: Path
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def ensure_layer(name: LayerName, parent: Path, key: str, fill: Fill) -> LayerFolder:
+    """Return the layer for a key. ``fill`` writes the tree of a missing one and returns facts.
+
+    Same tree, same bytes: times, owners and modes of the files do not matter, but for the
+    executable bit.
+    """
+    folder, reused = ensure_folder(parent, key, lambda new: _make(new, fill))
+    known = json.loads((folder / "layer.json").read_text(encoding="utf-8"))
+    tar = folder / "layer.tar"
+    layer = Layer(name, tar, known["digest"], known["unpacked_bytes"], reused)
+    return LayerFolder(layer, folder / "tree", known["facts"])
+
+
+def _make(folder: Path, fill: Fill) -> None:
+    tree = folder / "tree"
+    tree.mkdir()
+    facts = fill(tree)
+    normalise_modes(tree)
+    known = {
+        "digest": write_layer(tree, folder / "layer.tar"),
+        "unpacked_bytes": tree_bytes(tree),
+        "facts": facts,
+    }
+    (folder / "layer.json").write_text(json.dumps(known), encoding="utf-8")
+
+
+def normalise_modes(tree: Path) -> None:
+    """Make every file readable for all, and executable for all if it is for its owner."""
+    for folder, _, names in os.walk(tree):
+        Path(folder).chmod(0o755)
+        for path in (Path(folder, name) for name in names):
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
+                path.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
+
+
+def tree_bytes(tree: Path) -> int:
+    """Return the sizes of all files below a folder, added up."""
+    files = (path.lstat() for path in tree.rglob("*"))
+    return sum(one.st_size for one in files if stat.S_ISREG(one.st_mode))

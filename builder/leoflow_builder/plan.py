@@ -1,0 +1,118 @@
+"""What an image consists of, decided purely: every builder makes the same image of one plan.
+
+It touches no file and knows no builder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from leoflow_agent.spec import DagSpec
+
+from leoflow_builder.agentlayer import AGENT_ENTRY
+from leoflow_builder.daglayer import DAG_FOLDER
+from leoflow_builder.depslayer import Installation
+from leoflow_builder.layer import Layer
+
+# Raise it when the same plan is to give another image.
+PLAN_VERSION = "1"
+USER = "65532:65532"
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+}
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """An image. ``layers`` are (name, digest of the tar), from the bottom up; ``base_reference``
+    is an image to start from, or None if the base is a layer itself."""
+
+    platform: str
+    base_reference: str | None
+    layers: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...]
+    user: str
+    entrypoint: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+
+    @property
+    def content_key(self) -> str:
+        """Twelve hexadecimal digits that differ if anything in the image does."""
+        text = json.dumps([PLAN_VERSION, asdict(self)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a DAG's image stands on: a platform, a Python, perhaps an image of the user's own."""
+
+    platform: str
+    place: Installation
+    base_reference: str | None = None
+
+
+def plan_image(
+    spec: DagSpec, spec_json: bytes, ground: Ground, layers: Sequence[Layer], has_pth: bool
+) -> ImagePlan:
+    """Return the plan of a DAG's image; ``layers`` are from the bottom up."""
+    return ImagePlan(
+        platform=ground.platform,
+        base_reference=ground.base_reference,
+        layers=tuple((layer.name, layer.digest) for layer in layers),
+        environment=_sorted(image_environment(ground.place, spec.environment, has_pth)),
+        user=USER,
+        entrypoint=(ground.place.python, "-I", "-S", AGENT_ENTRY),
+        labels=_sorted(_labels(spec, spec_json)),
+    )
+
+
+def image_environment(
+    place: Installation, declared: Mapping[str, str], has_pth: bool
+) -> dict[str, str]:
+    """Return the variables of every container: what was declared wins over the defaults."""
+    own = {"LEOFLOW_DAG_FOLDER": DAG_FOLDER, "LEOFLOW_SITE_FOLDER": place.site_packages}
+    if has_pth:
+        own["LEOFLOW_SITE_HAS_PTH"] = "1"
+    return {**ENVIRONMENT, **declared, **own}
+
+
+def _labels(spec: DagSpec, spec_json: bytes) -> dict[str, str]:
+    return {
+        "io.leoflow.dag_id": spec.dag_id,
+        "io.leoflow.python_version": spec.python_version,
+        "io.leoflow.spec": f"sha256:{hashlib.sha256(spec_json).hexdigest()}",
+        "org.opencontainers.image.title": spec.dag_id,
+    }
+
+
+def _sorted(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(values.items()))
+
+
+def default_tag(dag_id: str, plan: ImagePlan) -> str:
+    """Return the reference of an image that was given none: `leoflow/DAG_ID:CONTENT_KEY`."""
+    return f"leoflow/{_repository(dag_id)}:{plan.content_key}"
+
+
+def _repository(dag_id: str) -> str:
+    """Return a dag_id as the registries' rules allow it; a hash tells the changed ones apart."""
+    lowered = "".join(_allowed(dag_id.lower())).strip("-")[:100].strip("-")
+    if lowered == dag_id:
+        return lowered
+    digest = hashlib.sha256(dag_id.encode()).hexdigest()[:8]
+    return f"{lowered}-{digest}" if lowered else digest
+
+
+def _allowed(text: str) -> Iterable[str]:
+    """Replace what is no letter or digit by '-', and keep single separators between two of them."""
+    for index, character in enumerate(text):
+        between = 0 < index < len(text) - 1 and text[index - 1].isalnum()
+        separator = character in "._-" and between and text[index + 1].isalnum()
+        if character.isalnum() or separator:
+            yield character
+        elif index and text[index - 1].isalnum():
+            yield "-"

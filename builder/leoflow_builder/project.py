@@ -1,0 +1,192 @@
+"""A project folder as a value: its settings, checked, and the file that holds its DAG.
+
+Reads files and nothing else: no user code runs here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from leoflow_builder.complaint import complain
+from leoflow_builder.dagyaml import read_dag_yaml
+from leoflow_builder.drawing import Drawing
+from leoflow_builder.problem import Problem, ProjectError
+from leoflow_builder.settings import FOREIGN_KEYS, Settings
+from leoflow_builder.yamlfile import YamlFile, parse_yaml
+
+SETTINGS_FILE = "leoflow.yaml"
+ENTRIES = ("dag.py", "dag.yaml")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project. ``dag_id`` is None if only the DAG can tell it; DagSpec.dag_id always is it.
+
+    ``drawing`` is the DAG of a dag.yaml; None for one in Python, which has yet to be read.
+    """
+
+    folder: Path
+    entry: str
+    settings: Settings
+    file: YamlFile
+    drawing: Drawing | None = None
+
+    @property
+    def dag_id(self) -> str | None:
+        if self.settings.dag_id is None and self.drawing is not None:
+            return self.drawing.dag_id
+        return self.settings.dag_id
+
+    @property
+    def python_version(self) -> str:
+        return self.settings.python_version
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        return tuple(self.settings.dependencies)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return self.settings.environment
+
+    @property
+    def base_image(self) -> str | None:
+        return self.settings.base_image
+
+    def line_of(self, *path: str | int) -> int | None:
+        """Return the line of leoflow.yaml for ("dependencies", 0); None if it is not written."""
+        position = self.file.positions.get(path)
+        return position[0] if position else None
+
+    def problem(self, message: str, *path: str | int) -> Problem:
+        """Return a problem that points at ``path`` in leoflow.yaml."""
+        line, column = self.file.positions.get(path, (None, None))
+        return Problem(SETTINGS_FILE, line, message, column)
+
+
+@dataclass
+class _Findings:
+    problems: list[Problem] = field(default_factory=list)
+
+    def text(self, path: Path) -> str:
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            message = f"is not UTF-8 text (byte {error.start}): save it as UTF-8"
+            self.problems.append(Problem(path.name, None, message))
+        except OSError as error:
+            self.problems.append(Problem(path.name, None, f"cannot be read: {error.strerror}"))
+        return ""
+
+
+def load_project(folder: Path) -> Project:
+    """Read and check all that can be known of a project without running its code.
+
+    Raises ProjectError with every problem at once.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        message = "is not a folder. Name the folder with dag.py; `leoflow init DIR` makes one"
+        raise ProjectError([Problem(str(folder), None, message)])
+    findings = _Findings()
+    file, settings = _read_settings(folder, findings)
+    _check_names(folder, findings)
+    entry = _find_entry(folder, settings, file, findings)
+    drawing = None
+    if entry is not None and not entry.endswith(".py"):
+        drawing, problems = read_dag_yaml(findings.text(folder / entry), entry)
+        findings.problems += problems
+    if findings.problems or entry is None:
+        raise ProjectError(findings.problems)
+    return Project(folder, entry, settings, file, drawing)
+
+
+def _read_settings(folder: Path, findings: _Findings) -> tuple[YamlFile, Settings]:
+    path = folder / SETTINGS_FILE
+    misspelt = folder / "leoflow.yml"
+    if not path.exists():
+        if misspelt.exists():
+            findings.problems.append(Problem(misspelt.name, None, f"rename it to {SETTINGS_FILE}"))
+        return YamlFile(SETTINGS_FILE, None), Settings()
+    file, problems = parse_yaml(findings.text(path), SETTINGS_FILE)
+    findings.problems += problems
+    value = _with_texts(file)
+    if not isinstance(value, dict):
+        if value is not None:
+            findings.problems.append(file.problem((), "has to be a mapping of names to values"))
+        return file, Settings()
+    try:
+        return file, Settings.model_validate(value)
+    except ValidationError as error:
+        complaints = complain(error, Settings, FOREIGN_KEYS)
+        findings.problems += [file.problem(path_, text) for path_, text in complaints]
+        return file, _valid_part(value, error)
+
+
+def _with_texts(file: YamlFile) -> Any:
+    """Return the value with numbers in `environment` as they are written: 1.10, not 1.1."""
+    value = file.value
+    environment = value.get("environment") if isinstance(value, dict) else None
+    if not isinstance(environment, dict):
+        return value
+    texts = {
+        name: file.texts[("environment", name)]
+        for name, item in environment.items()
+        if isinstance(item, (int, float)) and not isinstance(item, bool)
+    }
+    return {**value, "environment": {**environment, **texts}}
+
+
+def _valid_part(value: dict[str, Any], error: ValidationError) -> Settings:
+    """Return the settings without what is wrong, so that the rest can still be checked."""
+    wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+    return Settings.model_validate({key: item for key, item in value.items() if key not in wrong})
+
+
+def _check_names(folder: Path, findings: _Findings) -> None:
+    for name in ("leoflow", "leoflow_agent"):
+        for path in (folder / f"{name}.py", folder / name / "__init__.py"):
+            if path.exists():
+                message = f"hides leoflow's own package '{name}': rename it"
+                found = path.relative_to(folder).as_posix()
+                findings.problems.append(Problem(found, None, message))
+
+
+def _find_entry(
+    folder: Path, settings: Settings, file: YamlFile, findings: _Findings
+) -> str | None:
+    if settings.entry is not None:
+        return _check_entry(folder, settings.entry, file, findings)
+    if isinstance(file.value, dict) and file.value.get("entry") is not None:
+        return None  # it was refused already
+    found = [name for name in ENTRIES if (folder / name).is_file()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        message = "there are dag.py and dag.yaml: say which one with `entry: dag.py`, or remove one"
+        findings.problems.append(Problem(SETTINGS_FILE, None, message))
+        return None
+    message = "there is no dag.py and no dag.yaml: write one, or name the file with `entry:`"
+    findings.problems.append(Problem(SETTINGS_FILE, None, message))
+    return None
+
+
+def _check_entry(folder: Path, entry: str, file: YamlFile, findings: _Findings) -> str | None:
+    stem = entry.rpartition(".")[0]
+    message = None
+    if not (folder / entry).is_file():
+        message = f"entry '{entry}' is not in the project: create it, or correct the name"
+    elif entry.endswith(".py") and not stem.isidentifier():
+        message = f"entry '{entry}' cannot be imported: use letters, digits and '_' in its name"
+    elif entry.endswith(".py") and (stem in sys.stdlib_module_names or stem.startswith("leoflow")):
+        message = f"entry '{entry}' has the name of a module that Python needs: rename it"
+    if message is not None:
+        findings.problems.append(file.problem(("entry",), message))
+        return None
+    return entry

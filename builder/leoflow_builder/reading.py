@@ -1,0 +1,193 @@
+"""Reads a project's DAG by running it, in a process of the image's interpreter and with a limit.
+
+Starts no process itself: the interpreter is an argument. What the process does is
+``leoflow_agent.read_dag``, of which this knows only the file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from leoflow_agent import spec as agent_spec
+from leoflow_agent.inline_cap import DEFAULT_CAP_SECONDS
+from leoflow_agent.spec import DagSpec, PythonAction
+
+from leoflow_builder.answer import make_drawing
+from leoflow_builder.compile import compile_dag
+from leoflow_builder.drawing import Drawing
+from leoflow_builder.interpreter import Interpreter
+from leoflow_builder.problem import Problem, ProjectError
+from leoflow_builder.project import Project
+
+DEFAULT_TIMEOUT_SECONDS = 30.0
+_SPARE_SECONDS = 5.0
+_AGENT_FOLDER = Path(agent_spec.__file__).parent
+_READER_FILES = ("__init__.py", "argument.py", "context.py", "read_dag.py")
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_LOG = logging.getLogger("leoflow.read")
+
+
+def read_dag(
+    project: Project,
+    interpreter: Interpreter,
+    path: Sequence[Path] = (),
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    inline_cap_seconds: float = DEFAULT_CAP_SECONDS,
+) -> DagSpec:
+    """Return the project's DAG, checked whole; ProjectError with every problem that it has.
+
+    ``path`` holds the project's dependencies. ``timeout_seconds`` limits the import of user code.
+    """
+    answer = _ask(project, interpreter, path, timeout_seconds)
+    problems = [Problem(**item) for item in answer["problems"]]
+    if project.dependencies and not path:
+        problems = [_explain_absence(problem) for problem in problems]
+    drawing = project.drawing
+    if drawing is None and answer["dag"] is not None:
+        drawing, found = make_drawing(answer["dag"], project.entry.removesuffix(".py"))
+        problems += found
+    if drawing is None:
+        raise ProjectError(problems or [Problem(project.entry, None, "draws no DAG")])
+    return _compile(project, drawing, problems, inline_cap_seconds)
+
+
+def _explain_absence(problem: Problem) -> Problem:
+    if not problem.message.startswith("No module named"):
+        return problem
+    reason = "It was read without the project's dependencies; `leoflow build` reads it with them"
+    return replace(problem, message=f"{problem.message}. {reason}")
+
+
+def _compile(
+    project: Project, drawing: Drawing, problems: list[Problem], inline_cap_seconds: float
+) -> DagSpec:
+    try:
+        compiled = compile_dag(project, drawing, inline_cap_seconds)
+    except ProjectError as error:
+        raise ProjectError([*problems, *error.problems]) from None
+    if problems:
+        raise ProjectError(problems)
+    return compiled
+
+
+def _ask(
+    project: Project, interpreter: Interpreter, path: Sequence[Path], timeout_seconds: float
+) -> dict[str, Any]:
+    calls = None if project.drawing is None else _calls(project.drawing)
+    if calls == []:
+        return {"dag": None, "problems": []}
+    request = {
+        "folder": str(project.folder),
+        "entry": project.entry,
+        "timeout_seconds": timeout_seconds,
+        "calls": calls,
+    }
+    with tempfile.TemporaryDirectory(prefix="leoflow-read-") as folder:
+        reader = _place_reader(Path(folder))
+        start = f"import sys; sys.path.insert(0, {str(reader)!r})\n"
+        start += "from leoflow_agent.read_dag import main; main()"
+        try:
+            done = interpreter.run(
+                ["-c", start],
+                path=[reader, *path],
+                stdin=json.dumps(request).encode(),
+                env=project.environment,
+                cwd=project.folder,
+                timeout_seconds=timeout_seconds + _SPARE_SECONDS,
+            )
+        except subprocess.TimeoutExpired as late:
+            raise ProjectError([_too_late(project, late.output or b"", timeout_seconds)]) from None
+    return _understand(project, done, timeout_seconds)
+
+
+def _understand(
+    project: Project, done: subprocess.CompletedProcess[bytes], timeout_seconds: float
+) -> dict[str, Any]:
+    errors = done.stderr.decode(errors="replace").strip()
+    if errors:
+        _LOG.info("printed while %s was read:\n%s", project.entry, errors)
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        problem = _no_answer(project, done.stdout, timeout_seconds, done.returncode)
+        raise ProjectError([problem]) from None
+    if not isinstance(answer, dict) or set(answer) != {"dag", "problems"}:
+        raise ProjectError([_no_answer(project, b"", timeout_seconds, done.returncode)])
+    return answer
+
+
+def _too_late(project: Project, output: bytes, timeout_seconds: float) -> Problem:
+    if not output.startswith(b"{"):
+        return _no_answer(project, output, timeout_seconds, None)
+    message = (
+        "starts a process that goes on after the import, and waited for it in vain. "
+        "Start it in a task"
+    )
+    return Problem(project.entry, None, message)
+
+
+def _no_answer(
+    project: Project, output: bytes, timeout_seconds: float, exit_code: int | None
+) -> Problem:
+    """Say why the reader left without an answer; its watchdog leaves a traceback instead of one."""
+    text = output.decode(errors="replace")
+    file, line = _last_user_frame(project, text)
+    if exit_code is None or text.startswith("Timeout"):
+        message = (
+            f"was still being imported after {timeout_seconds:g} s. Move the work into a task, or "
+            "raise LEOFLOW_DAG_READ_TIMEOUT_SECONDS"
+        )
+    elif text.startswith("Fatal Python error"):
+        message = f"the interpreter crashed while it was imported: {text.splitlines()[0]}"
+    else:
+        message = (
+            f"ended the interpreter with exit code {exit_code} while it was imported. "
+            "Remove the call of os._exit, or what kills the process"
+        )
+    return Problem(file, line, message)
+
+
+def _last_user_frame(project: Project, traceback: str) -> tuple[str, int | None]:
+    for match in _FRAME.finditer(traceback.rpartition("Thread ")[2]):
+        file = Path(match["file"])
+        if file.is_relative_to(project.folder):
+            return file.relative_to(project.folder).as_posix(), int(match["line"])
+    return project.entry, None
+
+
+def _place_reader(folder: Path) -> Path:
+    """Copy the reader to a folder of its own, so that nothing else installed here is importable."""
+    agent = folder / _AGENT_FOLDER.name
+    agent.mkdir()
+    for name in _READER_FILES:
+        shutil.copyfile(_AGENT_FOLDER / name, agent / name)
+    authoring = folder / "leoflow"
+    authoring.mkdir()
+    for file in sorted((_AGENT_FOLDER.parent / "leoflow").glob("*.py")):
+        shutil.copyfile(file, authoring / file.name)
+    return folder
+
+
+def _calls(drawing: Drawing) -> list[dict[str, Any]]:
+    return [
+        {
+            "task_id": task.task_id,
+            "module": task.action.module,
+            "function": task.action.function,
+            "args": [None] * len(task.action.args),
+            "kwargs": list(task.action.kwargs),
+            "file": task.source.file,
+            "line": task.source.line,
+        }
+        for task in drawing.tasks
+        if isinstance(task.action, PythonAction)
+    ]

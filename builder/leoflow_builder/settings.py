@@ -1,0 +1,128 @@
+"""What may stand in leoflow.yaml, and what each value may be.
+
+Pure models: reading the file and pointing at its lines is ``project``'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from leoflow_builder.option import Strict, TaskOption
+
+PYTHON_VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+ID_PATTERN = r"^[A-Za-z0-9_.\-]+$"
+ID_LENGTH = 250
+FOREIGN_KEYS = {
+    "schedule": "it is not supported yet: `leoflow run` starts one run; remove it",
+    "requirements": "it is called 'dependencies' here",
+    "image": "it is called 'base_image' here",
+    "env": "it is called 'environment' here",
+    "python": "it is called 'python_version' here",
+    "default_args": "it is called 'defaults' here",
+    "retry_delay": "it is called 'retry_delay_seconds' here, a number of seconds",
+    "execution_timeout": "it is called 'execution_timeout_seconds' here, a number of seconds",
+    "pool": "there are no pools: each try has its own container; remove it",
+    "queue": "there are no queues: each try has its own container; remove it",
+}
+
+
+def check_id(text: str) -> str:
+    """Return ``text`` if it may be a dag_id or task_id (Airflow's rule), else raise ValueError."""
+    if not re.fullmatch(ID_PATTERN, text):
+        raise ValueError(f"'{text}' may hold only letters, digits, '-', '_' and '.'")
+    if len(text) > ID_LENGTH:
+        raise ValueError(f"'{text[:40]}…' has {len(text)} characters, at most {ID_LENGTH} may be")
+    return text
+
+
+def _check_python_version(value: object) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError("is a number to YAML, in which 3.10 is 3.1: write it in quotes")
+    if value not in PYTHON_VERSIONS:
+        known = ", ".join(PYTHON_VERSIONS)
+        raise ValueError(f"'{value}' is none that leoflow knows. Write one of {known}, in quotes")
+    return str(value)
+
+
+def _check_requirement(text: str) -> str:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        reason = " ".join(str(error).split("\n")[0].split())
+        raise ValueError(
+            f"'{text}' is no requirement: {reason}. Write for example pandas>=2.2"
+        ) from None
+    if requirement.url:
+        raise ValueError(
+            f"'{text}' names a URL; write name and version, wheels come from your index"
+        )
+    if canonicalize_name(requirement.name) == "leoflow":
+        raise ValueError("'leoflow' is in every image already: remove it")
+    return text
+
+
+def _check_variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f"'{name}' cannot be the name of an environment variable")
+    if name.startswith("LEOFLOW_"):
+        raise ValueError("names with LEOFLOW_ are leoflow's own: choose another one")
+    return name
+
+
+def _check_text(value: object) -> str:
+    if isinstance(value, bool):
+        raise ValueError(f"YAML reads this as {str(value).lower()}: write it in quotes")
+    if not isinstance(value, (str, int, float)):
+        raise ValueError('has to be text: write it in quotes, "" if it is to be empty')
+    if "\0" in str(value):
+        raise ValueError("an environment variable cannot hold a NUL character")
+    return str(value)
+
+
+def _check_entry(text: str) -> str:
+    if "/" in text or "\\" in text or not text.endswith((".py", ".yaml", ".yml")):
+        raise ValueError(f"'{text}' has to be a .py or .yaml file directly in the project folder")
+    return text
+
+
+Identifier = Annotated[
+    str,
+    AfterValidator(check_id),
+    Field(json_schema_extra={"pattern": ID_PATTERN, "maxLength": ID_LENGTH}),
+]
+PythonVersion = Annotated[
+    str,
+    BeforeValidator(_check_python_version),
+    WithJsonSchema({"type": "string", "enum": list(PYTHON_VERSIONS), "default": "3.11"}),
+]
+_SCALAR_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}]}
+EnvironmentText = Annotated[str, BeforeValidator(_check_text), WithJsonSchema(_SCALAR_SCHEMA)]
+
+
+class Settings(Strict):
+    """leoflow.yaml: everything about a project that is not its DAG. Every key is optional."""
+
+    dag_id: Identifier | None = Field(default=None, description="Needed only if the DAG has none")
+    python_version: PythonVersion = "3.11"
+    entry: Annotated[str, AfterValidator(_check_entry)] | None = Field(
+        default=None, description="The file with the DAG; dag.py or dag.yaml where not given"
+    )
+    dependencies: list[Annotated[str, AfterValidator(_check_requirement)]] = Field(
+        default_factory=list, description="Requirements as pip writes them (PEP 508)"
+    )
+    environment: Mapping[Annotated[str, AfterValidator(_check_variable)], EnvironmentText] = Field(
+        default_factory=dict
+    )
+    base_image: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="Reference of an image of your own that has a CPython"
+    )
+    defaults: TaskOption = TaskOption()
+    tasks: Mapping[str, TaskOption] = Field(
+        default_factory=dict, description="Per task_id; stronger than what the DAG says"
+    )

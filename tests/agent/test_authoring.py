@@ -1,0 +1,315 @@
+"""What `from leoflow import dag, task` draws, and what it refuses."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from leoflow import DagError, dag, registry, task
+
+AGENT = Path(__file__).parents[2] / "agent"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_registry() -> Iterator[None]:
+    registry.graphs.clear()
+    registry.declared.clear()
+    registry.mistakes = None
+    yield
+    registry.graphs.clear()
+    registry.declared.clear()
+    registry.mistakes = None
+
+
+@task
+def extract(n: int = 1) -> list[int]:
+    return [n]
+
+
+@task(retries=2)
+def load(rows: Any, limit: int = 3) -> Any:
+    return rows[:limit]
+
+
+def upstream(graph: Any) -> dict[str, list[str]]:
+    """Return the tasks that each task waits for by an arrow."""
+    return {name: [item.task_id for item in node.upstream] for name, node in graph.nodes.items()}
+
+
+def test_a_call_outside_of_a_dag_is_the_plain_function() -> None:
+    assert extract(4) == [4]
+
+
+def test_a_call_inside_of_a_dag_makes_a_node_and_a_reference() -> None:
+    @dag
+    def weather() -> None:
+        load(extract(2), limit=5)
+
+    nodes = weather().nodes
+    assert list(nodes) == ["extract", "load"]
+    assert nodes["extract"].args == (2,)
+    assert nodes["load"].args[0].node is nodes["extract"]
+    assert nodes["load"].kwargs == {"limit": 5}
+
+
+def test_calls_of_one_function_are_numbered_as_in_airflow() -> None:
+    @dag
+    def weather() -> None:
+        for n in range(3):
+            extract(n)
+
+    assert list(weather().nodes) == ["extract", "extract__1", "extract__2"]
+
+
+def test_a_number_that_a_task_id_has_taken_is_passed_over() -> None:
+    @dag
+    def weather() -> None:
+        extract()
+        extract.override(task_id="extract__1")()
+        extract()
+
+    assert list(weather().nodes) == ["extract", "extract__1", "extract__2"]
+
+
+def test_arrows_chain_through_tasks_and_lists() -> None:
+    @dag
+    def weather() -> None:
+        a, b, c, d = (extract.override(task_id=name)() for name in "abcd")
+        a >> [b, c] >> d
+
+    assert upstream(weather()) == {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}
+
+
+def test_arrows_to_the_left_are_the_same_arrows() -> None:
+    @dag
+    def weather() -> None:
+        a, b, c = (extract.override(task_id=name)() for name in "abc")
+        a << b << c
+        [a, b] << c
+
+    assert upstream(weather()) == {"a": ["b", "c"], "b": ["c"], "c": []}
+
+
+def test_a_list_changed_after_the_call_does_not_change_the_input() -> None:
+    @dag
+    def weather() -> None:
+        rows: list[Any] = [extract()]
+        load(rows)
+        rows.append(extract())
+
+    assert len(weather().nodes["load"].args[0]) == 1
+
+
+def test_override_changes_one_call_only() -> None:
+    @dag
+    def weather() -> None:
+        load.override(retries=7)(1)
+        load(1)
+
+    nodes = weather().nodes
+    assert nodes["load"].options["retries"][0] == 7
+    assert nodes["load__1"].options["retries"][0] == 2
+
+
+def test_bash_and_http_tasks_are_nodes_of_their_kind() -> None:
+    @task.bash(retries=1)
+    def show(n: Any) -> str:
+        return f"echo {n}"
+
+    @dag
+    def weather() -> None:
+        n = extract()
+        show(n) >> task.http_api(task_id="call", url="http://x/", query={"n": n}, retries=3)
+
+    nodes = weather().nodes
+    assert [(name, node.kind) for name, node in nodes.items()] == [
+        ("extract", "python"),
+        ("show", "bash"),
+        ("call", "http_api"),
+    ]
+    assert set(nodes["call"].kwargs) == {"url", "query"}
+    assert set(nodes["call"].options) == {"task_id", "retries"}
+
+
+def test_a_node_knows_the_line_of_its_call() -> None:
+    line = sys._getframe().f_lineno
+
+    @dag
+    def weather() -> None:
+        extract()
+
+    assert weather().nodes["extract"].place == (__file__, line + 4)
+
+
+def test_dag_takes_its_id_as_first_argument_as_in_airflow() -> None:
+    @dag("weather", tags=["a"])
+    def draw() -> None:
+        extract()
+
+    assert draw().options == {"dag_id": "weather", "tags": ["a"]}
+
+
+def test_the_agent_finds_a_task_function_by_its_id() -> None:
+    @dag
+    def weather() -> None:
+        extract()
+        extract()
+
+    weather()
+    assert registry.function_of("extract__1") is extract.function
+
+
+def test_an_unknown_task_id_names_those_that_there_are() -> None:
+    @dag
+    def weather() -> None:
+        extract()
+
+    weather()
+    with pytest.raises(LookupError, match="no Python task 'lode'; its tasks are: extract"):
+        registry.function_of("lode")
+
+
+def test_a_dag_function_that_fails_leaves_no_dag_open() -> None:
+    @dag
+    def weather() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        weather()
+    assert extract(1) == [1]
+
+
+USES = {
+    "tested for truth": lambda ref: bool(ref),
+    "iterated over": lambda ref: list(ref),
+    "indexed": lambda ref: ref["a"],
+    "called": lambda ref: ref(),
+    "compared": lambda ref: ref == 3,
+    "put into text": lambda ref: f"echo {ref}",
+    "taken for a number": lambda ref: int(ref),
+    "calculated with": lambda ref: 1 + ref,
+    "asked for its attribute 'shape'": lambda ref: ref.shape,
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_reference_is_no_value(use: str) -> None:
+    @dag
+    def weather() -> None:
+        USES[use](extract())
+
+    with pytest.raises(DagError) as caught:
+        weather()
+    assert f"the result of task 'extract' is {use}" in caught.value.message
+    assert caught.value.file == __file__
+
+
+def test_references_can_be_members_of_sets_and_keys() -> None:
+    @dag
+    def weather() -> None:
+        a, b = extract(), extract()
+        assert len({a, b, a}) == 2
+        assert a != b
+        assert hasattr(a, "__array__") is False
+
+    assert len(weather().nodes) == 2
+
+
+def at(code: Any) -> DagError:
+    """Return the error of a DAG function with the body ``code``."""
+    with pytest.raises(DagError) as caught:
+        dag(code)()
+    return caught.value
+
+
+def mistakes() -> dict[str, tuple[Any, str]]:
+    return {
+        "misspelt option": (
+            lambda: extract.override(retrys=3),
+            "does not know the argument 'retrys'. Did you mean 'retries'?",
+        ),
+        "Airflow's name": (
+            lambda: extract.override(retry_delay=3),
+            "'retry_delay' is 'retry_delay_seconds' here",
+        ),
+        "pool": (lambda: extract.override(pool="x"), "'pool' does not exist: each try has its own"),
+        "dag option": (lambda: dag(schedule="@daily"), "'schedule' is not supported yet"),
+        "class": (lambda: task(int), "@task makes tasks of functions, not of type"),
+        "id in front": (lambda: task("extract"), "Options have names: @task(task_id=…)."),
+        "decorator": (lambda: task.branch, "task.branch does not exist in leoflow"),
+        "mapping": (lambda: extract.expand(n=[1]), ".expand() is not supported yet"),
+        "not called": (lambda: extract() >> load, "write load() beside >> and <<"),
+        "not a task": (lambda: extract() >> 3, "3 is not a task"),
+        "no url": (lambda: task.http_api(task_id="a"), "task.http_api needs the argument 'url'"),
+        "id not text": (lambda: extract.override(task_id=3)(), "task_id has to be text, not 3"),
+    }
+
+
+@pytest.mark.parametrize("name", mistakes())
+def test_a_mistake_is_told_with_its_fix(name: str) -> None:
+    code, message = mistakes()[name]
+    error = at(code)
+    assert message in error.message
+    assert str(error).startswith(f"{Path(__file__).name}:{error.line}: ")
+
+
+def test_a_task_id_used_twice_names_both_lines() -> None:
+    @dag
+    def weather() -> None:
+        extract.override(task_id="a")()
+        extract.override(task_id="a")()
+
+    with pytest.raises(DagError, match=r"'a' is used twice, first at test_authoring.py:\d+") as e:
+        weather()
+    assert f"test_authoring.py:{e.value.line - 1}" in e.value.message
+
+
+def test_http_api_outside_of_a_dag_is_refused() -> None:
+    with pytest.raises(DagError, match="outside of a DAG function"):
+        task.http_api(task_id="a", url="http://x/")
+
+
+def test_a_dag_inside_of_a_dag_is_refused() -> None:
+    @dag
+    def inner() -> None:
+        extract()
+
+    assert "called inside of another DAG function" in at(lambda: inner()).message
+
+
+def test_mistakes_are_collected_when_a_reader_asks_for_all() -> None:
+    registry.mistakes = []
+
+    @task(retrys=1, pool="x")
+    def odd() -> None: ...
+
+    assert len(registry.mistakes) == 2
+    assert odd() is None
+
+
+def test_importing_leoflow_imports_nothing_but_itself() -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(AGENT)!r}); before = set(sys.modules)\n"
+        "import leoflow; print(sorted(set(sys.modules) - before))"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "['leoflow', 'leoflow.decorator', 'leoflow.registry']"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *sorted((AGENT / "leoflow").glob("*.py")),
+        AGENT / "leoflow_agent" / "read_dag.py",
+        AGENT / "leoflow_agent" / "argument.py",
+    ],
+    ids=lambda path: path.name,
+)
+def test_container_code_is_python_3_9(path: Path) -> None:
+    ast.parse(path.read_text(), feature_version=(3, 9))

@@ -1,0 +1,22 @@
+from leoflow import dag, task
+
+
+@task
+def extract():
+    return [1, 2]
+
+
+@task
+def load(rows):
+    print(rows)
+
+
+@dag
+def project():
+    a = extract()
+    b = load(a)
+    c = load(b)
+    c >> a
+
+
+project()

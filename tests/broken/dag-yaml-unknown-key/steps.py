@@ -1,0 +1,2 @@
+def extract(n):
+    return n

@@ -1,0 +1,59 @@
+"""The settings of a task and how layers of them merge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from leoflow_agent.spec import Quantities, Resources
+from leoflow_builder.option import TaskOption, merge_options, to_resources, to_spec_fields
+from pydantic import ValidationError
+
+
+def option(**fields: Any) -> TaskOption:
+    return TaskOption.model_validate(fields)
+
+
+def test_the_later_layer_wins_field_by_field() -> None:
+    merged = merge_options(option(retries=1, retry_delay_seconds=5), option(retries=2), option())
+    assert to_spec_fields(merged) == {"retries": 2, "retry_delay_seconds": 5}
+
+
+def test_none_on_purpose_takes_a_setting_back() -> None:
+    merged = merge_options(
+        option(execution_timeout_seconds=60), option(execution_timeout_seconds=None)
+    )
+    assert to_spec_fields(merged) == {}
+
+
+def test_resources_merge_figure_by_figure() -> None:
+    merged = merge_options(
+        option(resources={"requests": {"cpu": 1, "memory": "1Gi"}}),
+        option(resources={"requests": {"memory": "2Gi"}, "limits": {"memory": "4Gi"}}),
+    )
+    assert merged.resources is not None
+    assert to_resources(merged.resources) == Resources(
+        Quantities(1000, 2 * 2**30), Quantities(None, 4 * 2**30)
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"retries": -1},
+        {"retries": 1.5},
+        {"retries": True},
+        {"retries": "2"},
+        {"retry_delay_seconds": -1},
+        {"execution_timeout_seconds": 0},
+        {"execution_timeout_seconds": float("inf")},
+        {"trigger_rule": "all_ok"},
+        {"artifacts": "yes"},
+        {"resources": {"requests": {"gpu": 1}}},
+        {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}},
+        {"resources": {"requests": {"memory": 2}, "limits": {"memory": 1}}},
+    ],
+)
+def test_what_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        option(**fields)

@@ -1,0 +1,96 @@
+"""Every example runs, in containers and as subprocesses, and comes to what its `expect` says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = sorted(path.parent.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("expect"))
+
+
+class _Shop(BaseHTTPRequestHandler):
+    """The API that 04-http calls."""
+
+    def do_GET(self) -> None:
+        assert self.path == "/orders?state=open"
+        self._answer({"orders": [{"amount": 12.5}, {"amount": 30}]})
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer({"received": json.loads(body)})
+
+    def _answer(self, document: object) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def shop():
+    """Return a function that serves the shop on an address and returns its URL."""
+    servers = []
+
+    def serve(address: str) -> str:
+        server = HTTPServer((address, 0), _Shop)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        servers.append((server, thread))
+        return f"http://{address}:{server.server_port}"
+
+    yield serve
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_there_are_examples():
+    assert len(NAMES) >= 7
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", NAMES)
+def test_in_containers(leoflow, engine, project, shop, name):
+    conf = {"api": shop(engine.gateway())}
+    code, run = leoflow.json(
+        "run", project(name), "--executor", "docker", "--conf", json.dumps(conf), timeout=600
+    )
+    _compare(run, name)
+    assert code == 0
+    assert engine.leftovers(leoflow.home) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_as_subprocesses(leoflow, project, shop, name):
+    conf = {"api": shop("127.0.0.1")}
+    ended = leoflow(
+        *("run", project(name), "--executor", "subprocess", "--conf", json.dumps(conf), "--json"),
+        timeout=600,
+    )
+    _compare(json.loads(ended.stdout or "{}"), name, ended.stderr)
+    assert ended.returncode == 0
+    assert "development only" in ended.stderr
+
+
+def _compare(run: dict, name: str, stderr: str = "") -> None:
+    expected = yaml.safe_load((EXAMPLES / name / "expect").read_text())
+    assert run.get("state") == expected["state"], f"{run}\n{stderr}"
+    tasks = {task["task_id"]: task for task in run["tasks"]}
+    assert sorted(tasks) == sorted(expected["tasks"])
+    for task_id, wanted in expected["tasks"].items():
+        artifacts = wanted.pop("artifacts", [])
+        assert {key: tasks[task_id][key] for key in wanted} == wanted
+        for artifact in artifacts:
+            assert (Path(tasks[task_id]["artifacts"]) / artifact).stat().st_size > 0
