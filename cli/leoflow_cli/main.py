@@ -40,9 +40,10 @@ class _LazyGroup(click.Group):
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], SUBCOMMANDS, n=1)
-            if close:
-                error.message += f" Did you mean '{close[0]}'?"
-            raise
+            if not close:
+                raise
+            text = f"{error.message} Did you mean '{close[0]}'?"
+            raise click.UsageError(text, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -7,18 +7,8 @@ from leoflow import dag, task
 
 
 @task
-def address(params: dict) -> dict:
-    return {"orders": params["api"] + "/orders", "invoices": params["api"] + "/invoices"}
-
-
-@task
-def orders_url(urls: dict) -> str:
-    return urls["orders"]
-
-
-@task
-def invoices_url(urls: dict) -> str:
-    return urls["invoices"]
+def address(path: str, params: dict) -> str:
+    return params["api"] + path
 
 
 @task
@@ -28,16 +18,15 @@ def total(orders: dict) -> float:
 
 @dag(params={"api": "http://127.0.0.1:8080"})
 def http() -> None:
-    urls = address()
     orders = task.http_api(
         task_id="fetch_orders",
-        url=orders_url(urls),
+        url=address("/orders"),
         query={"state": "open"},
         headers={"Accept": "application/json"},
     )
     task.http_api(
         task_id="send_invoice",
-        url=invoices_url(urls),
+        url=address("/invoices"),
         method="POST",
         body={"total": total(orders)},
         execution_mode="pod",

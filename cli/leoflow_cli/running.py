@@ -1,0 +1,153 @@
+"""Puts the two halves together for ``leoflow run``: build the project, embed a control plane."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import leoflow_agent
+from leoflow_agent.spec import DagSpec
+from leoflow_builder.build import read_spec
+from leoflow_builder.host import prepare_host
+from leoflow_builder.project import load_project
+from leoflow_controlplane.controlplane import ControlPlane
+from leoflow_controlplane.error import ExecutorUnusable
+from leoflow_controlplane.executor.protocol import ExecutorFactory
+from leoflow_controlplane.model import RunRequest, RunResult
+from leoflow_controlplane.setting import Settings, read_settings
+
+from leoflow_cli import build_command
+from leoflow_cli.environment import read_options
+from leoflow_cli.home import leoflow_home
+from leoflow_cli.liveview import LiveView
+from leoflow_cli.outcome import InvalidInput
+from leoflow_cli.screen import Screen
+
+NO_ENGINE = (
+    "no container engine answers, so the tasks run as subprocesses of this machine. For containers "
+    "install Docker with buildx and start it, or point DOCKER_HOST at an engine."
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    folder: Path
+    executor: str | None
+    task_id: str | None
+    inputs: dict[str, Any] | None
+    conf: dict[str, Any]
+    logical_date: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that has ended. ``seconds`` is the run alone, without the build."""
+
+    result: RunResult
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A DAG that can run now."""
+
+    spec: DagSpec
+    image: str
+    executor: ExecutorFactory
+    where: str
+
+
+def run(wish: Wish, screen: Screen) -> Outcome:
+    """Run a DAG to its end; Ctrl-C and SIGTERM stop it and remove what it started."""
+    settings = read_settings(os.environ)
+    logical_date = _logical_date(wish.logical_date)
+    name = wish.executor or _find_executor(screen)
+    ready = _containers(wish, screen) if name == "docker" else _subprocesses(wish, settings, screen)
+    request = RunRequest(
+        ready.spec,
+        ready.image,
+        wish.conf,
+        logical_date,
+        wish.task_id,
+        wish.inputs,
+    )
+    try:
+        return asyncio.run(_run(request, ready, settings, screen))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _run(request: RunRequest, ready: _Ready, settings: Settings, screen: Screen) -> Outcome:
+    main = asyncio.current_task()
+    assert main is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+    began = time.monotonic()
+    async with ControlPlane(leoflow_home(), ready.executor, settings) as plane:
+        for name in plane.swept:
+            screen.say(f"removed what a killed run had left behind: {name}")
+        key = await plane.create_run(request)
+        screen.line(f"{key.dag_id}  {key.run_id}  {ready.where}", style="bold")
+        view = LiveView(screen, time.time())
+        async for update in plane.watch(key):
+            view.show(update)
+        return Outcome(await plane.result(key), time.monotonic() - began)
+
+
+def _find_executor(screen: Screen) -> str:
+    from leoflow_controlplane.executor.engine import open_engine
+
+    try:
+        open_engine().close()
+    except ExecutorUnusable:
+        screen.line(NO_ENGINE, style="yellow")
+        return "subprocess"
+    return "docker"
+
+
+def _containers(wish: Wish, screen: Screen) -> _Ready:
+    from leoflow_controlplane.executor.docker import docker_executor
+
+    screen.line(f"building {wish.folder}", style="bold")
+    built = build_command.build(wish.folder, None, screen)
+    build_command.show(built, screen)
+    executor = docker_executor(os.environ.get("LEOFLOW_AGENT_URL") or None)
+    return _Ready(built.spec, built.image.reference, executor, "in containers")
+
+
+def _subprocesses(wish: Wish, settings: Settings, screen: Screen) -> _Ready:
+    from leoflow_controlplane.executor.subprocess import subprocess_executor
+
+    with screen.working(f"preparing {wish.folder}"):
+        project = load_project(wish.folder)
+        environment = prepare_host(project, leoflow_home(), screen.say)
+        spec = read_spec(project, environment, read_options(settings, None))
+    agent = Path(leoflow_agent.__file__).with_name("__main__.py")
+    variables = {"LEOFLOW_DAG_FOLDER": str(project.folder)}
+    for folder in environment.site_path:
+        variables["LEOFLOW_SITE_FOLDER"] = str(folder)
+    if environment.has_pth:
+        variables["LEOFLOW_SITE_HAS_PTH"] = "1"
+    command = [sys.executable, "-I", "-S", str(agent)]
+    executor = subprocess_executor(command, project.folder, variables)
+    return _Ready(spec, "", executor, "as subprocesses")
+
+
+def _logical_date(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(
+            f"--logical-date '{text}' is no date: write it as 2026-01-31 or 2026-01-31T06:00+01:00"
+        ) from None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).isoformat()

@@ -1,0 +1,76 @@
+"""What people see while a command works: everything goes to stderr, stdout is for --json.
+
+On a terminal a long step shows that it lives; elsewhere each step is a plain line.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+MEGABYTE = 1_000_000
+WIDTH_OF_A_FILE = 120
+
+
+class Screen:
+    """The terminal, or whatever stderr is."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = WIDTH_OF_A_FILE
+        self._status: Status | None = None
+        warnings.showwarning = self._show_warning  # type: ignore[assignment]
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Show that something takes its time, until the block ends."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with self.console.status(Text(text)) as self._status:
+            yield
+        self._status = None
+
+    def say(self, text: str) -> None:
+        """Show one step. BuildKit's own lines only pass by."""
+        if self._is_passing(text):
+            if self._status is not None and text.strip():
+                self._status.update(Text(text[: self.console.width - 4], style="dim"))
+            return
+        if self._status is not None:
+            self._status.update(Text(text))
+        self.line("  " + text, style="dim")
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """Print one line as it is, however long."""
+        self.console.print(Text(text, style=style), soft_wrap=True)
+
+    def _show_warning(self, message: Warning | str, *_: object) -> None:
+        self.line(f"warning: {message}", style="yellow")
+
+    @staticmethod
+    def _is_passing(text: str) -> bool:
+        return not text or text.startswith(("#", " "))
+
+
+def print_json(document: Any) -> None:
+    """Print the one object that --json promises on stdout."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def megabytes(size_bytes: int | None) -> str:
+    """Return a size for people: "12.3 MB", "4.1 kB", or "?" where it is not known."""
+    if size_bytes is None:
+        return "?"
+    if size_bytes < MEGABYTE:
+        return f"{size_bytes / 1000:.1f} kB"
+    return f"{size_bytes / MEGABYTE:.1f} MB"
