@@ -212,6 +212,8 @@ def call_problem(
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return None
+    if any(p.kind is p.VAR_KEYWORD and p.name == "context" for p in signature.parameters.values()):
+        return "'**context' stays empty: name what it needs, as in def f(ti, logical_date)"
     code = getattr(function, "__code__", None)
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
     try:

@@ -26,7 +26,8 @@ from leoflow_builder.imagerecord import read_record, write_record
 from leoflow_builder.layer import Layer
 from leoflow_builder.layerreport import LayerReport, report_layers
 from leoflow_builder.plan import ImagePlan, default_tag, plan_image
-from leoflow_builder.prepare import Environment, prepare
+from leoflow_builder.prepare import Environment, Footing, prepare
+from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
 
@@ -91,6 +92,7 @@ def build_project(
     builder = builder or BuildkitBuilder(WhalesEngine(), home.absolute() / "cache" / "builds")
     tag = options.tag or default_tag(spec.dag_id, parts.plan)
     image, built = _ensure_image(parts, tag, home, say, builder)
+    own = environment.footing.own
     reference = ImageRef(tag, image.digest, parts.plan.platform)
     written = write_built(project.folder, BuiltDag(spec, reference))
     return BuildResult(
@@ -101,7 +103,7 @@ def build_project(
         spec=spec,
         builder=builder.name,
         built=built,
-        layers=report_layers(parts.layers, image.blobs),
+        layers=report_layers(parts.layers, image.blobs, own.image_id if own else None),
         compressed_bytes=image.compressed_bytes,
         unpacked_bytes=parts.unpacked_bytes,
         seconds=time.time() - started,
@@ -125,23 +127,32 @@ def read_spec(
 def _make_parts(
     project: Project, environment: Environment, spec: DagSpec, home: Path, say: Say
 ) -> _Parts:
-    python, ground = environment.target.python_version, environment.ground
-    spec_json = dump_dag(spec)
-    agent = ensure_agent(python, ground.place, environment.interpreter, home)
-    dag = ensure_dag_layer(project.folder, spec_json, python, environment.interpreter, home)
+    footing = environment.footing
+    python, spec_json = footing.target.python_version, dump_dag(spec)
+    base = _base_layers(project, footing, spec, home, say)
+    agent = ensure_agent(python, footing.ground.place, footing.interpreter, home)
+    dag = ensure_dag_layer(project.folder, spec_json, python, footing.interpreter, home)
     for source, reason in sorted(dag.facts["not_compiled"].items()):
         say(f"{source} is no valid Python for {python}, and cannot be imported: {reason}")
     deps = [environment.deps.layer] if environment.deps else []
-    layers = (_base_layer(project, spec, home, say), agent.layer, *deps, dag.layer)
-    plan = plan_image(spec, spec_json, ground, layers, environment.has_pth)
+    layers = (*base, agent.layer, *deps, dag.layer)
+    plan = plan_image(spec, spec_json, footing.ground, layers, environment.has_pth)
     return _Parts(plan, layers, sum(layer.unpacked_bytes for layer in layers))
 
 
-def _base_layer(project: Project, spec: DagSpec, home: Path, say: Say) -> Layer:
-    """Return the base with a shell if a task needs one, else the one without."""
-    needs_shell = any(isinstance(task.action, BashAction) for task in spec.tasks)
-    base = ensure_base(project.python_version, "bash" if needs_shell else "plain", home, say)
-    return Layer("base", base.layer_tar, base.layer_digest, base.unpacked_bytes, reused=True)
+def _base_layers(
+    project: Project, footing: Footing, spec: DagSpec, home: Path, say: Say
+) -> list[Layer]:
+    """Return leoflow's base, with a shell if a task needs one; nothing for a base of one's own."""
+    bash_task = next((one for one in spec.tasks if isinstance(one.action, BashAction)), None)
+    if footing.own is None:
+        base = ensure_base(project.python_version, "bash" if bash_task else "plain", home, say)
+        digest, size = base.layer_digest, base.unpacked_bytes
+        return [Layer("base", base.layer_tar, digest, size, reused=True)]
+    if bash_task and not footing.own.has_bash:
+        message = f"base_image has no bash, which task '{bash_task.task_id}' needs. Choose another"
+        raise ProjectError([project.problem(message, "base_image")])
+    return []
 
 
 def _ensure_image(

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from leoflow_builder.depslayer import Installation, ensure_deps
+from leoflow_builder.depslayer import Installation
 from leoflow_builder.failure import BuildError
 from leoflow_builder.interpreter import HostInterpreter
 from leoflow_builder.lock import Lock, read_lock, stale_reason
-from leoflow_builder.locking import as_error, ensure_lock
-from leoflow_builder.pextool import Pex, Unresolvable
+from leoflow_builder.locking import ensure_lock
+from leoflow_builder.pextool import Pex
 from leoflow_builder.plan import Ground
-from leoflow_builder.prepare import Environment, make_pex
+from leoflow_builder.prepare import Environment, Footing, install, make_pex
 from leoflow_builder.project import Project
 from leoflow_builder.target import MACHINES, Target
 
@@ -84,13 +84,9 @@ def prepare_host(project: Project, home: Path, say: Say, pex: Pex | None = None)
         f"/usr/bin/python{target.python_minor}",
         f"/usr/local/lib/python{target.python_minor}/dist-packages",
     )
-    interpreter = HostInterpreter(host.python)
-    lock = _host_lock(project, target, pex, say)
-    try:
-        deps = ensure_deps(lock, target, place, interpreter, pex, home)
-    except Unresolvable as error:
-        raise as_error(error.failure, project) from None
-    return Environment(target, Ground(target.platform, place), interpreter, lock, deps)
+    ground = Ground(target.platform, place)
+    footing = Footing(target, ground, HostInterpreter(host.python), NO_BASE)
+    return install(project, footing, _host_lock(project, target, pex, say), pex, home)
 
 
 def host_target(host: Host) -> Target:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 _UNSATISFIED = re.compile(
     r"ERROR: (?:Could not find a version that satisfies the requirement|"
@@ -50,12 +51,23 @@ def explain(stderr: str, log: str) -> ResolveFailure:
 
 
 def _explain_missing(requirement: str, log: str) -> ResolveFailure:
-    name = _name(requirement)
-    if re.search(rf"No sources permitted for {re.escape(name)}\b", log, re.IGNORECASE):
+    name = Requirement(requirement).name
+    if _has_source(requirement, log):
         return ResolveFailure("sdist_only", _sdist_message(requirement, name, log), requirement)
     if not _wheels_of(name, log) and _UNREACHABLE.search(log):
         return ResolveFailure("network", _network_message(log), requirement)
     return ResolveFailure("no_version", _version_message(requirement, name, log), requirement)
+
+
+def _has_source(requirement: str, log: str) -> bool:
+    """Tell whether a source archive was passed over that would have satisfied a requirement."""
+    wanted = Requirement(requirement)
+    pattern = re.escape(wanted.name).replace("\\-", "[-_.]")
+    link = (
+        rf"No sources permitted for {pattern}: \S*/{pattern}-(\d[^/\s#]*?)\.(?:tar\.\w+|zip|tgz)\b"
+    )
+    versions = re.findall(link, log, re.IGNORECASE)
+    return any(wanted.specifier.contains(one, prereleases=True) for one in _parsed(versions))
 
 
 def _sdist_message(requirement: str, name: str, log: str) -> str:
@@ -118,13 +130,6 @@ def redact(text: str) -> str:
     return _CREDENTIALS.sub("", text)
 
 
-def _name(requirement: str) -> str:
-    try:
-        return Requirement(requirement).name
-    except InvalidRequirement:
-        return re.split(r"[\s<>=!~\[;(]", requirement, maxsplit=1)[0]
-
-
 def _wheels_of(name: str, log: str) -> list[str]:
     wanted = canonicalize_name(name)
     return [v for found, v in _LINK.findall(log) if canonicalize_name(found) == wanted]
@@ -137,12 +142,14 @@ def _offered(name: str, log: str) -> str:
 
 
 def _newest(versions: Sequence[str]) -> list[str]:
-    from packaging.version import InvalidVersion, Version
+    return [str(one) for one in sorted(_parsed(versions), reverse=True)[:5]]
 
+
+def _parsed(versions: Sequence[str]) -> list[Version]:
     parsed = []
     for text in versions:
         try:
             parsed.append(Version(text.replace("%2B", "+")))
         except InvalidVersion:
             continue
-    return [str(one) for one in sorted(parsed, reverse=True)[:5]]
+    return parsed

@@ -14,7 +14,7 @@ from leoflow_cli.liveview import STYLES
 from leoflow_cli.screen import Screen
 
 PHASES = ("queue", "create", "start", "agent", "import", "run", "report", "total")
-RESULT_WIDTH = 60
+RESULT_WIDTH = 100
 
 
 def show(result: RunResult, seconds: float, screen: Screen) -> None:

@@ -88,11 +88,11 @@ def test_arrows_chain_through_tasks_and_lists() -> None:
 def test_arrows_to_the_left_are_the_same_arrows() -> None:
     @dag
     def weather() -> None:
-        a, b, c = (extract.override(task_id=name)() for name in "abc")
+        a, b, c, d = (extract.override(task_id=name)() for name in "abcd")
         a << b << c
-        [a, b] << c
+        [b, c] << d
 
-    assert upstream(weather()) == {"a": ["b", "c"], "b": ["c"], "c": []}
+    assert upstream(weather()) == {"a": ["b"], "b": ["c", "d"], "c": ["d"], "d": []}
 
 
 def test_a_list_changed_after_the_call_does_not_change_the_input() -> None:

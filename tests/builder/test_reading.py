@@ -195,6 +195,11 @@ def test_context_is_given_at_run_time_so_it_may_be_absent(tmp_path: Path) -> Non
     assert read(write(tmp_path, DAG.replace("def extract():", takes)))
 
 
+def test_a_context_as_a_whole_is_refused_for_it_would_be_empty(tmp_path: Path) -> None:
+    (problem,) = problems(write(tmp_path, DAG.replace("def extract():", "def extract(**context):")))
+    assert problem.startswith("dag.py:10: task 'extract': '**context' stays empty: name what")
+
+
 def test_what_is_no_context_has_to_be_given(tmp_path: Path) -> None:
     (problem,) = problems(write(tmp_path, DAG.replace("extract():", "extract(ti, rows):", 1)))
     expected = "the call does not fit extract(ti, rows): missing a required argument: 'rows'"

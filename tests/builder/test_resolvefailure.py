@@ -64,6 +64,11 @@ def test_source_only_names_the_way_to_a_wheel() -> None:
     assert "`pip wheel 'docopt'`" in message
 
 
+def test_a_source_archive_of_another_version_is_no_answer() -> None:
+    failure = explain(MISSING.format("docopt==99"), SOURCE_ONLY)
+    assert failure.kind == "no_version"
+
+
 def test_a_conflict_is_told_in_the_resolver_s_words() -> None:
     message = explain(CONFLICT, "").message
     assert "    a 1 depends on c<2\n    b 1 depends on c>=2" in message

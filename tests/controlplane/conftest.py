@@ -14,7 +14,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from house import SETTINGS, House, OpenHouse
-
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.fake import FakeExecutor, Script, succeed
 from leoflow_controlplane.executor.protocol import Site

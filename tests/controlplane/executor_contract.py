@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from house import make_task
-
 from leoflow_controlplane.executor.protocol import Ended, Executor, Launch
 from leoflow_controlplane.model import TryKey
 
@@ -105,4 +104,3 @@ class ExecutorContract:
         assert await made.sweep() == []
         await made.stop(launch.key, 0)
         assert (await end_of(made)).key == launch.key
-

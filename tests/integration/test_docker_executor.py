@@ -1,5 +1,7 @@
 """The Docker executor against a real engine, with an image that is one static program."""
 
+# ruff: noqa: ARG001, ARG002, ARG005 - fixtures are wanted for what they do
+
 from __future__ import annotations
 
 import asyncio
@@ -18,7 +20,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
 from executor_contract import ExecutorContract, end_of, make_launch, run_one
-
 from leoflow_agent.spec import Quantities, Resources
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import make_app
@@ -123,9 +124,7 @@ def containers_of(instance: Instance) -> list[str]:
 class TestDocker(ExecutorContract):
     """See the contract."""
 
-    async def test_the_agent_socket_is_usable_in_the_container(
-        self, made: DockerExecutor
-    ) -> None:
+    async def test_the_agent_socket_is_usable_in_the_container(self, made: DockerExecutor) -> None:
         path = made.endpoint.removeprefix("unix:")
         assert (await run_one(made, make_launch(f"reach:{path}"))).exit.code == 0
 
@@ -153,7 +152,7 @@ class TestDocker(ExecutorContract):
         assert not caught.value.transient
 
     async def test_a_container_that_is_removed_from_outside_ends(
-        self, made: DockerExecutor, monkeypatch: pytest.MonkeyPatch
+        self, made: DockerExecutor
     ) -> None:
         launch = make_launch("sleep")
         await made.start(launch)

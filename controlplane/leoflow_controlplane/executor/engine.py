@@ -17,6 +17,7 @@ from leoflow_controlplane.error import ExecutorUnusable, LaunchFailed
 
 TIMEOUT_SECONDS = 60
 CONNECTIONS = 16
+LOCK_SECONDS = 2.0
 _KILLED = 137
 _OOM_FLAG_DELAY_SECONDS = 0.2
 
@@ -134,11 +135,13 @@ class Engine:
 
     def stop_listening(self) -> None:
         """End `listen`, which then returns, and let no other begin."""
-        with self._lock:
-            self._closing = True
-            if self._stream is not None:
-                with suppress(Exception):
-                    self._stream.close()
+        self._closing = True
+        # An engine that hangs while a stream is opened must not hold the end up.
+        if self._lock.acquire(timeout=LOCK_SECONDS):
+            self._lock.release()
+        if self._stream is not None:
+            with suppress(Exception):
+                self._stream.close()
 
     def close(self) -> None:
         """Close all connections."""

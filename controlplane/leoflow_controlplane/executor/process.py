@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _PROC = Path("/proc")
 
 
-def kill_marked(mark: str) -> list[int]:
-    """Kill our processes whose environment holds ``mark`` (NAME=VALUE); return their ids."""
+def kill_marked(name: str, is_wanted: Callable[[str], bool]) -> list[int]:
+    """Kill our processes in whose environment ``name`` has a wanted value; return their ids."""
     killed: list[int] = []
     # Whoever is forked while we look is found in the next round.
-    while fresh := [pid for pid in _find_marked(mark.encode()) if pid not in killed]:
+    while fresh := [
+        pid for pid, value in find_marked(name) if is_wanted(value) and pid not in killed
+    ]:
         for pid in fresh:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -33,8 +35,11 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _find_marked(mark: bytes) -> Iterator[int]:
+def find_marked(name: str) -> Iterator[tuple[int, str]]:
+    """Find our processes that have the variable ``name`` in their environment, and its value."""
+    prefix = f"{name}=".encode()
     for entry in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if mark in (entry / "environ").read_bytes().split(b"\0"):
-                yield int(entry.name)
+            for variable in (entry / "environ").read_bytes().split(b"\0"):
+                if variable.startswith(prefix):
+                    yield int(entry.name), variable[len(prefix) :].decode("utf-8", "replace")

@@ -30,7 +30,8 @@ WARNING = (
     "This is for development only; with a Docker engine use --executor docker."
 )
 TAIL_BYTES = 16 * 1024
-MARK = "LEOFLOW_INSTANCE"
+# home.instance.number: whose process it is, for as long as it inherits its environment.
+MARK = "LEOFLOW_PROCESS"
 
 _ALLOWED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 
@@ -62,23 +63,23 @@ class SubprocessExecutor:
         self._running: dict[TryKey, _Running] = {}
         self._ended: asyncio.Queue[Ended] = asyncio.Queue()
         self._count = 0
+        self._own = f"{instance.home_id}.{instance.id}."
 
     async def start(self, launch: Launch) -> dict[str, float]:
         """Start a try's process; LaunchFailed if there is no such command."""
         self._count += 1
-        mark = f"{MARK}={self._instance.id}"
-        own_mark = f"LEOFLOW_PROCESS={self._instance.id}.{self._count}"
+        mark = f"{self._own}{self._count}"
         output = self._instance.folder / f"{self._count}.log"
         created_at = time.time()
         variables = child_environment(os.environ, {**self._environment, **launch.environment})
-        variables |= dict(item.split("=", 1) for item in (mark, own_mark))
+        variables[MARK] = mark
         variables["LEOFLOW_WORKLOAD"] = encode_workload(launch.workload)
         if launch.artifacts is not None:
             variables["LEOFLOW_ARTIFACTS"] = str(launch.artifacts)
         process = await self._spawn(variables, output)
         started_at = time.time()
         watcher = asyncio.create_task(self._watch(launch.key, process, started_at))
-        self._running[launch.key] = _Running(process, own_mark, output, watcher)
+        self._running[launch.key] = _Running(process, mark, output, watcher)
         return {"created": created_at, "started": started_at}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
@@ -113,9 +114,7 @@ class SubprocessExecutor:
 
     async def sweep(self) -> list[str]:
         """Kill what processes of this home left running when they were killed themselves."""
-        folders = (self._instance.home / "instances").glob("*.lock")
-        dead = [path.stem for path in folders if not self._instance.is_alive(path.stem)]
-        return [f"process {pid}" for name in dead for pid in kill_marked(f"{MARK}={name}")]
+        return [f"process {pid}" for pid in kill_marked(MARK, self._is_left)]
 
     async def close(self) -> None:
         """Kill and reap everything that was started here."""
@@ -125,7 +124,13 @@ class SubprocessExecutor:
         for key in list(self._running):
             await self.remove(key)
         # A start that was interrupted has a process and no record of it.
-        kill_marked(f"{MARK}={self._instance.id}")
+        kill_marked(MARK, lambda mark: mark.startswith(self._own))
+
+    def _is_left(self, mark: str) -> bool:
+        home, _, rest = mark.partition(".")
+        return home == self._instance.home_id and not self._instance.is_alive(
+            rest.partition(".")[0]
+        )
 
     async def _spawn(self, variables: Mapping[str, str], output: Path) -> Process:
         try:
@@ -180,4 +185,4 @@ def subprocess_executor(
 def _kill(running: _Running) -> None:
     if running.process.returncode is None:
         kill_group(running.process.pid)
-    kill_marked(running.mark)
+    kill_marked(MARK, lambda mark: mark == running.mark)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from executor_contract import ExecutorContract
-
 from leoflow_controlplane.executor.fake import FakeAgent, FakeExecutor
 from leoflow_controlplane.executor.protocol import Executor
 from leoflow_controlplane.verdict import Exit

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from executor_contract import ExecutorContract, end_of, make_launch, run_one
-
 from leoflow_controlplane.error import LaunchFailed
+from leoflow_controlplane.executor.process import find_marked
 from leoflow_controlplane.executor.protocol import Executor
-from leoflow_controlplane.executor.subprocess import SubprocessExecutor, child_environment
+from leoflow_controlplane.executor.subprocess import MARK, SubprocessExecutor, child_environment
 from leoflow_controlplane.instance import open_instance
 
 AGENT = """
@@ -117,13 +117,19 @@ class TestSubprocess(ExecutorContract):
     async def test_the_next_process_kills_what_a_killed_one_left(
         self, made: Executor, tmp_path: Path
     ) -> None:
-        dead = tmp_path / "instances" / "dead.lock"
-        dead.touch()
-        environment = {**os.environ, "LEOFLOW_INSTANCE": "dead"}
+        own = (tmp_path / "id").read_text()
+        environment = {**os.environ, MARK: f"{own}.dead.1"}
         with subprocess.Popen(["sleep", "1000"], env=environment, start_new_session=True) as left:
-            await wait_for_mark(left.pid)
+            await wait_for_mark(left.pid, f"{own}.dead.1")
             assert await made.sweep() == [f"process {left.pid}"]
             assert left.wait(10) == -signal.SIGKILL
+
+    async def test_processes_of_other_homes_are_left_alone(self, made: Executor) -> None:
+        environment = {**os.environ, MARK: "another.dead.1"}
+        with subprocess.Popen(["sleep", "1000"], env=environment) as other:
+            await wait_for_mark(other.pid, "another.dead.1")
+            assert await made.sweep() == []
+            other.kill()
 
     async def test_the_end_of_a_try_needs_no_reader(self, made: Executor) -> None:
         """Output is kept in a file, so that a full pipe cannot hold a task up."""
@@ -131,10 +137,10 @@ class TestSubprocess(ExecutorContract):
         assert (await end_of(made)).exit.code == 7
 
 
-async def wait_for_mark(pid: int) -> None:
+async def wait_for_mark(pid: int, mark: str) -> None:
     """Wait until a process that was forked has become its program."""
     async with asyncio.timeout(10):
-        while b"LEOFLOW_INSTANCE=dead" not in Path(f"/proc/{pid}/environ").read_bytes():
+        while (pid, mark) not in find_marked(MARK):
             await asyncio.sleep(0.01)
 
 

@@ -1,0 +1,162 @@
+"""The HTTP surface of agents: shapes, tokens, versions; over a real socket as well."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from leoflow_agent import wire
+from leoflow_agent.wire import Acknowledgement, Inputs, Report
+from leoflow_controlplane.agentserver import AgentServer
+from leoflow_controlplane.api import MAX_BODY_BYTES, EventBody, ReportBody, make_app
+from leoflow_controlplane.error import Stale, Unauthorized
+from leoflow_controlplane.instance import open_instance
+
+REPORT = {"protocol": 1, "nonce": "n", "events": [{"seq": 1, "at": 1.0, "type": "heartbeat"}]}
+INPUTS = Inputs(args=[1], kwargs={}, environment={}, request=None)
+
+
+class FakeDesk:
+    """Knows the token ``good`` and a try that is over, ``old``."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+
+    def _check(self, token: str) -> None:
+        if token == "old":
+            raise Stale("try 1 of task 'a' is over")
+        if token != "good":
+            raise Unauthorized("unknown token")
+
+    async def take_report(self, token: str, report: Report) -> Acknowledgement:
+        self._check(token)
+        self.reports.append(report)
+        return Acknowledgement(ack=1, terminate=None, heartbeat_seconds=3.0)
+
+    async def give_inputs(self, token: str) -> Inputs:
+        self._check(token)
+        return INPUTS
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk()
+
+
+@pytest.fixture
+async def client(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(make_app(desk))
+    headers = {"Authorization": "Bearer good"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://leoflow", headers=headers
+    ) as client:
+        yield client
+
+
+def test_bodies_have_the_fields_of_the_contract() -> None:
+    assert set(EventBody.model_fields) == set(wire.Event.__annotations__)
+    assert set(ReportBody.model_fields) == set(wire.Report.__annotations__)
+
+
+async def test_a_report_is_acknowledged(client: httpx.AsyncClient, desk: FakeDesk) -> None:
+    answer = await client.post(wire.EVENTS_PATH, json=REPORT)
+    assert answer.json() == {"ack": 1, "terminate": None, "heartbeat_seconds": 3.0}
+    assert desk.reports == [REPORT]
+
+
+async def test_inputs_are_given(client: httpx.AsyncClient) -> None:
+    assert (await client.get(wire.INPUTS_PATH)).json() == INPUTS
+
+
+@pytest.mark.parametrize(
+    ("token", "status"), [("Bearer bad", 401), ("Bearer old", 409), ("Basic x", 401), ("", 401)]
+)
+async def test_tokens(client: httpx.AsyncClient, token: str, status: int) -> None:
+    headers = {"Authorization": token}
+    assert (await client.get(wire.INPUTS_PATH, headers=headers)).status_code == status
+    answer = await client.post(wire.EVENTS_PATH, json=REPORT, headers=headers)
+    assert answer.status_code == status
+    assert answer.text
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"events": [{"at": 1.0, "type": "log"}]}, "events.0.seq"),
+        ({"events": [{"seq": 0, "at": 1.0, "type": "log"}]}, "events.0.seq"),
+        ({"events": [{"seq": 1, "at": 1.0, "type": "dance"}]}, "events.0.type"),
+        ({"nonce": ""}, "nonce"),
+        ({"protocol": "one"}, "protocol"),
+    ],
+)
+async def test_a_malformed_report_is_told_where(
+    client: httpx.AsyncClient, desk: FakeDesk, change: dict[str, Any], place: str
+) -> None:
+    answer = await client.post(wire.EVENTS_PATH, json={**REPORT, **change})
+    assert answer.status_code == 400
+    assert f"malformed at '{place}'" in answer.text
+    assert not desk.reports
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
+async def test_what_is_no_json_is_refused(client: httpx.AsyncClient, body: bytes) -> None:
+    assert (await client.post(wire.EVENTS_PATH, content=body)).status_code == 400
+
+
+async def test_an_unknown_protocol_is_told_what_to_do(client: httpx.AsyncClient) -> None:
+    answer = await client.post(wire.EVENTS_PATH, json={**REPORT, "protocol": 99, "events": None})
+    assert answer.status_code == 426
+    assert "protocol '99'" in answer.text
+    assert "leoflow build" in answer.text
+    assert (await client.get(wire.INPUTS_PATH, params={"protocol": 99})).status_code == 426
+
+
+async def test_an_endless_body_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.post(wire.EVENTS_PATH, content=b" " * (MAX_BODY_BYTES + 1))
+    assert answer.status_code == 413
+
+
+async def test_text_that_no_file_can_hold_is_made_storable(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    body = b'{"protocol":1,"nonce":"n","events":[{"seq":1,"at":1,"type":"log","text":"a\\ud800"}]}'
+    assert (await client.post(wire.EVENTS_PATH, content=body)).status_code == 200
+    assert desk.reports[0]["events"][0]["text"] == "a?"
+
+
+async def test_it_serves_on_a_socket_that_only_containers_can_reach(
+    tmp_path: Path, desk: FakeDesk
+) -> None:
+    instance = open_instance(tmp_path)
+    server = AgentServer(instance, make_app(desk))
+    folder = await server.listen_unix()
+    assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE((folder / "agent.sock").stat().st_mode) == 0o666
+    transport = httpx.AsyncHTTPTransport(uds=str(folder / "agent.sock"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://leoflow") as client:
+        answer = await client.post(
+            wire.EVENTS_PATH, json=REPORT, headers={"Authorization": "Bearer good"}
+        )
+    assert answer.status_code == 200
+    assert answer.headers["content-length"] == str(len(answer.content))
+    await server.close()
+    instance.close()
+    assert not folder.parent.exists()
+
+
+async def test_over_the_network_it_listens_on_loopback_only(tmp_path: Path, desk: FakeDesk) -> None:
+    instance = open_instance(tmp_path)
+    server = AgentServer(instance, make_app(desk))
+    port = await server.listen_tcp()
+    assert port == await server.listen_tcp()
+    assert server._servers[0][1].getsockname()[0] == "127.0.0.1"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"http://127.0.0.1:{port}{wire.INPUTS_PATH}")
+    assert answer.status_code == 401
+    await server.close()
+    instance.close()

@@ -1,0 +1,53 @@
+"""What the end of a container means when nobody reported it."""
+
+from __future__ import annotations
+
+import pytest
+from house import make_task
+from leoflow_agent import exitcode
+from leoflow_agent.spec import Quantities, Resources
+from leoflow_controlplane.verdict import Exit, explain_failure, judge_exit
+
+TASK = make_task("a")
+
+TABLE = [
+    (Exit(0), "success", "its last report was lost"),
+    (Exit(0, oom_killed=True), "success", "its last report was lost"),
+    (Exit(exitcode.SKIPPED), "skipped", "skipped itself"),
+    (Exit(1), "failed", "exited with code 1"),
+    (Exit(exitcode.IMPORT_FAILED), "failed", "could not be imported"),
+    (Exit(exitcode.RESULT_INVALID), "failed", "not JSON or is too large"),
+    (Exit(exitcode.TIMED_OUT), "failed", "execution_timeout_seconds"),
+    (Exit(exitcode.TERMINATED), "failed", "told to stop"),
+    (Exit(exitcode.AGENT_FAILED), "failed", "agent inside the container failed"),
+    (Exit(exitcode.WORKLOAD_INVALID), "failed", "rebuild it with 'leoflow build'"),
+    (Exit(137), "failed", "signal 9 (SIGKILL)"),
+    (Exit(128 + 99), "failed", "signal 99"),
+    (Exit(137, oom_killed=True), "failed", "limit of 64 MiB"),
+    (Exit(None), "failed", "vanished"),
+    (Exit(None, reason="engine away"), "failed", "engine away"),
+]
+
+
+@pytest.mark.parametrize(("exit", "state", "text"), TABLE)
+def test_the_end_of_a_container(exit: Exit, state: str, text: str) -> None:
+    verdict = judge_exit(exit, TASK, result_missing=False)
+    assert verdict.state == state
+    assert text in str(verdict.reason)
+
+
+def test_success_without_a_value_that_is_needed_is_none() -> None:
+    assert judge_exit(Exit(0), TASK, result_missing=True).state == "failed"
+
+
+def test_the_advice_names_the_field_that_holds_the_limit() -> None:
+    limited = Resources(Quantities(100, 1024**2), Quantities(None, 3 * 1024**2))
+    task = make_task("a", resources=limited)
+    text = explain_failure("killed", Exit(137, oom_killed=True), task)
+    assert text is not None
+    assert "3 MiB" in text
+    assert "resources.limits.memory of task 'a'" in text
+
+
+def test_a_failure_of_its_own_is_not_blamed_on_memory() -> None:
+    assert explain_failure("ValueError", Exit(1, oom_killed=True), TASK) == "ValueError"
