@@ -100,7 +100,7 @@ class _TaskDecorator:
         self,
         *,
         task_id: str,
-        url: str,
+        url: Any,
         method: str = "GET",
         headers: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,

@@ -114,11 +114,12 @@ class BashAction:
 class HttpAction:
     """Send one HTTP request; the body of the answer is the return value.
 
+    ``url`` may be what an upstream task returns.
     ``inline`` runs in the control plane and pays no container, ``pod`` runs in a container
     like any other task.
     """
 
-    url: str
+    url: str | XCom
     method: str = "GET"
     headers: Mapping[str, Argument] = field(default_factory=dict)
     query: Mapping[str, Argument] = field(default_factory=dict)
@@ -131,6 +132,24 @@ class HttpAction:
 
 
 Action = PythonAction | BashAction | HttpAction
+
+
+def arguments_of(action: Action) -> Iterator[Argument]:
+    """Yield every argument of ``action``, in the order in which it was written."""
+    if isinstance(action, PythonAction):
+        yield from action.args
+        yield from action.kwargs.values()
+    elif isinstance(action, BashAction):
+        yield from action.environment.values()
+        if action.python is not None:
+            yield from arguments_of(action.python)
+    else:
+        if isinstance(action.url, XCom):
+            yield action.url
+        yield from action.headers.values()
+        yield from action.query.values()
+        if action.body is not None:
+            yield action.body
 
 
 @dataclass(frozen=True)

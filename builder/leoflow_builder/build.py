@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from leoflow_agent.inline_cap import DEFAULT_CAP_SECONDS
 from leoflow_agent.spec import BashAction, BuiltDag, DagSpec, ImageRef
@@ -52,6 +53,21 @@ class BuildResult:
     compressed_bytes: int | None
     unpacked_bytes: int
     seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the document of `leoflow build --json`."""
+        return {
+            "image": self.image.reference,
+            "digest": self.image.digest,
+            "digest_reason": self.digest_reason,
+            "dag_json": str(self.dag_json),
+            "builder": self.builder,
+            "built": self.built,
+            "layers": [asdict(layer) for layer in self.layers],
+            "compressed_bytes": self.compressed_bytes,
+            "unpacked_bytes": self.unpacked_bytes,
+            "seconds": round(self.seconds, 3),
+        }
 
 
 @dataclass(frozen=True)

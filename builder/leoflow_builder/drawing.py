@@ -5,19 +5,11 @@ Where both ways of writing a DAG meet; ``compile`` makes a DagSpec of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from leoflow_agent.spec import (
-    Action,
-    Argument,
-    BashAction,
-    HttpAction,
-    PythonAction,
-    Source,
-    xcoms,
-)
+from leoflow_agent.spec import Action, Source, arguments_of, xcoms
 
 from leoflow_builder.option import TaskOption
 
@@ -50,19 +42,3 @@ def upstream_of(task: DrawnTask) -> tuple[str, ...]:
     """Return every task_id that ``task`` waits for, once each, in the order written."""
     taken = [xcom.task_id for argument in arguments_of(task.action) for xcom in xcoms(argument)]
     return tuple(dict.fromkeys([*taken, *task.upstream]))
-
-
-def arguments_of(action: Action) -> Iterator[Argument]:
-    """Yield every argument of ``action``."""
-    if isinstance(action, PythonAction):
-        yield from action.args
-        yield from action.kwargs.values()
-    elif isinstance(action, BashAction):
-        yield from action.environment.values()
-        if action.python is not None:
-            yield from arguments_of(action.python)
-    elif isinstance(action, HttpAction):
-        yield from action.headers.values()
-        yield from action.query.values()
-        if action.body is not None:
-            yield action.body

@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from leoflow_agent.spec import Argument, DictOf, HttpAction, Value
-from pydantic import AfterValidator, Field, ValidationError
+from leoflow_agent.spec import Argument, DictOf, HttpAction, Value, XCom
+from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema
 
 from leoflow_builder.complaint import Complaint, complain
 from leoflow_builder.option import Strict
 
 
-def _check_url(url: str) -> str:
+URL_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["xcom"]}]}
+
+
+def _check_url(url: Any) -> str | XCom:
+    if isinstance(url, XCom):
+        return url
+    if not isinstance(url, str):
+        raise ValueError("has to be text or the result of a task")
     if not url.lower().startswith(("http://", "https://")):
         raise ValueError(f"'{url}' has to begin with http:// or https://")
     return url
 
 
 class PlainField(Strict):
-    """The fields that have to be known before the run."""
+    """The fields that have to be known before the run; ``url`` may also be a result."""
 
-    url: Annotated[str, AfterValidator(_check_url)]
+    url: Annotated[Any, AfterValidator(_check_url), WithJsonSchema(URL_SCHEMA)]
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = "GET"
     timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
     success_codes: Annotated[list[Annotated[int, Field(ge=100, le=599)]], Field(min_length=1)] = (
@@ -47,8 +54,11 @@ def make_http(fields: Mapping[str, Argument]) -> tuple[HttpAction | None, list[C
             continue
         if isinstance(argument, Value):
             plain[name] = argument.value
+        elif name == "url" and isinstance(argument, XCom):
+            plain[name] = argument
         else:
-            text = f"{name} has to be known before the run; results go into headers, query or body"
+            text = f"{name} has to be known before the run; results go into url, headers, query "
+            text += "or body"
             complaints.append(Complaint((name,), text))
     headers = _mapping("headers", fields.get("headers"), complaints)
     query = _mapping("query", fields.get("query"), complaints)

@@ -93,6 +93,18 @@ def as_error(failure: ResolveFailure, project: Project) -> Exception:
     return ProjectError([project.problem(failure.message, *path)])
 
 
+def as_lock_error(failure: ResolveFailure, project: Project) -> Exception:
+    """Return what it is that wheels of a lock, which were there once, are not to be had."""
+    if failure.kind in ("network", "other", "hash"):
+        return as_error(failure, project)
+    gone = f"'{failure.requirement}' of it" if failure.requirement else "what is in it"
+    message = (
+        f"the index has no wheel any more for {gone}. Use the index that it was made with, or "
+        "make it anew with `leoflow lock --upgrade`"
+    )
+    return ProjectError([Problem(LOCK_NAME, None, message)])
+
+
 def _index_of(requirement: str | None, project: Project) -> int | None:
     """Find the dependency that pip named; None if it is a dependency of a dependency."""
     if requirement is None:

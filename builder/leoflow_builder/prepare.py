@@ -15,7 +15,7 @@ from leoflow_builder.engine import WhalesEngine
 from leoflow_builder.interpreter import Interpreter, RootfsInterpreter
 from leoflow_builder.layer import LayerFolder
 from leoflow_builder.lock import Lock
-from leoflow_builder.locking import as_error, ensure_lock, remake_lock
+from leoflow_builder.locking import as_lock_error, ensure_lock, remake_lock
 from leoflow_builder.ownbase import ContainerInterpreter, OwnBase, look_into
 from leoflow_builder.pextool import Pex, Unresolvable
 from leoflow_builder.plan import Ground
@@ -81,7 +81,7 @@ def install(project: Project, footing: Footing, lock: Lock, pex: Pex, home: Path
     try:
         deps = ensure_deps(lock, footing.target, ground.place, footing.interpreter, pex, home)
     except Unresolvable as error:
-        raise as_error(error.failure, project) from None
+        raise as_lock_error(error.failure, project) from None
     return Environment(footing, lock, deps)
 
 

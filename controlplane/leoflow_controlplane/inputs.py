@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from leoflow_agent.spec import (
@@ -13,9 +13,9 @@ from leoflow_agent.spec import (
     DictOf,
     HttpAction,
     ListOf,
-    PythonAction,
     Value,
     XCom,
+    arguments_of,
     xcoms,
 )
 from leoflow_agent.wire import HttpRequest, Inputs
@@ -43,7 +43,7 @@ def resolve_request(action: HttpAction, values: XComValues) -> HttpRequest:
     """Give the request of an http_api task, every value filled in."""
     return HttpRequest(
         method=action.method,
-        url=action.url,
+        url=_url(action, values),
         headers=_texts(action.headers, values),
         query=_texts(action.query, values),
         body=None if action.body is None else _resolve(action.body, values),
@@ -52,31 +52,20 @@ def resolve_request(action: HttpAction, values: XComValues) -> HttpRequest:
     )
 
 
+def _url(action: HttpAction, values: XComValues) -> str:
+    return action.url if isinstance(action.url, str) else text_of(_resolve(action.url, values))
+
+
 def needed_xcoms(action: Action) -> frozenset[tuple[str, str]]:
     """Name (task_id, key) of every value that ``action`` reads."""
     return frozenset(
-        (item.task_id, item.key) for argument in _arguments(action) for item in xcoms(argument)
+        (item.task_id, item.key) for argument in arguments_of(action) for item in xcoms(argument)
     )
 
 
 def text_of(value: Any) -> str:
     """Give ``value`` as text for an environment variable, a header or a query: JSON unless text."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _arguments(action: Action) -> Iterator[Argument]:
-    if isinstance(action, PythonAction):
-        yield from action.args
-        yield from action.kwargs.values()
-    elif isinstance(action, BashAction):
-        yield from action.environment.values()
-        if action.python:
-            yield from _arguments(action.python)
-    else:
-        yield from action.headers.values()
-        yield from action.query.values()
-        if action.body is not None:
-            yield action.body
 
 
 def _texts(arguments: Mapping[str, Argument], values: XComValues) -> dict[str, str]:

@@ -62,6 +62,7 @@ task_instances = Table(
     Column("run_pk", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
     Column("task_id", String, nullable=False),
     Column("map_index", Integer, nullable=False),
+    Column("inline", Boolean, nullable=False),
     Column("state", String),
     Column("try_number", Integer, nullable=False, default=0),
     Column("due_at", Float),

@@ -47,6 +47,16 @@ def test_the_compiled_entry_starts_alone(layer: LayerFolder) -> None:
     assert "LEOFLOW_WORKLOAD" in done.stderr
 
 
+def test_nothing_in_it_needs_what_stays_outside(layer: LayerFolder) -> None:
+    folder = layer.tree / "opt/leoflow/agent"
+    names = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.py")]
+    modules = [".".join(name.parts) for name in names if name.name not in ("__main__", "__init__")]
+    code = f"import sys, importlib; sys.path.insert(0, {str(folder)!r})\n"
+    code += f"for name in {modules}: importlib.import_module(name)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_archive_starts_as_well(tmp_path: Path) -> None:
     write_agent_archive(tmp_path / "agent.pyz", agent_sources(), sys.executable)
     done = subprocess.run([str(tmp_path / "agent.pyz")], capture_output=True, text=True, env={})

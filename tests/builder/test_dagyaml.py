@@ -83,7 +83,7 @@ def test_common_settings_stand_beside_the_action() -> None:
         ("{bash: ls, upstream_task_ids: [b, b]}", "'b' is named twice"),
         ("{bash: ls, trigger_rule: all_don}", "trigger rule 'all_don' is none that leoflow knows"),
         ("{bash: ls, retry: 1}", "unknown key 'retry'. Did you mean 'retries'?"),
-        ("{http_api: {url: {xcom: b}}}", "url has to be known before the run"),
+        ("{http_api: {url: {xcom: b}, method: {xcom: b}}}", "method has to be known before"),
         ("{http_api: {}}", "'url' is missing: write it"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from leoflow_agent.spec import DictOf, HttpAction, ListOf, Value, XCom
+from leoflow_agent.spec import DictOf, HttpAction, ListOf, Value, XCom, arguments_of
 from leoflow_builder.httpfield import make_http
 
 URL = {"url": Value("http://x/")}
@@ -43,7 +43,8 @@ def test_headers_and_query_take_results_one_by_one() -> None:
     ("field", "message"),
     [
         ({"url": Value("x")}, "url: 'x' has to begin with http:// or https://"),
-        ({"url": XCom("t")}, "url has to be known before the run; results go into headers, query"),
+        ({"url": Value(5)}, "url: has to be text or the result of a task"),
+        ({"method": XCom("t")}, "method has to be known before the run; results go into url, "),
         ({"method": Value("get")}, "method 'get' is none that leoflow knows. "),
         ({"verb": Value("GET")}, "unknown key 'verb'. Known are url, method,"),
         ({"header": Value({})}, "unknown key 'header'. Did you mean 'headers'?"),
@@ -61,6 +62,13 @@ def test_headers_and_query_take_results_one_by_one() -> None:
 def test_a_wrong_field_is_named(field: dict[str, Any], message: str) -> None:
     _, complaints = make_http({**URL, **field})
     assert [found.message[: len(message)] for found in complaints] == [message]
+
+
+def test_the_url_may_be_a_result() -> None:
+    action, complaints = make_http({"url": XCom("where")})
+    assert complaints == []
+    assert action is not None
+    assert list(arguments_of(action)) == [XCom("where")]
 
 
 def test_a_missing_url_is_said() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from leoflow_builder.failure import BuildError, IndexUnreachable
 from leoflow_builder.lock import LockedPackage, read_lock
-from leoflow_builder.locking import as_error, ensure_lock, remake_lock
+from leoflow_builder.locking import as_error, as_lock_error, ensure_lock, remake_lock
 from leoflow_builder.pextool import Pex, Unresolvable
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
@@ -119,3 +119,18 @@ def test_a_failure_points_at_the_line_of_the_dependency(
 def test_whose_fault_a_failure_is(tmp_path: Path, kind: str, error: type[Exception]) -> None:
     found = as_error(ResolveFailure(kind, "text"), project(tmp_path, "pandas"))
     assert type(found) is error
+
+
+def test_a_locked_wheel_that_is_gone_is_the_lock_s_matter(tmp_path: Path) -> None:
+    failure = ResolveFailure("no_version", "text", "pandas==1.0")
+    error = as_lock_error(failure, project(tmp_path, "pandas"))
+    assert isinstance(error, ProjectError)
+    assert error.problems[0].file == "leoflow.lock"
+    assert "'pandas==1.0'" in str(error)
+    assert "`leoflow lock --upgrade`" in str(error)
+
+
+def test_a_network_failure_is_none_of_the_lock_s(tmp_path: Path) -> None:
+    failure = ResolveFailure("network", "text")
+    found = as_lock_error(failure, project(tmp_path, "pandas"))
+    assert type(found) is IndexUnreachable

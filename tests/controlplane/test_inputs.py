@@ -49,6 +49,7 @@ def test_what_an_action_reads_is_known() -> None:
     inner = PythonAction("m", kwargs={"x": DictOf({"y": XCom("p")})})
     action = BashAction(python=inner, environment={"E": XCom("q", "k")})
     assert needed_xcoms(action) == {("p", "return_value"), ("q", "k")}
+    assert needed_xcoms(HttpAction(XCom("u"))) == {("u", "return_value")}
     assert needed_xcoms(HttpAction("u", body=XCom("r"))) == {("r", "return_value")}
 
 
@@ -58,3 +59,9 @@ def test_what_an_action_reads_is_known() -> None:
 )
 def test_text_of(value: object, text: str) -> None:
     assert text_of(value) == text
+
+
+def test_a_url_may_come_from_an_upstream_task() -> None:
+    inputs = resolve_inputs(HttpAction(XCom("where")), {("where", "return_value"): "http://x/y"})
+    assert inputs["request"] is not None
+    assert inputs["request"]["url"] == "http://x/y"

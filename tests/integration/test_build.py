@@ -125,6 +125,15 @@ def test_dag_json_names_the_image_by_tag_and_digest(project: Path, home: Path) -
 
 
 @pytest.mark.engine
+def test_the_json_of_a_build_adds_up(project: Path, home: Path) -> None:
+    document = json.loads(json.dumps(build(project, home).as_json()))
+    assert [one["name"] for one in document["layers"]] == ["base", "agent", "deps", "dag"]
+    assert sum(one["size_bytes"] for one in document["layers"]) == document["compressed_bytes"]
+    assert document["dag_json"] == str(project / "dag.json")
+    assert document["digest"].startswith("sha256:")
+
+
+@pytest.mark.engine
 def test_a_changed_file_changes_the_dag_layer_alone(project: Path, home: Path) -> None:
     before = build(project, home)
     edit(project / "dag.py", '"ä"', '"ö"')

@@ -6,10 +6,9 @@ This is the step between a report and the start of its successors, so it is one 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from leoflow_agent.spec import HttpAction, TaskSpec
 from sqlalchemy import Connection, Row, delete, func, select
 
 from leoflow_controlplane.decision import FinishRun, Move, decide
@@ -90,47 +89,36 @@ def _apply(connection: Connection, instance: Row[Any], move: Move, now: float) -
 
 
 def _hand_out(connection: Connection, policy: Policy, now: float) -> list[Dispatch]:
-    waiting = _waiting(connection, policy.instance_id)
-    if not waiting:
-        return []
     settings = policy.settings
-    free = {
-        False: settings.max_parallel_tasks
-        - count_open(connection, policy.instance_id, inline=False),
-        True: settings.max_inline_calls - count_open(connection, policy.instance_id, inline=True),
-    }
     dispatches = []
-    for row in waiting:
-        task = parse_spec(row.spec).task(row.task_id)
-        inline = is_inline(task)
-        if free[inline] > 0:
-            free[inline] -= 1
-            dispatches.append(_dispatch(connection, policy, row, now))
+    for inline, limit in ((False, settings.max_parallel_tasks), (True, settings.max_inline_calls)):
+        free = limit - count_open(connection, policy.instance_id, inline=inline)
+        if free > 0:
+            waiting = _waiting(connection, policy.instance_id, inline, free)
+            dispatches += [_dispatch(connection, policy, row, now) for row in waiting]
     return dispatches
 
 
-def is_inline(task: TaskSpec) -> bool:
-    """Say whether a task runs in the control plane itself."""
-    return isinstance(task.action, HttpAction) and task.action.execution_mode == "inline"
-
-
-def _waiting(connection: Connection, instance_id: str) -> list[Row[Any]]:
+def _waiting(
+    connection: Connection, instance_id: str, inline: bool, limit: int
+) -> Sequence[Row[Any]]:
     run = [runs.c.dag_id, runs.c.run_id, runs.c.logical_date, runs.c.conf, runs.c.params]
-    found = connection.execute(
+    return connection.execute(
         select(task_instances, *run, dag_versions.c.spec, dag_versions.c.image)
         .join(runs, runs.c.id == task_instances.c.run_pk)
         .join(dag_versions, dag_versions.c.id == runs.c.dag_version_id)
         .where(task_instances.c.state == "scheduled", runs.c.instance_id == instance_id)
+        .where(task_instances.c.inline == inline)
         .order_by(task_instances.c.scheduled_at, task_instances.c.id)
-    )
-    return list(found.all())
+        .limit(limit)
+    ).all()
 
 
 def _dispatch(connection: Connection, policy: Policy, row: Row[Any], now: float) -> Dispatch:
     dag = parse_spec(row.spec)
     task = dag.task(row.task_id)
     key = TryKey(row.dag_id, row.run_id, row.task_id, row.map_index, row.try_number + 1)
-    token, inline = policy.new_token(), is_inline(task)
+    token, inline = policy.new_token(), row.inline
     artifacts = policy.artifacts_folder(key) if task.artifacts and not inline else None
     _forget_values(connection, row)
     move_instance(connection, row, "queued", now, try_number=key.try_number)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from leoflow_agent.spec import DagSpec
+from leoflow_agent.spec import DagSpec, HttpAction, TaskSpec
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -47,6 +47,11 @@ def create_run(
     _add_instances(connection, run_pk, request)
     _preset_xcoms(connection, run_pk, request.inputs or {})
     return run_pk
+
+
+def is_inline(task: TaskSpec) -> bool:
+    """Say whether a task runs in the control plane itself."""
+    return isinstance(task.action, HttpAction) and task.action.execution_mode == "inline"
 
 
 def parse_spec(text: str) -> DagSpec:
@@ -148,7 +153,12 @@ def _register(connection: Connection, spec: DagSpec, image: str, now: float) -> 
 
 def _add_instances(connection: Connection, run_pk: int, request: RunRequest) -> None:
     rows = [
-        {"run_pk": run_pk, "task_id": task.task_id, "map_index": NOT_MAPPED, "try_number": 0}
+        {
+            "run_pk": run_pk,
+            "task_id": task.task_id,
+            "map_index": NOT_MAPPED,
+            "inline": is_inline(task),
+        }
         for task in request.spec.tasks
         if request.task_id in (None, task.task_id)
     ]
