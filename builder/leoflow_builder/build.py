@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,9 @@ def build_project(
         spec=spec,
         builder=builder.name,
         built=built,
-        layers=report_layers(parts.layers, image.blobs, own.image_id if own else None),
+        layers=report_layers(
+            _since(started, parts.layers), image.blobs, own.image_id if own else None
+        ),
         compressed_bytes=image.compressed_bytes,
         unpacked_bytes=parts.unpacked_bytes,
         seconds=time.time() - started,
@@ -169,6 +171,14 @@ def _base_layers(
         message = f"base_image has no bash, which task '{bash_task.task_id}' needs. Choose another"
         raise ProjectError([project.problem(message, "base_image")])
     return []
+
+
+def _since(started: float, layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers with what was made since then as not reused; a base does not tell it."""
+    made = [layer.tar.stat().st_mtime >= started for layer in layers]
+    return [
+        replace(one, reused=one.reused and not new) for one, new in zip(layers, made, strict=True)
+    ]
 
 
 def _ensure_image(

@@ -46,6 +46,11 @@ def deps_key(lock: Lock, target: Target, place: Installation) -> str:
     return make_key([*described, *packages])
 
 
+def deps_folder(lock: Lock, target: Target, place: Installation, home: Path) -> Path:
+    """Return where a deps layer is kept; it exists if the layer was made before."""
+    return home.absolute() / "cache" / "deps" / deps_key(lock, target, place)
+
+
 def ensure_deps(
     lock: Lock, target: Target, place: Installation, interpreter: Interpreter, pex: Pex, home: Path
 ) -> LayerFolder | None:
@@ -64,5 +69,5 @@ def ensure_deps(
         failed = compile_sources(interpreter, site, place.site_packages, sources_below(site))
         return {"has_pth": sitetree.has_pth(site), "not_compiled": sorted(failed)}
 
-    key = deps_key(lock, target, place)
-    return ensure_layer("deps", home.absolute() / "cache" / "deps", key, fill)
+    folder = deps_folder(lock, target, place, home)
+    return ensure_layer("deps", folder.parent, folder.name, fill)

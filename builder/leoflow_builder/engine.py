@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # makes 17.2 MB in 0.5 s and this one 15.1 MB in 2.7 s.
 COMPRESSION = {"compression": "zstd", "compression-level": "12", "oci-mediatypes": "true"}
 _STEPS = (
-    (re.compile(r"^#\d+ \[\d+/\d+\] ADD --link (\w+)\.tar"), r"adding the layer \1"),
+    (re.compile(r"^#\d+ transferring context: \d"), "sending new layers to the engine"),
     (re.compile(r"^#\d+ exporting layers"), "compressing new layers"),
     (re.compile(r"^#\d+ unpacking to"), "unpacking the image in the engine"),
 )
@@ -140,12 +140,10 @@ class WhalesEngine:
 
 def steps(lines: Iterable[str]) -> Iterator[str]:
     """Pick out of buildx's plain progress what tells a person how far it is, each step once."""
-    told = set()
+    told: set[str] = set()
     for line in lines:
-        for pattern, words in _STEPS:
-            found = pattern.search(line)
-            step = found.expand(words) if found else None
-            if step is not None and step not in told:
+        for pattern, step in _STEPS:
+            if step not in told and pattern.search(line):
                 told.add(step)
                 yield step
 

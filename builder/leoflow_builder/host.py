@@ -86,7 +86,7 @@ def prepare_host(project: Project, home: Path, say: Say, pex: Pex | None = None)
     )
     ground = Ground(target.platform, place)
     footing = Footing(target, ground, HostInterpreter(host.python), NO_BASE)
-    return install(project, footing, _host_lock(project, target, pex, say), pex, home)
+    return install(project, footing, _host_lock(project, target, pex, say), pex, home, say)
 
 
 def host_target(host: Host) -> Target:

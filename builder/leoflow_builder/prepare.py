@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leoflow_builder.baseimage import BaseImage, ensure_base
-from leoflow_builder.depslayer import Installation, ensure_deps
+from leoflow_builder.depslayer import Installation, deps_folder, ensure_deps
 from leoflow_builder.engine import WhalesEngine
 from leoflow_builder.interpreter import Interpreter, RootfsInterpreter
 from leoflow_builder.layer import LayerFolder
@@ -72,14 +72,18 @@ def prepare(project: Project, home: Path, say: Say, pex: Pex | None = None) -> E
     pex = pex or make_pex(home)
     footing = find_footing(project, home, say)
     lock = ensure_lock(project, footing.target, footing.base_name, pex, say)
-    return install(project, footing, lock, pex, home)
+    return install(project, footing, lock, pex, home, say)
 
 
-def install(project: Project, footing: Footing, lock: Lock, pex: Pex, home: Path) -> Environment:
+def install(
+    project: Project, footing: Footing, lock: Lock, pex: Pex, home: Path, say: Say
+) -> Environment:
     """Return the environment with the locked packages, which are unpacked if they are not."""
-    ground = footing.ground
+    target, place = footing.target, footing.ground.place
+    if lock.packages and not deps_folder(lock, target, place, home).exists():
+        say(f"unpacking and compiling {len(lock.packages)} packages")
     try:
-        deps = ensure_deps(lock, footing.target, ground.place, footing.interpreter, pex, home)
+        deps = ensure_deps(lock, target, place, footing.interpreter, pex, home)
     except Unresolvable as error:
         raise as_lock_error(error.failure, project) from None
     return Environment(footing, lock, deps)

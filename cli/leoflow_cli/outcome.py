@@ -16,9 +16,8 @@ class InvalidInput(Exception):
 def guarded(cli: click.Command) -> int:
     """Run ``cli``; print the error that it ends with, if any, and return the exit code."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
+        # Outside of its standalone mode click returns the code of Context.exit().
+        code = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show(sys.stderr)
         return INVALID_INPUT
@@ -27,7 +26,7 @@ def guarded(cli: click.Command) -> int:
         return INTERRUPTED
     except Exception as error:
         return _explain(error)
-    return SUCCESS
+    return code if isinstance(code, int) else SUCCESS
 
 
 def _explain(error: Exception) -> int:

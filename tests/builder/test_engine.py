@@ -25,8 +25,7 @@ PROGRESS = """\
 
 def test_each_step_is_told_once_in_order() -> None:
     assert list(steps(PROGRESS.splitlines())) == [
-        "adding the layer agent",
-        "adding the layer deps",
+        "sending new layers to the engine",
         "compressing new layers",
         "unpacking the image in the engine",
     ]

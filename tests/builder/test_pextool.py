@@ -101,7 +101,9 @@ def test_what_is_unpacked_is_not_linked_to_pex_s_cache(tmp_path: Path) -> None:
 
 def test_a_failure_is_explained_from_pip_s_log(tmp_path: Path) -> None:
     stderr = "pip: ERROR: No matching distribution found for docopt\n"
-    run = FakePex(1, stderr, "Skipping link: No sources permitted for docopt: x.tar.gz")
+    run = FakePex(
+        1, stderr, "Skipping link: No sources permitted for docopt: https://h/docopt-0.6.2.tar.gz"
+    )
     with pytest.raises(Unresolvable) as caught:
         Pex(tmp_path, run).resolve(["docopt"], TARGET)
     assert caught.value.failure.kind == "sdist_only"

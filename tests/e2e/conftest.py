@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -62,9 +63,10 @@ def leoflow(home: Path) -> Leoflow:
 @pytest.fixture
 def project(tmp_path: Path) -> Any:
     """Return a function that copies an example, so that a test may change it."""
+    numbers = itertools.count(1)
 
     def copy(name: str) -> Path:
-        folder = tmp_path / Path(name).name
+        folder = tmp_path / f"copy-{next(numbers)}" / Path(name).name
         shutil.copytree(
             ROOT / "examples" / name,
             folder,
