@@ -11,7 +11,6 @@ from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema
 from leoflow_builder.complaint import Complaint, complain
 from leoflow_builder.option import Strict
 
-
 URL_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["xcom"]}]}
 
 

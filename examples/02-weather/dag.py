@@ -69,9 +69,7 @@ def report(by_year: dict, totals: dict) -> str:
 @dag(description="Precipitation in Seattle, 2012 to 2015", tags=["demo"])
 def weather() -> None:
     rows = clean(extract())
-    by_year = {
-        year: rain_by_month.override(task_id=f"rain_{year}")(rows, year) for year in YEARS
-    }
+    by_year = {year: rain_by_month.override(task_id=f"rain_{year}")(rows, year) for year in YEARS}
     report(by_year, totals(by_year))
 
 

@@ -20,13 +20,13 @@ def nothing_to_do() -> str:
 
 
 @task(trigger_rule="none_failed")
-def conclude(apples: str, nothing: None) -> str:
+def conclude(apples: str) -> str:
     return f"{apples} apples"
 
 
 @dag
 def bash() -> None:
-    conclude(count(words()), nothing_to_do())
+    nothing_to_do() >> conclude(count(words()))
 
 
 bash()
