@@ -5,6 +5,7 @@ It must not import the agent: it finds the packages' files and packs them.
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipapp
 import zipfile
@@ -13,19 +14,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from leoflow_builder.bytecode import compile_sources, sources_below
+from leoflow_builder import bundle_worker
+from leoflow_builder.bytecode import COMPILE_SECONDS, compile_sources, sources_below
 from leoflow_builder.cache import make_key
 from leoflow_builder.depslayer import Installation
 from leoflow_builder.failure import BuildError
 from leoflow_builder.interpreter import Interpreter
 from leoflow_builder.layer import LayerFolder, ensure_layer
 
-LAYOUT = "1"
+LAYOUT = "2"
 AGENT_FOLDER = "/opt/leoflow/agent"
 AGENT_ENTRY = f"{AGENT_FOLDER}/leoflow_agent/__main__.pyc"
 PACKAGES = ("leoflow", "leoflow_agent")
 # What only the builder and the control plane read; a task never imports it.
-NOT_IN_IMAGE = {"leoflow_agent": {"inline_cap.py", "read_dag.py", "spec.py", "wire.py"}}
+NOT_IN_IMAGE = {
+    "leoflow_agent": {"argument.py", "inline_cap.py", "read_dag.py", "spec.py", "wire.py"}
+}
 
 
 def agent_sources() -> dict[str, bytes]:
@@ -62,10 +66,12 @@ def ensure_agent(
         folder = tree / AGENT_FOLDER.lstrip("/")
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(folder)
-        _compile(folder, interpreter)
+        (folder / "__main__.py").unlink()
+        compile_agent(folder, interpreter)
         return {}
 
-    texts = [f"{name}\0{content.decode()}" for name, content in sources.items()]
+    texts = [Path(bundle_worker.__file__).read_text(encoding="utf-8")]
+    texts += [f"{name}\0{content.decode()}" for name, content in sources.items()]
     key = make_key([LAYOUT, python_version, place.python, *texts])
     return ensure_layer("agent", home.absolute() / "cache" / "agents", key, fill)
 
@@ -84,14 +90,34 @@ def write_agent_archive(archive: Path, sources: dict[str, bytes], python: str) -
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _compile(folder: Path, interpreter: Interpreter) -> None:
-    (folder / "__main__.py").unlink()
-    failed = compile_sources(interpreter, folder, AGENT_FOLDER, sources_below(folder))
-    if failed:
+def compile_agent(folder: Path, interpreter: Interpreter) -> None:
+    """Turn the sources in ``folder`` into what the image holds.
+
+    The agent becomes the one file that it starts from; the package that users import stays as it
+    is, so that processes started by user code find it as well.
+    """
+    sources = [name for name in sources_below(folder) if name.startswith("leoflow_agent/")]
+    order = {
+        "root": str(folder),
+        "inside": AGENT_FOLDER,
+        "modules": {_module_name(name): name for name in sources_below(folder)},
+        "target": "leoflow_agent/__main__.pyc",
+    }
+    done = interpreter.run(
+        ["-S", str(Path(bundle_worker.__file__))],
+        stdin=json.dumps(order).encode(),
+        env={"PYTHONHASHSEED": "0"},
+        timeout_seconds=COMPILE_SECONDS,
+    )
+    if done.returncode != 0:
         raise BuildError(
-            f"the agent does not compile with the image's Python: {failed}. "
-            "Choose a newer python_version"
+            "the agent does not compile with the image's Python: "
+            f"{done.stderr.decode(errors='replace').strip()}. Choose a newer python_version"
         )
-    compiled = next((folder / "leoflow_agent" / "__pycache__").glob("__main__.*.pyc"))
-    # Named by its own path, so that the interpreter starts it without looking for a package.
-    shutil.copyfile(compiled, folder / "leoflow_agent" / "__main__.pyc")
+    for name in sources:
+        (folder / name).unlink()
+    compile_sources(interpreter, folder, AGENT_FOLDER, sources_below(folder))
+
+
+def _module_name(source: str) -> str:
+    return source.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

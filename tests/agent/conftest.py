@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from leoflow_builder.agentlayer import agent_sources, compile_agent
+from leoflow_builder.interpreter import HostInterpreter
 
-AGENT = Path(__file__).parents[2] / "agent" / "leoflow_agent" / "__main__.py"
+SOURCE = Path(__file__).parents[2] / "agent" / "leoflow_agent" / "__main__.py"
 CONTEXT = {
     "dag_id": "d",
     "run_id": "r",
@@ -118,7 +120,8 @@ def control_plane(tmp_path: Path) -> Iterator[ControlPlane]:
 class Agent:
     """Runs a try of a project the way an executor does, and waits for its end."""
 
-    def __init__(self, folder: Path, control_plane: ControlPlane) -> None:
+    def __init__(self, entry: Path, folder: Path, control_plane: ControlPlane) -> None:
+        self.entry = entry
         self.folder = folder
         self.control_plane = control_plane
         self.environment: dict[str, str] = {}
@@ -154,7 +157,7 @@ class Agent:
             **self.environment,
         }
         return subprocess.Popen(
-            [self.python, "-I", "-S", str(AGENT)],
+            [self.python, "-I", "-S", str(self.entry)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -168,8 +171,25 @@ class Agent:
         return subprocess.CompletedProcess([], process.returncode, *output)
 
 
-@pytest.fixture
-def agent(tmp_path: Path, control_plane: ControlPlane) -> Agent:
+@pytest.fixture(scope="session")
+def compiled_entry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The agent as an image holds it: compiled into one file."""
+    folder = tmp_path_factory.mktemp("agent")
+    for name, content in agent_sources().items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    compile_agent(folder, HostInterpreter(Path(sys.executable)))
+    return folder / "leoflow_agent" / "__main__.pyc"
+
+
+@pytest.fixture(params=["source", "compiled"])
+def agent(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    control_plane: ControlPlane,
+    compiled_entry: Path,
+) -> Agent:
+    """An agent from its sources, as subprocess mode runs it, and one as containers do."""
     folder = tmp_path / "project"
     folder.mkdir()
-    return Agent(folder, control_plane)
+    return Agent(SOURCE if request.param == "source" else compiled_entry, folder, control_plane)

@@ -32,10 +32,13 @@ def test_the_contracts_and_the_reader_stay_outside() -> None:
     assert not names & {f"leoflow_agent/{one}.py" for one in ("spec", "wire", "read_dag")}
 
 
-def test_every_module_is_compiled(layer: LayerFolder) -> None:
+def test_the_agent_is_one_file_and_the_users_package_is_there_with_bytecode(
+    layer: LayerFolder,
+) -> None:
     folder = layer.tree / "opt/leoflow/agent"
+    assert [path.name for path in (folder / "leoflow_agent").iterdir()] == ["__main__.pyc"]
     compiled = {path.name.partition(".")[0] for path in folder.rglob("__pycache__/*.pyc")}
-    assert compiled == {path.stem for path in folder.rglob("*.py")}
+    assert compiled == {path.stem for path in (folder / "leoflow").rglob("*.py")}
 
 
 def test_the_compiled_entry_starts_alone(layer: LayerFolder) -> None:
@@ -47,11 +50,13 @@ def test_the_compiled_entry_starts_alone(layer: LayerFolder) -> None:
     assert "LEOFLOW_WORKLOAD" in done.stderr
 
 
-def test_nothing_in_it_needs_what_stays_outside(layer: LayerFolder) -> None:
-    folder = layer.tree / "opt/leoflow/agent"
-    names = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.py")]
+def test_nothing_in_it_needs_what_stays_outside(tmp_path: Path) -> None:
+    for name, content in agent_sources().items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    names = [path.relative_to(tmp_path).with_suffix("") for path in tmp_path.rglob("*.py")]
     modules = [".".join(name.parts) for name in names if name.name not in ("__main__", "__init__")]
-    code = f"import sys, importlib; sys.path.insert(0, {str(folder)!r})\n"
+    code = f"import sys, importlib; sys.path.insert(0, {str(tmp_path)!r})\n"
     code += f"for name in {modules}: importlib.import_module(name)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
