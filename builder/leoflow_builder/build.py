@@ -26,6 +26,7 @@ from leoflow_builder.failure import BuildError
 from leoflow_builder.imagerecord import read_record, write_record
 from leoflow_builder.layer import Layer
 from leoflow_builder.layerreport import LayerReport, report_layers
+from leoflow_builder.ownbase import OwnBase
 from leoflow_builder.plan import ImagePlan, default_tag, plan_image
 from leoflow_builder.prepare import Environment, Footing, prepare
 from leoflow_builder.problem import ProjectError
@@ -81,11 +82,18 @@ class Options:
 
 @dataclass(frozen=True)
 class _Parts:
-    """The layers of one image, from the bottom up, and the plan of it."""
+    """All that an image is made of: its layers, from the bottom up, and the plan of it."""
 
+    folder: Path
+    spec: DagSpec
+    tag: str
     plan: ImagePlan
     layers: tuple[Layer, ...]
-    unpacked_bytes: int
+    own: OwnBase | None
+
+    @property
+    def unpacked_bytes(self) -> int:
+        return sum(layer.unpacked_bytes for layer in self.layers)
 
 
 def build_project(
@@ -100,23 +108,19 @@ def build_project(
     ProjectError if the project is at fault, BuildError or BaseImageError if the machinery is.
     Whatever fails, an earlier dag.json stays as it was.
     """
-    started, options = time.time(), options or Options()
-    project = load_project(folder)
-    environment = prepare(project, home, say)
-    spec = read_spec(project, environment, options)
-    parts = _make_parts(project, environment, spec, home, say)
+    started = time.time()
+    parts = _prepare_parts(folder, home, say, options or Options())
     builder = builder or BuildkitBuilder(WhalesEngine(), home.absolute() / "cache" / "builds")
-    tag = options.tag or default_tag(spec.dag_id, parts.plan)
-    image, built = _ensure_image(parts, tag, home, say, builder)
-    own = environment.footing.own
-    reference = ImageRef(tag, image.digest, parts.plan.platform)
-    written = write_built(project.folder, BuiltDag(spec, reference))
+    image, built = _ensure_image(parts, parts.tag, home, say, builder)
+    own = parts.own
+    reference = ImageRef(parts.tag, image.digest, parts.plan.platform)
+    written = write_built(parts.folder, BuiltDag(parts.spec, reference))
     return BuildResult(
         image=reference,
         image_id=image.image_id,
         digest_reason=image.digest_reason,
         dag_json=written,
-        spec=spec,
+        spec=parts.spec,
         builder=builder.name,
         built=built,
         layers=report_layers(
@@ -126,6 +130,28 @@ def build_project(
         unpacked_bytes=parts.unpacked_bytes,
         seconds=time.time() - started,
     )
+
+
+def plan_project(
+    folder: Path, home: Path, say: Say, options: Options | None = None
+) -> tuple[str, ImagePlan]:
+    """Return the reference and the plan of a project's image, and build nothing.
+
+    Raises as `build_project`; layers are made in the cache, since the plan names their digests.
+    """
+    parts = _prepare_parts(folder, home, say, options or Options())
+    return parts.tag, parts.plan
+
+
+def _prepare_parts(folder: Path, home: Path, say: Say, options: Options) -> _Parts:
+    project = load_project(folder)
+    environment = prepare(project, home, say)
+    spec = read_spec(project, environment, options)
+    layers = _make_layers(project, environment, spec, home, say)
+    ground = environment.footing.ground
+    plan = plan_image(spec, dump_dag(spec), ground, layers, environment.has_pth)
+    tag = options.tag or default_tag(spec.dag_id, plan)
+    return _Parts(project.folder, spec, tag, plan, layers, environment.footing.own)
 
 
 def read_spec(
@@ -142,20 +168,18 @@ def read_spec(
     )
 
 
-def _make_parts(
+def _make_layers(
     project: Project, environment: Environment, spec: DagSpec, home: Path, say: Say
-) -> _Parts:
+) -> tuple[Layer, ...]:
     footing = environment.footing
-    python, spec_json = footing.target.python_version, dump_dag(spec)
+    python = footing.target.python_version
     base = _base_layers(project, footing, spec, home, say)
     agent = ensure_agent(python, footing.ground.place, footing.interpreter, home)
-    dag = ensure_dag_layer(project.folder, spec_json, python, footing.interpreter, home)
+    dag = ensure_dag_layer(project.folder, dump_dag(spec), python, footing.interpreter, home)
     for source, reason in sorted(dag.facts["not_compiled"].items()):
         say(f"{source} is no valid Python for {python}, and cannot be imported: {reason}")
     deps = [environment.deps.layer] if environment.deps else []
-    layers = (*base, agent.layer, *deps, dag.layer)
-    plan = plan_image(spec, spec_json, footing.ground, layers, environment.has_pth)
-    return _Parts(plan, layers, sum(layer.unpacked_bytes for layer in layers))
+    return (*base, agent.layer, *deps, dag.layer)
 
 
 def _base_layers(

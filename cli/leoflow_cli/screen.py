@@ -41,11 +41,7 @@ class Screen:
         self._status = None
 
     def say(self, text: str) -> None:
-        """Show one step. BuildKit's own lines only pass by."""
-        if self._is_passing(text):
-            if self._status is not None and text.strip():
-                self._status.update(Text(text[: self.console.width - 4], style="dim"))
-            return
+        """Show one step of what is being worked on."""
         if self._status is not None:
             self._status.update(Text(text))
         self.line("  " + text, style="dim")
@@ -56,10 +52,6 @@ class Screen:
 
     def _show_warning(self, message: Warning | str, *_: object) -> None:
         self.line(f"warning: {message}", style="yellow")
-
-    @staticmethod
-    def _is_passing(text: str) -> bool:
-        return not text or text.startswith(("#", " "))
 
 
 def print_json(document: Any) -> None:
