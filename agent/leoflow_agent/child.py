@@ -11,6 +11,7 @@ import sys
 import time
 
 from leoflow_agent import compactjson, exitcode
+from leoflow_agent.exitcode import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
     from leoflow_agent.wire import Inputs, Workload
 
 ENTERED, XCOM, FINISHED = b"E", b"X", b"F"
-
-
-class Verdict(Exception):
-    """The end of a try that is not user code's own exception."""
-
-    def __init__(self, exit_code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.exit_code = exit_code
-        self.reason = reason
 
 
 class Messages:

@@ -18,3 +18,12 @@ SIGNAL_BASE = 128
 def own(code: int) -> int:
     """Return ``code`` where a task may leave with it, else the plain user failure."""
     return code if 0 < code < WORKLOAD_INVALID and code != SKIPPED else USER_FAILURE
+
+
+class Verdict(Exception):
+    """The end of a try that is not user code's own exception."""
+
+    def __init__(self, exit_code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
+        self.reason = reason

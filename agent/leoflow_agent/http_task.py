@@ -6,7 +6,7 @@ import urllib.parse
 import urllib.request
 
 from leoflow_agent import exitcode
-from leoflow_agent.child import Verdict
+from leoflow_agent.exitcode import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

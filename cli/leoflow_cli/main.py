@@ -58,6 +58,6 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    from leoflow_cli.outcome import guarded
+    from leoflow_cli.guard import guarded
 
     sys.exit(guarded(cli))

@@ -1,0 +1,65 @@
+"""Every way for a command to end has an exit code and, where it failed, a text on stderr."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from leoflow_builder.failure import BuildError
+from leoflow_builder.problem import Problem, ProjectError
+from leoflow_builder.recipe import BaseImageError
+from leoflow_cli.guard import guarded
+from leoflow_cli.outcome import InvalidInput
+from leoflow_controlplane.error import DatabaseUnusable, RunRefused
+
+PROBLEM = ProjectError([Problem("dag.py", 3, "is wrong")])
+
+
+def _command(error: BaseException | None) -> click.Command:
+    @click.command()
+    def command() -> None:
+        if error is not None:
+            raise error
+
+    return command
+
+
+@pytest.fixture(autouse=True)
+def no_arguments(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["leoflow"])
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "text"),
+    [
+        (None, 0, ""),
+        (PROBLEM, 2, "dag.py:3: is wrong\n1 problem\n"),
+        (InvalidInput("--conf is no JSON"), 2, "error: --conf is no JSON\n"),
+        (RunRefused("no such task"), 2, "error: no such task\n"),
+        (click.UsageError("no such option"), 2, "no such option"),
+        (BuildError("no builder"), 3, "error: no builder\n"),
+        (BaseImageError("no mmdebstrap"), 3, "error: no mmdebstrap\n"),
+        (DatabaseUnusable("too new"), 3, "error: too new\n"),
+        (OSError(28, "No space left on device", "/x/y"), 3, "'/x/y': No space left on device"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (ZeroDivisionError("oops"), 3, "this is a bug in leoflow"),
+    ],
+)
+def test_endings(error, exit_code, text, capsys):
+    assert guarded(_command(error)) == exit_code
+    captured = capsys.readouterr()
+    assert text in captured.err
+    assert captured.out == ""
+
+
+def test_an_unforeseen_error_keeps_its_traceback(capsys):
+    guarded(_command(ZeroDivisionError("oops")))
+    assert "ZeroDivisionError: oops" in capsys.readouterr().err
+
+
+def test_a_command_may_choose_its_exit_code():
+    @click.command()
+    @click.pass_context
+    def command(context: click.Context) -> None:
+        context.exit(1)
+
+    assert guarded(command) == 1
