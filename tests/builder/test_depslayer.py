@@ -27,7 +27,7 @@ class FakePex(Pex):
         self._pth, self._fail = pth, fail
         self.calls = 0
 
-    def unpack(self, lock: Lock, target: Target, folder: Path) -> None:  # noqa: ARG002
+    def unpack(self, lock: Lock, target: Target, folder: Path) -> None:
         self.calls += 1
         (folder / "tool").mkdir(parents=True)
         if self._fail:

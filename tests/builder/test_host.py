@@ -59,11 +59,11 @@ class FakePex(Pex):
     def __init__(self) -> None:
         self.resolved = 0
 
-    def resolve(self, requirements: Iterable[str], target: Target) -> list[LockedPackage]:  # noqa: ARG002
+    def resolve(self, requirements: Iterable[str], target: Target) -> list[LockedPackage]:
         self.resolved += 1
         return [LockedPackage(name, "1", f"{name}-1.whl", "aa") for name in requirements]
 
-    def unpack(self, lock: Lock, target: Target, folder: Path) -> None:  # noqa: ARG002
+    def unpack(self, lock: Lock, target: Target, folder: Path) -> None:
         folder.mkdir()
         for package in lock.packages:
             (folder / f"{package.name}.py").touch()

@@ -23,7 +23,7 @@ class FakePex(Pex):
         self.asked: list[list[str]] = []
         self._failure = failure
 
-    def resolve(self, requirements: Iterable[str], target: Target) -> list[LockedPackage]:  # noqa: ARG002
+    def resolve(self, requirements: Iterable[str], target: Target) -> list[LockedPackage]:
         self.asked.append(list(requirements))
         if self._failure:
             raise Unresolvable(self._failure)

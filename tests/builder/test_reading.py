@@ -264,11 +264,11 @@ class FakeInterpreter:
         self,
         args: Sequence[str],
         *,
-        path: Sequence[Path] = (),  # noqa: ARG002
+        path: Sequence[Path] = (),
         stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,  # noqa: ARG002
-        cwd: Path | None = None,  # noqa: ARG002
-        timeout_seconds: float,  # noqa: ARG002
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout_seconds: float,
     ) -> subprocess.CompletedProcess[bytes]:
         self.requests.append(stdin)
         return subprocess.CompletedProcess([*args], self.exit_code, self.output, b"")

@@ -1,7 +1,5 @@
 """Whole runs on the fake executor: every order of events, and nothing left behind."""
 
-# ruff: noqa: ARG001 - what a fake is called with is fixed by what it stands for
-
 from __future__ import annotations
 
 import asyncio

@@ -1,7 +1,5 @@
 """http_api tasks that run in the control plane: the calls, and whole runs of them."""
 
-# ruff: noqa: ARG001, ARG005 - what a fake is called with is fixed by what it stands for
-
 from __future__ import annotations
 
 import asyncio

@@ -88,7 +88,7 @@ class NoBuilder:
 
     name = "none"
 
-    def find(self, image: BuiltImage, tag: str) -> bool:  # noqa: ARG002
+    def find(self, image: BuiltImage, tag: str) -> bool:
         return False
 
     def build(self, plan: ImagePlan, layers: Sequence[Layer], tag: str, say: Say) -> BuiltImage:

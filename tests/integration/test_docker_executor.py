@@ -1,7 +1,5 @@
 """The Docker executor against a real engine, with an image that is one static program."""
 
-# ruff: noqa: ARG001, ARG002, ARG005 - fixtures are wanted for what they do
-
 from __future__ import annotations
 
 import asyncio
