@@ -152,7 +152,8 @@ def dag(function: "Any" = None, **options: "Any") -> "Any":
     if isinstance(function, str):
         options["dag_id"] = function
         function = None
-    _placed(options, DAG_OPTIONS, "@dag")
+    # What is unknown was reported here, with a better place than its reader could give.
+    options = {name: value for name, (value, _) in _placed(options, DAG_OPTIONS, "@dag").items()}
 
     def declare(function: "Callable[..., Any]") -> DagDeclaration:
         declaration = DagDeclaration(function, options, place)

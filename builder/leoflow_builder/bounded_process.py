@@ -18,9 +18,12 @@ def run_bounded(
     stdin: bytes | None,
     environment: Mapping[str, str],
     cwd: Path,
-    timeout_seconds: float,
+    timeout_seconds: float | None,
 ) -> CompletedProcess[bytes]:
-    """Run a command to its end; at the limit, kill its group and raise `TimeoutExpired`."""
+    """Run a command to its end; at the limit, kill its group and raise `TimeoutExpired`.
+
+    Whatever else interrupts it kills the group as well. `timeout_seconds` None: no limit.
+    """
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -36,6 +39,7 @@ def run_bounded(
             raise _killed(process, late) from None
         except BaseException:
             _kill_group(process)
+            process.wait()  # leaving by Ctrl-C, Popen would not
             raise
         return CompletedProcess(command, process.returncode, output, errors)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -228,7 +229,9 @@ def write_built(folder: Path, built: BuiltDag) -> Path:
         unfinished.write_bytes(dump_built(built))
         unfinished.replace(target)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        # On a read-only disk even the removal of what is not there fails.
+        with suppress(OSError):
+            unfinished.unlink()
         raise BuildError(
             f"'{target}' cannot be written: {error.strerror}. Make the project folder writable"
         ) from None

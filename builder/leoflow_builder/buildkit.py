@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from leoflow_builder.engine import BuildOrder, Engine
 from leoflow_builder.layer import Layer
 from leoflow_builder.layertar import LAYER_TIME
 from leoflow_builder.plan import ImagePlan
+from leoflow_builder.scratch import scratch_folder
 
 NO_DIGEST = (
     "the engine has the classic image store, which keeps no manifests; "
@@ -46,16 +46,16 @@ class BuildkitBuilder:
     def build(self, plan: ImagePlan, layers: Sequence[Layer], tag: str, say: Say) -> BuiltImage:
         """See `Builder`."""
         self._work.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="context-", dir=self._work) as folder:
-            order = _order(plan, layers, tag, Path(folder))
+        with scratch_folder("context-", self._work) as folder:
+            order = _order(plan, layers, tag, folder)
             image_id = self._engine.build(order, say)
         return self._describe(image_id)
 
     def _describe(self, image_id: str) -> BuiltImage:
         if not self._engine.stores_manifests():
             return BuiltImage(image_id, None, NO_DIGEST, None)
-        with tempfile.TemporaryDirectory(prefix="manifest-", dir=self._work) as folder:
-            manifest = self._engine.manifest(image_id, Path(folder))
+        with scratch_folder("manifest-", self._work) as folder:
+            manifest = self._engine.manifest(image_id, folder)
         blobs = tuple(Blob(one["digest"], one["size"]) for one in manifest["layers"])
         return BuiltImage(image_id, image_id, None, blobs)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from leoflow_builder.scratch import scratch_folder
 
 
 def make_key(parts: Iterable[str]) -> str:
@@ -39,16 +40,11 @@ def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple
 
 
 def _make_whole(folder: Path, make: Callable[[Path], None]) -> None:
-    unfinished = folder.with_name(f".making-{folder.name}")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    unfinished.mkdir()
-    try:
+    # A name of its own each time: what a killed process started may still write into the old one.
+    with scratch_folder(".making-", folder.parent) as unfinished:
         make(unfinished)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    unfinished.rename(folder)
+        unfinished.chmod(0o755)
+        unfinished.rename(folder)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ caller hands over. It is no sandbox: the code can read and write what the user c
 """
 
 import platform
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from subprocess import CompletedProcess
 from typing import Protocol
 
 from leoflow_builder.bounded_process import run_bounded
+from leoflow_builder.scratch import scratch_folder
 
 PATH_INSIDE = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOADERS = {
@@ -62,12 +62,12 @@ class RootfsInterpreter:
         timeout_seconds: float,
     ) -> CompletedProcess[bytes]:
         """Run `python ARGS`; see `Interpreter.run`."""
-        with tempfile.TemporaryDirectory(prefix="leoflow-python-") as home:
-            site = Path(home, "lib", self._program.name, "site-packages")
+        with scratch_folder("leoflow-python-") as home:
+            site = home / "lib" / self._program.name / "site-packages"
             _write_site_path(site, path)
-            environment = {**_environment(home), **self._settings(home), **(env or {})}
+            environment = {**_environment(str(home)), **self._settings(str(home)), **(env or {})}
             command = [*self._command(), *args]
-            return run_bounded(command, stdin, environment, cwd or Path(home), timeout_seconds)
+            return run_bounded(command, stdin, environment, cwd or home, timeout_seconds)
 
     def _command(self) -> list[str]:
         triplet = f"{platform.machine()}-linux-gnu"
@@ -113,8 +113,7 @@ class HostInterpreter:
 @contextmanager
 def _empty_environment(python: Path, path: Sequence[Path]) -> Iterator[Path]:
     """Make a virtual environment, so that the host's site-packages are out of sight."""
-    with tempfile.TemporaryDirectory(prefix="leoflow-python-") as folder:
-        home = Path(folder)
+    with scratch_folder("leoflow-python-") as home:
         settings = f"home = {python.parent}\ninclude-system-site-packages = false\n"
         (home / "pyvenv.cfg").write_text(settings, encoding="utf-8")
         (home / "bin").mkdir()

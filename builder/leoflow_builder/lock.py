@@ -20,7 +20,7 @@ from leoflow_builder.target import Target
 
 LOCK_NAME = "leoflow.lock"
 SCHEMA_VERSION = 1
-_REMAKE = "Delete the file, or run `leoflow lock` to make a new one"
+_REMAKE = "Delete the file, or run `leoflow lock --upgrade` to make a new one"
 
 
 @dataclass(frozen=True, order=True)
@@ -107,7 +107,9 @@ def parse_lock(text: str) -> Lock:
         return _lock(document)
     except json.JSONDecodeError as error:
         raise _bad(f"is not JSON: {error.msg}", error.lineno) from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise _bad(f"is not a lock of leoflow's: it has no {error}") from None
+    except (AttributeError, TypeError, ValueError) as error:
         raise _bad(f"is not a lock of leoflow's: {error!r}") from None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from leoflow_builder.lock import (
     stale_reason,
 )
 from leoflow_builder.pextool import Pex, Unresolvable
-from leoflow_builder.problem import Problem, ProjectError
+from leoflow_builder.problem import Problem, ProjectError, count
 from leoflow_builder.project import Project
 from leoflow_builder.resolvefailure import ResolveFailure
 from leoflow_builder.target import Target
@@ -55,14 +56,14 @@ def remake_lock(project: Project, target: Target, base: str, pex: Pex, say: Say)
     """Resolve a project's dependencies from the index and write leoflow.lock."""
     wanted = normalise(project.dependencies)
     if wanted:
-        say(f"resolving {len(wanted)} dependencies for Python {target.python_minor}")
+        say(f"resolving {count(len(wanted), 'dependency')} for Python {target.python_minor}")
     try:
         packages = pex.resolve(wanted, target) if wanted else []
     except Unresolvable as error:
         raise as_error(error.failure, project) from None
     lock = make_lock(wanted, target, base, packages)
     write_lock(project.folder, lock)
-    say(f"wrote {LOCK_NAME} with {len(packages)} packages")
+    say(f"wrote {LOCK_NAME} with {count(len(packages), 'package')}")
     return lock
 
 
@@ -73,7 +74,9 @@ def write_lock(folder: Path, lock: Lock) -> None:
         unfinished.write_text(dump_lock(lock), encoding="utf-8")
         unfinished.replace(folder / LOCK_NAME)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        # On a read-only disk even the removal of what is not there fails.
+        with suppress(OSError):
+            unfinished.unlink()
         raise BuildError(
             f"'{folder / LOCK_NAME}' cannot be written: {error.strerror}. "
             "Make the project folder writable"

@@ -20,6 +20,7 @@ from leoflow_builder.depslayer import Installation
 from leoflow_builder.engine import Engine
 from leoflow_builder.failure import BuildError, EngineError
 from leoflow_builder.plan import Ground
+from leoflow_builder.scratch import scratch_folder
 from leoflow_builder.target import MACHINES, Target
 
 PROBE_SECONDS = 120.0
@@ -78,11 +79,11 @@ class ContainerInterpreter:
     ) -> CompletedProcess[bytes]:
         """Run `python ARGS`; see `Interpreter.run`."""
         name = f"leoflow-python-{uuid4().hex[:12]}"
-        with tempfile.TemporaryDirectory(prefix="leoflow-python-") as home:
-            variables = {**_environment(home), **(env or {})}
+        with scratch_folder("leoflow-python-") as home:
+            variables = {**_environment(str(home)), **(env or {})}
             if path:
-                _write_user_site(Path(home), self._minor, path)
-            options = self._options(name, variables, cwd or Path(home))
+                _write_user_site(home, self._minor, path)
+            options = self._options(name, variables, cwd or home)
             command = ["docker", "run", *options, self._image, *args]
             try:
                 return subprocess.run(

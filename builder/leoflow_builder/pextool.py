@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,10 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
+from leoflow_builder.bounded_process import run_bounded
 from leoflow_builder.lock import Lock, LockedPackage, pinned_requirements
 from leoflow_builder.resolvefailure import ResolveFailure, explain
+from leoflow_builder.scratch import scratch_folder
 from leoflow_builder.target import Target, complete_platform
 
 Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
@@ -39,14 +40,11 @@ def run_pex(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run the pex of leoflow's own environment to its end."""
     # PEX_* variables of the user's are about programs made with pex, not about this call.
     environment = {name: v for name, v in os.environ.items() if not name.startswith("PEX_")}
-    return subprocess.run(
-        [sys.executable, "-m", "pex.cli", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
+    command = [sys.executable, "-m", "pex.cli", *arguments]
+    # In a group of its own, so that an interruption takes the pip that it starts along.
+    done = run_bounded(command, None, environment, Path.cwd(), None)
+    output, errors = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(command, done.returncode, output, errors)
 
 
 class Pex:
@@ -58,11 +56,11 @@ class Pex:
 
     def resolve(self, requirements: Iterable[str], target: Target) -> list[LockedPackage]:
         """Return the wheels that satisfy the requirements on a target; Unresolvable if none do."""
-        with tempfile.TemporaryDirectory(prefix="leoflow-lock-") as work:
+        with scratch_folder("leoflow-lock-") as work:
             lines = "".join(f"{requirement}\n" for requirement in requirements)
-            found = Path(work, "found.json")
+            found = work / "found.json"
             arguments = ["lock", "create", "--style", "strict", "-o", str(found)]
-            self._call(arguments, lines, target, Path(work))
+            self._call(arguments, lines, target, work)
             return locked_packages(json.loads(found.read_text(encoding="utf-8")))
 
     def unpack(self, lock: Lock, target: Target, folder: Path) -> None:
@@ -70,10 +68,10 @@ class Pex:
 
         Unresolvable if a wheel is not to be had any more, or has another hash.
         """
-        with tempfile.TemporaryDirectory(prefix="leoflow-unpack-") as work:
+        with scratch_folder("leoflow-unpack-") as work:
             arguments = ["venv", "create", "--layout", "flat", "-d", str(folder)]
             arguments += ["--site-packages-copies", "--no-transitive"]
-            self._call(arguments, pinned_requirements(lock), target, Path(work))
+            self._call(arguments, pinned_requirements(lock), target, work)
 
     def _call(self, arguments: list[str], lines: str, target: Target, work: Path) -> None:
         requirements, platform, log = (
@@ -85,7 +83,14 @@ class Pex:
         platform.write_text(json.dumps(complete_platform(target)), encoding="utf-8")
         arguments = [*arguments, *RESOLVER, *WHEELS_ONLY, "--use-pip-config", "--pip-log", str(log)]
         arguments += [*certificate_arguments(os.environ), "--pex-root", str(self._root)]
-        arguments += ["--complete-platform", str(platform), "-r", str(requirements)]
+        arguments += [
+            "--tmpdir",
+            str(work),
+            "--complete-platform",
+            str(platform),
+            "-r",
+            str(requirements),
+        ]
         done = self._run(arguments)
         if done.returncode != 0:
             said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""

@@ -19,7 +19,9 @@ from leoflow_builder.locking import as_lock_error, ensure_lock, remake_lock
 from leoflow_builder.ownbase import ContainerInterpreter, OwnBase, look_into
 from leoflow_builder.pextool import Pex, Unresolvable
 from leoflow_builder.plan import Ground
+from leoflow_builder.problem import ProjectError, count
 from leoflow_builder.project import Project
+from leoflow_builder.recipe import known_versions
 from leoflow_builder.target import Target
 
 Say = Callable[[str], None]
@@ -81,7 +83,7 @@ def install(
     """Return the environment with the locked packages, which are unpacked if they are not."""
     target, place = footing.target, footing.ground.place
     if lock.packages and not deps_folder(lock, target, place, home).exists():
-        say(f"unpacking and compiling {len(lock.packages)} packages")
+        say(f"unpacking and compiling {count(len(lock.packages), 'package')}")
     try:
         deps = ensure_deps(lock, target, place, footing.interpreter, pex, home)
     except Unresolvable as error:
@@ -102,10 +104,21 @@ def find_footing(project: Project, home: Path, say: Say) -> Footing:
     """Return the base that a project asks for: leoflow's, made if missing, or one of its own."""
     if project.base_image is not None:
         return _own_footing(project, project.base_image, home)
+    _refuse_unknown_version(project)
     base = ensure_base(project.python_version, "plain", home, say)
     target = Target(base.python_version, base.glibc, base.architecture)
     ground = Ground(target.platform, Installation(base.python, base.site_packages))
     return Footing(target, ground, RootfsInterpreter(base.rootfs), base_name(base))
+
+
+def _refuse_unknown_version(project: Project) -> None:
+    if project.python_version not in known_versions():
+        known = ", ".join(f"'{version}'" for version in known_versions())
+        message = (
+            f"there is no base image for Python '{project.python_version}'. Write one of {known}, "
+            "or name an image that has it as base_image"
+        )
+        raise ProjectError([project.problem(message, "python_version")])
 
 
 def _own_footing(project: Project, reference: str, home: Path) -> Footing:

@@ -42,3 +42,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean '…'?" if one of ``known`` is close to ``name``, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 package", "2 packages" or "2 dependencies"."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"

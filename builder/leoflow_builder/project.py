@@ -6,7 +6,7 @@ Reads files and nothing else: no user code runs here.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from leoflow_builder.yamlfile import YamlFile, parse_yaml
 
 SETTINGS_FILE = "leoflow.yaml"
 ENTRIES = ("dag.py", "dag.yaml")
+# What decides which interpreter and packages the code is read with.
+_GROUND = {("python_version",), ("dependencies",), ("base_image",)}
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,21 @@ class Project:
         return Problem(SETTINGS_FILE, line, message, column)
 
 
+class InvalidProject(ProjectError):
+    """A project's files are wrong. ``readable`` is the project if its code can be read all the
+    same, to find what is wrong there too."""
+
+    def __init__(self, problems: Sequence[Problem], readable: Project | None) -> None:
+        super().__init__(problems)
+        self.readable = readable
+
+
 @dataclass
 class _Findings:
+    """``blind``: what the code runs on is not known, so reading it would only mislead."""
+
     problems: list[Problem] = field(default_factory=list)
+    blind: bool = False
 
     def text(self, path: Path) -> str:
         try:
@@ -88,12 +102,12 @@ class _Findings:
 def load_project(folder: Path) -> Project:
     """Read and check all that can be known of a project without running its code.
 
-    Raises ProjectError with every problem at once.
+    Raises InvalidProject with every problem at once.
     """
     folder = folder.resolve()
     if not folder.is_dir():
         message = "is not a folder. Name the folder with dag.py; `leoflow init DIR` makes one"
-        raise ProjectError([Problem(str(folder), None, message)])
+        raise InvalidProject([Problem(str(folder), None, message)], None)
     findings = _Findings()
     file, settings = _read_settings(folder, findings)
     _check_names(folder, findings)
@@ -102,9 +116,12 @@ def load_project(folder: Path) -> Project:
     if entry is not None and not entry.endswith(".py"):
         drawing, problems = read_dag_yaml(findings.text(folder / entry), entry)
         findings.problems += problems
-    if findings.problems or entry is None:
-        raise ProjectError(findings.problems)
-    return Project(folder, entry, settings, file, drawing)
+    if entry is None:
+        raise InvalidProject(findings.problems, None)
+    project = Project(folder, entry, settings, file, drawing)
+    if findings.problems:
+        raise InvalidProject(findings.problems, None if findings.blind else project)
+    return project
 
 
 def _read_settings(folder: Path, findings: _Findings) -> tuple[YamlFile, Settings]:
@@ -118,6 +135,7 @@ def _read_settings(folder: Path, findings: _Findings) -> tuple[YamlFile, Setting
     findings.problems += problems
     value = _with_texts(file)
     if not isinstance(value, dict):
+        findings.blind = bool(findings.problems) or value is not None
         if value is not None:
             findings.problems.append(file.problem((), "has to be a mapping of names to values"))
         return file, Settings()
@@ -126,6 +144,7 @@ def _read_settings(folder: Path, findings: _Findings) -> tuple[YamlFile, Setting
     except ValidationError as error:
         complaints = complain(error, Settings, FOREIGN_KEYS)
         findings.problems += [file.problem(path_, text) for path_, text in complaints]
+        findings.blind = any(path_[:1] in _GROUND for path_, _ in complaints)
         return file, _valid_part(value, error)
 
 
@@ -156,6 +175,7 @@ def _check_names(folder: Path, findings: _Findings) -> None:
                 message = f"hides leoflow's own package '{name}': rename it"
                 found = path.relative_to(folder).as_posix()
                 findings.problems.append(Problem(found, None, message))
+                findings.blind = True
 
 
 def _find_entry(

@@ -11,7 +11,6 @@ import logging
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from leoflow_builder.drawing import Drawing
 from leoflow_builder.interpreter import Interpreter
 from leoflow_builder.problem import Problem, ProjectError
 from leoflow_builder.project import Project
+from leoflow_builder.scratch import scratch_folder
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _SPARE_SECONDS = 5.0
@@ -47,17 +47,36 @@ def read_dag(
 
     ``path`` holds the project's dependencies. ``timeout_seconds`` limits the import of user code.
     """
+    drawing, problems = _read(project, interpreter, path, timeout_seconds)
+    if drawing is None:
+        raise ProjectError(problems or [Problem(project.entry, None, "draws no DAG")])
+    return _compile(project, drawing, problems, inline_cap_seconds)
+
+
+def find_code_problems(
+    project: Project,
+    interpreter: Interpreter,
+    path: Sequence[Path] = (),
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+) -> list[Problem]:
+    """Return what is wrong with a project's code alone, where its settings are wrong already."""
+    try:
+        return _read(project, interpreter, path, timeout_seconds)[1]
+    except ProjectError as error:
+        return error.problems
+
+
+def _read(
+    project: Project, interpreter: Interpreter, path: Sequence[Path], timeout_seconds: float
+) -> tuple[Drawing | None, list[Problem]]:
     answer = _ask(project, interpreter, path, timeout_seconds)
     problems = [Problem(**item) for item in answer["problems"]]
     if project.dependencies and not path:
         problems = [_explain_absence(problem) for problem in problems]
-    drawing = project.drawing
-    if drawing is None and answer["dag"] is not None:
-        drawing, found = make_drawing(answer["dag"], project.entry.removesuffix(".py"))
-        problems += found
-    if drawing is None:
-        raise ProjectError(problems or [Problem(project.entry, None, "draws no DAG")])
-    return _compile(project, drawing, problems, inline_cap_seconds)
+    if project.drawing is not None or answer["dag"] is None:
+        return project.drawing, problems
+    drawing, found = make_drawing(answer["dag"], project.entry.removesuffix(".py"))
+    return drawing, problems + found
 
 
 def _explain_absence(problem: Problem) -> Problem:
@@ -91,8 +110,8 @@ def _ask(
         "timeout_seconds": timeout_seconds,
         "calls": calls,
     }
-    with tempfile.TemporaryDirectory(prefix="leoflow-read-") as folder:
-        reader = _place_reader(Path(folder))
+    with scratch_folder("leoflow-read-") as folder:
+        reader = _place_reader(folder)
         start = f"import sys; sys.path.insert(0, {str(reader)!r})\n"
         start += "from leoflow_agent.read_dag import main; main()"
         try:

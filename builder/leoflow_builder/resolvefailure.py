@@ -56,7 +56,10 @@ def _explain_missing(requirement: str, log: str) -> ResolveFailure:
         return ResolveFailure("sdist_only", _sdist_message(requirement, name, log), requirement)
     if not _wheels_of(name, log) and _UNREACHABLE.search(log):
         return ResolveFailure("network", _network_message(log), requirement)
-    return ResolveFailure("no_version", _version_message(requirement, name, log), requirement)
+    message = _version_message(requirement, name, log)
+    if _UNREACHABLE.search(log):
+        message += f". It may be in an index that could not be asked: {_network_message(log)}"
+    return ResolveFailure("no_version", message, requirement)
 
 
 def _has_source(requirement: str, log: str) -> bool:

@@ -8,21 +8,21 @@ from __future__ import annotations
 import traceback
 
 from leoflow_builder.failure import BuildError
-from leoflow_builder.problem import ProjectError
+from leoflow_builder.problem import ProjectError, count
 from leoflow_builder.recipe import BaseImageError
-from leoflow_controlplane.error import ControlPlaneError, RunRefused
+from leoflow_controlplane.error import ControlPlaneError, RunRefused, SettingInvalid
 
-from leoflow_cli.outcome import INVALID_INPUT, MACHINERY_FAILED, InvalidInput
+from leoflow_cli.outcome import INVALID_INPUT, MACHINERY_FAILED, InvalidInput, Unusable
 
-_ON_PURPOSE = (BuildError, BaseImageError, ControlPlaneError)
+_ON_PURPOSE = (BuildError, BaseImageError, ControlPlaneError, Unusable)
 
 
 def explain(error: Exception) -> tuple[str, int]:
     """Return the text for ``error`` and the exit code; unforeseen ones keep their traceback."""
     if isinstance(error, ProjectError):
         lines = [str(problem) for problem in error.problems]
-        return "\n".join([*lines, count_problems(len(lines))]), INVALID_INPUT
-    if isinstance(error, (InvalidInput, RunRefused)):
+        return "\n".join([*lines, count(len(lines), "problem")]), INVALID_INPUT
+    if isinstance(error, (InvalidInput, RunRefused, SettingInvalid)):
         return f"error: {error}", INVALID_INPUT
     if isinstance(error, _ON_PURPOSE):
         return f"error: {error}", MACHINERY_FAILED
@@ -33,11 +33,6 @@ def explain(error: Exception) -> tuple[str, int]:
         f"{trace}error: this is a bug in leoflow, please report the lines above",
         MACHINERY_FAILED,
     )
-
-
-def count_problems(count: int) -> str:
-    """Return "1 problem" or "3 problems"."""
-    return f"{count} problem" + ("" if count == 1 else "s")
 
 
 def _describe(error: OSError) -> str:

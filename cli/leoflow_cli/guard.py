@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 
 import click
 
-from leoflow_cli.outcome import INTERRUPTED, INVALID_INPUT, SUCCESS
+from leoflow_cli.outcome import INTERRUPTED, INVALID_INPUT, MACHINERY_FAILED, SUCCESS
 
 
 def guarded(cli: click.Command) -> int:
     """Run ``cli``; print the error that it ends with, if any, and return the exit code."""
+    _stop_as_ctrl_c_does()
     try:
         # Outside of its standalone mode click returns the code of Context.exit().
         code = cli.main(standalone_mode=False)
@@ -18,8 +21,11 @@ def guarded(cli: click.Command) -> int:
         error.show(sys.stderr)
         return INVALID_INPUT
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        _tell("interrupted")
         return INTERRUPTED
+    except SystemExit:
+        # So click leaves, with 1, when nobody reads what is printed; but no run has failed.
+        return MACHINERY_FAILED
     except Exception as error:
         return _explain(error)
     return code if isinstance(code, int) else SUCCESS
@@ -29,5 +35,18 @@ def _explain(error: Exception) -> int:
     from leoflow_cli import failure
 
     text, exit_code = failure.explain(error)
-    click.echo(text, err=True)
+    _tell(text)
     return exit_code
+
+
+def _stop_as_ctrl_c_does() -> None:
+    """Let the other wishes to stop clean up as well; what nohup ignores stays ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def _tell(text: str) -> None:
+    # A terminal that is gone must not change the verdict.
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -16,4 +17,4 @@ def command(folder: Path, dag_id: str | None) -> None:
 
     for path in create_project(folder, dag_id):
         click.echo(f"  wrote {folder / path.name}", err=True)
-    click.echo(f"run it:  leoflow run {folder}", err=True)
+    click.echo(f"run it:  leoflow run {shlex.quote(str(folder))}", err=True)

@@ -19,12 +19,13 @@ def command(folder: Path, upgrade: bool, as_json: bool) -> None:
     """Write DIR/leoflow.lock from the `dependencies` in leoflow.yaml."""
     from leoflow_builder.lock import LOCK_NAME
     from leoflow_builder.prepare import lock_project
+    from leoflow_builder.problem import count
     from leoflow_builder.project import load_project
 
     screen = Screen()
     with screen.working("locking"):
         lock = lock_project(load_project(folder), leoflow_home(), screen.say, upgrade)
-    screen.line(f"{LOCK_NAME} holds {len(lock.packages)} packages")
+    screen.line(f"{LOCK_NAME} holds {count(len(lock.packages), 'package')}")
     if as_json:
         packages = {package.name: package.version for package in lock.packages}
         print_json({"lock": str(folder / LOCK_NAME), "packages": packages})

@@ -11,7 +11,7 @@ import click
 from leoflow_cli.outcome import InvalidInput
 
 project_argument = click.argument(
-    "folder", metavar="DIR", type=click.Path(path_type=Path), default=Path()
+    "folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path()
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else."

@@ -5,3 +5,7 @@ SUCCESS, RUN_FAILED, INVALID_INPUT, MACHINERY_FAILED, INTERRUPTED = 0, 1, 2, 3, 
 
 class InvalidInput(Exception):
     """What was typed makes no sense; the text says what to type."""
+
+
+class Unusable(Exception):
+    """Something of this machine's cannot be used; the text says what to do."""

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from leoflow_controlplane.model import RunResult, TaskResult
-from rich.table import Table
 from rich.text import Text
 
 from leoflow_cli.liveview import STYLES
 from leoflow_cli.screen import Screen
 
 PHASES = ("queue", "create", "start", "agent", "import", "run", "report", "total")
+HEADER = ("  ms in each phase", "state", "try", *PHASES)
 RESULT_WIDTH = 100
 
 
 def show(result: RunResult, seconds: float, screen: Screen) -> None:
     """Print where the time of each task went, what it returned, and how the run ended."""
     screen.line()
-    screen.console.print(_table(result))
+    header, *rows = _table(result, screen.console.width)
+    screen.line(header.plain, style="dim")
+    for row in rows:
+        screen.console.print(row, soft_wrap=True)
     screen.line()
     for task in result.tasks:
         if task.return_value is not None and task.state == "success":
@@ -41,17 +45,25 @@ def as_document(result: RunResult) -> dict[str, Any]:
     return asdict(result)
 
 
-def _table(result: RunResult) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
-    table.add_column("  ms in each phase", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    for phase in ("try", *PHASES):
-        table.add_column(phase, justify="right", no_wrap=True)
-    for task in result.tasks:
-        cells = [_milliseconds(task.timeline_ms.get(phase)) for phase in PHASES]
-        state = Text(str(task.state), style=STYLES.get(task.state or "", ""))
-        table.add_row("  " + _name(task), state, str(task.try_number or "-"), *cells)
-    return table
+def _table(result: RunResult, width: int) -> list[Text]:
+    """Lay the table out by hand: rich would cut its columns where the terminal is narrow."""
+    cells = [HEADER, *(_cells(task) for task in result.tasks)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    gap = "  " if sum(widths) + 2 * len(widths) <= width else " "
+    styles = ["", *(STYLES.get(task.state or "", "") for task in result.tasks)]
+    return [_row(row, widths, gap, style) for row, style in zip(cells, styles, strict=True)]
+
+
+def _cells(task: TaskResult) -> tuple[str, ...]:
+    phases = (_milliseconds(task.timeline_ms.get(phase)) for phase in PHASES)
+    return ("  " + _name(task), str(task.state), str(task.try_number or "-"), *phases)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], gap: str, style: str) -> Text:
+    name, state, *numbers = cells
+    padded = [text.rjust(width) for text, width in zip(numbers, widths[2:], strict=True)]
+    first = Text(name.ljust(widths[0]) + gap)
+    return first.append(state.ljust(widths[1]), style).append(gap + gap.join(padded))
 
 
 def _name(task: TaskResult) -> str:

@@ -89,7 +89,9 @@ def run(wish: Wish, screen: Screen) -> Outcome:
 async def _run(request: RunRequest, ready: _Ready, settings: Settings, screen: Screen) -> Outcome:
     main = asyncio.current_task()
     assert main is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, main.cancel)
     began = time.monotonic()
     async with ControlPlane(leoflow_home(), ready.executor, settings) as plane:
         for name in plane.swept:

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.control import strip_control_codes
 from rich.status import Status
 from rich.text import Text
 
@@ -20,11 +21,17 @@ MEGABYTE = 1_000_000
 WIDTH_OF_A_FILE = 120
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the verdict to the command's end; rich would exit as if the run had failed."""
+        raise
+
+
 class Screen:
     """The terminal, or whatever stderr is."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = _Console(stderr=True, highlight=False)
         if not self.console.is_terminal:
             self.console.width = WIDTH_OF_A_FILE
         self._status: Status | None = None
@@ -47,8 +54,14 @@ class Screen:
         self.line("  " + text, style="dim")
 
     def line(self, text: str = "", style: str = "") -> None:
-        """Print one line as it is, however long."""
-        self.console.print(Text(text, style=style), soft_wrap=True)
+        """Print one line as it is, however long; of control sequences only colours count."""
+        if "\x1b" in text:
+            self.console.print(Text.from_ansi(text, style=style), soft_wrap=True)
+        elif style or self._status is not None:
+            self.console.print(Text(text, style=style), soft_wrap=True)
+        else:
+            # A task may print faster than rich can lay out what needs no layout.
+            self.console.file.write(strip_control_codes(text) + "\n")
 
     def _show_warning(self, message: Warning | str, *_: object) -> None:
         self.line(f"warning: {message}", style="yellow")

@@ -11,6 +11,10 @@ class RunRefused(ControlPlaneError):
     """A run was asked for that must not start."""
 
 
+class SettingInvalid(ControlPlaneError):
+    """What an operator set makes no sense."""
+
+
 class DatabaseUnusable(ControlPlaneError):
     """The state file cannot be used by this version of leoflow."""
 

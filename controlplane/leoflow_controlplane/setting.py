@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from leoflow_controlplane.error import ControlPlaneError
+from leoflow_controlplane.error import SettingInvalid
 
 KIB = 1024
 
@@ -38,7 +38,7 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read LEOFLOW_* from ``environment``; ControlPlaneError names a value that is no number."""
+    """Read LEOFLOW_* from ``environment``; SettingInvalid names a value that is no number."""
     return Settings(
         max_parallel_tasks=int(
             _positive(environment, "LEOFLOW_MAX_PARALLEL_TASKS", default_parallelism())
@@ -55,7 +55,7 @@ def _positive(environment: Mapping[str, str], name: str, default: float) -> floa
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf") or (name != "LEOFLOW_INLINE_HTTP_MAX_DURATION" and value < 1):
-        raise ControlPlaneError(
+        raise SettingInvalid(
             f"{name} is '{text}', which is not a positive number. Set it to one, such as "
             f"{default:g}, or leave it out."
         )

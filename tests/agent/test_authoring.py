@@ -313,3 +313,15 @@ def test_importing_leoflow_imports_nothing_but_itself() -> None:
 )
 def test_container_code_is_python_3_9(path: Path) -> None:
     ast.parse(path.read_text(), feature_version=(3, 9))
+
+
+def test_an_unknown_argument_of_the_dag_is_told_once_and_not_handed_on() -> None:
+    registry.mistakes = []
+
+    @dag(schedule="@daily", tags=["x"])  # type: ignore[call-overload]
+    def weather() -> None:
+        extract()
+
+    assert registry.declared[-1].options == {"tags": ["x"]}
+    (mistake,) = registry.mistakes
+    assert "@dag: 'schedule' is not supported yet" in str(mistake)

@@ -33,8 +33,8 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_thrown_away(tmp_path: Path) -> None:
-    (tmp_path / ".making-key").mkdir()
-    (tmp_path / ".making-key" / "half").write_text("x")
+    (tmp_path / ".making-key-1").mkdir()
+    (tmp_path / ".making-key-1" / "half").write_text("x")
     folder, reused = ensure_folder(tmp_path, "key", lambda new: (new / "whole").touch())
     assert not reused
     assert [path.name for path in folder.iterdir()] == ["whole"]

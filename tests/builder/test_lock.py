@@ -100,7 +100,7 @@ def documents() -> dict[str, str]:
     return {
         "is not JSON": "{",
         "is not a lock": "[]",
-        "KeyError('packages')": json.dumps({k: v for k, v in good.items() if k != "packages"}),
+        "it has no 'packages'": json.dumps({k: v for k, v in good.items() if k != "packages"}),
         "has schema_version '2'": json.dumps({**good, "schema_version": 2}),
         "unexpected keyword argument 'index'": json.dumps({**good, "index": "x"}),
         "1 is no text": json.dumps({**good, "glibc": 1}),
@@ -113,4 +113,4 @@ def test_a_bad_lock_is_refused_with_the_fix(message: str, text: str) -> None:
         parse_lock(text)
     assert message in str(caught.value)
     assert str(caught.value).startswith("leoflow.lock")
-    assert "`leoflow lock`" in str(caught.value)
+    assert "`leoflow lock --upgrade`" in str(caught.value)

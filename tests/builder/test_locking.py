@@ -45,7 +45,7 @@ def said() -> list[str]:
 def test_a_missing_lock_is_written(tmp_path: Path, said: list[str]) -> None:
     lock = ensure_lock(project(tmp_path, "pandas"), TARGET, "base", FakePex(), said.append)
     assert read_lock(tmp_path) == lock
-    assert said[-1] == "wrote leoflow.lock with 1 packages"
+    assert said[-1] == "wrote leoflow.lock with 1 package"
 
 
 def test_a_lock_that_fits_asks_no_index_and_says_nothing(tmp_path: Path, said: list[str]) -> None:
@@ -134,3 +134,16 @@ def test_a_network_failure_is_none_of_the_lock_s(tmp_path: Path) -> None:
     failure = ResolveFailure("network", "text")
     found = as_lock_error(failure, project(tmp_path, "pandas"))
     assert type(found) is IndexUnreachable
+
+
+def test_a_project_folder_that_cannot_be_written_to_is_told_with_the_fix(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    wanted = project(tmp_path)
+    for name in ("write_text", "unlink"):
+        monkeypatch.setattr(Path, name, refuse)
+    with pytest.raises(BuildError, match=r"leoflow\.lock' cannot be written: Read-only .*writable"):
+        ensure_lock(wanted, TARGET, "base", FakePex(), said.append)

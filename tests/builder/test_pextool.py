@@ -52,6 +52,13 @@ class FakePex:
         return [name for name in ("-r", "--complete-platform") if name in self.arguments]
 
 
+def test_what_pex_works_on_for_a_while_is_gone_with_the_call(tmp_path: Path) -> None:
+    run = FakePex()
+    Pex(tmp_path, run).resolve(["torch"], TARGET)
+    assert Path(run.value("--tmpdir")) == Path(run.value("-r")).parent
+    assert not Path(run.value("--tmpdir")).exists()
+
+
 def test_the_index_settings_of_the_host_are_used_and_only_wheels_taken(tmp_path: Path) -> None:
     run = FakePex()
     Pex(tmp_path, run).resolve(["torch"], TARGET)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from leoflow_builder.problem import Problem, ProjectError, did_you_mean
+from leoflow_builder.problem import Problem, ProjectError, count, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,17 @@ def test_an_error_has_each_problem_once_in_order_of_place() -> None:
 def test_a_guess_is_made_only_for_what_is_close() -> None:
     assert did_you_mean("retrys", ["retries", "image"]) == " Did you mean 'retries'?"
     assert did_you_mean("zzz", ["retries", "image"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [
+        (0, "package", "0 packages"),
+        (1, "package", "1 package"),
+        (2, "problem", "2 problems"),
+        (1, "dependency", "1 dependency"),
+        (3, "dependency", "3 dependencies"),
+    ],
+)
+def test_things_are_counted_in_plain_english(number: int, noun: str, text: str) -> None:
+    assert count(number, noun) == text

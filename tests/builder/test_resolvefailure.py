@@ -51,7 +51,10 @@ def test_a_missing_version_is_named_with_what_the_index_offers() -> None:
 
 def test_a_dead_extra_index_does_not_hide_a_missing_version() -> None:
     log = UNREACHABLE + LINK.format("2.2.3")
-    assert explain(MISSING.format("pandas==99"), log).kind == "no_version"
+    failure = explain(MISSING.format("pandas==99"), log)
+    assert failure.kind == "no_version"
+    assert "It may be in an index that could not be asked" in failure.message
+    assert "me:pass" not in failure.message
 
 
 def test_a_dependency_that_is_unknown_may_be_misspelt() -> None:

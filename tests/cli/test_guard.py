@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import signal
+
 import click
 import pytest
 from leoflow_builder.failure import BuildError
 from leoflow_builder.problem import Problem, ProjectError
 from leoflow_builder.recipe import BaseImageError
 from leoflow_cli.guard import guarded
-from leoflow_cli.outcome import InvalidInput
-from leoflow_controlplane.error import DatabaseUnusable, RunRefused
+from leoflow_cli.outcome import InvalidInput, Unusable
+from leoflow_cli.screen import Screen
+from leoflow_controlplane.error import DatabaseUnusable, RunRefused, SettingInvalid
 
 PROBLEM = ProjectError([Problem("dag.py", 3, "is wrong")])
 
@@ -35,6 +39,8 @@ def no_arguments(monkeypatch):
         (PROBLEM, 2, "dag.py:3: is wrong\n1 problem\n"),
         (InvalidInput("--conf is no JSON"), 2, "error: --conf is no JSON\n"),
         (RunRefused("no such task"), 2, "error: no such task\n"),
+        (SettingInvalid("0 is too few"), 2, "error: 0 is too few\n"),
+        (Unusable("no room"), 3, "error: no room\n"),
         (click.UsageError("no such option"), 2, "no such option"),
         (BuildError("no builder"), 3, "error: no builder\n"),
         (BaseImageError("no mmdebstrap"), 3, "error: no mmdebstrap\n"),
@@ -63,3 +69,54 @@ def test_a_command_may_choose_its_exit_code():
         context.exit(1)
 
     assert guarded(command) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_wishes_to_stop_end_a_command_as_ctrl_c_does(number, capsys):
+    cleaned_up = []
+
+    @click.command()
+    def command() -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            cleaned_up.append(True)
+
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        assert guarded(command) == 130
+    finally:
+        signal.signal(number, before)
+    assert cleaned_up
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert guarded(_command(None)) == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_terminal_that_is_gone_does_not_change_the_exit_code(monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    assert guarded(_command(BuildError("no builder"))) == 3
+
+
+def test_a_broken_pipe_under_the_screen_is_no_failed_run(monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    @click.command()
+    def command() -> None:
+        Screen().line("building", style="bold")
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    assert guarded(command) == 3

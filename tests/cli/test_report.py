@@ -48,6 +48,16 @@ def test_the_table_has_each_task_with_its_phases(screen):
     assert row.split() == ["load", "success", "1", "0.4", "13", "250"]
 
 
+def test_the_table_is_whole_on_a_narrow_terminal(screen):
+    screen.console = Console(file=io.StringIO(), width=80, highlight=False)
+    phases = ("queue", "create", "start", "agent", "import", "run", "report", "total")
+    show(_run(_task(timeline_ms=dict.fromkeys(phases, 1234.0))), 1.5, screen)
+    header, row = _text(screen).splitlines()[1:3]
+    assert header.split() == ["ms", "in", "each", "phase", "state", "try", *phases]
+    assert row.split()[3:] == ["1234"] * len(phases)
+    assert max(len(header), len(row)) <= 80
+
+
 def test_results_are_shown_and_long_ones_are_cut_with_their_length(screen):
     show(_run(_task(return_value=list(range(100)))), 1, screen)
     assert "load returned [0, 1, 2" in _text(screen)
@@ -93,6 +103,17 @@ def test_live_lines_have_the_seconds_the_task_and_what_happened(screen):
 def test_markup_in_what_a_task_prints_is_left_alone(screen):
     LiveView(screen, 0.0).show(Update("log", 1.0, "[red]x[/red] [/]\n", "load"))
     assert "[red]x[/red] [/]" in _text(screen)
+
+
+def test_colours_of_a_task_reach_a_terminal_and_nothing_else_does(screen):
+    update = Update("log", 1.0, "\x1b[2J\x1b[31mred\x1b[0m\x07 plain\n", "load")
+    LiveView(screen, 0.0).show(update)
+    assert _text(screen).endswith("│ red plain\n")
+    screen.console = Console(
+        file=io.StringIO(), force_terminal=True, color_system="standard", width=120
+    )
+    LiveView(screen, 0.0).show(update)
+    assert _text(screen).endswith("│ \x1b[31mred\x1b[0m plain\n")
 
 
 @pytest.mark.parametrize(

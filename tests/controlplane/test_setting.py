@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from leoflow_controlplane.error import ControlPlaneError
+from leoflow_controlplane.error import SettingInvalid
 from leoflow_controlplane.setting import read_settings
 
 
@@ -24,5 +24,5 @@ def test_what_is_set_counts() -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "nan", "inf", "0.5"])
 def test_what_is_no_number_is_named(text: str) -> None:
-    with pytest.raises(ControlPlaneError, match=f"LEOFLOW_MAX_PARALLEL_TASKS is '{text}'"):
+    with pytest.raises(SettingInvalid, match=f"LEOFLOW_MAX_PARALLEL_TASKS is '{text}'"):
         read_settings({"LEOFLOW_MAX_PARALLEL_TASKS": text})

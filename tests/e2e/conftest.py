@@ -111,6 +111,9 @@ class Engine:
         label = {"label": f"leoflow.home={(home / 'id').read_text().strip()}"}
         return [item.name for item in self._client.containers.list(filters=label)]
 
+    def images(self) -> set[str]:
+        return {tag for image in self._client.images.list() for tag in image.tags}
+
     def gateway(self) -> str:
         """Return the host's address on the default bridge, which containers can reach."""
         settings = self._client.networks.get("bridge").attrs["IPAM"]["Config"][0]
