@@ -22,7 +22,7 @@ WORKLOAD_VARIABLE = b"LEOFLOW_WORKLOAD"
 def main() -> int:
     """Run the try that LEOFLOW_WORKLOAD describes and return the process's exit code."""
     agent_up = time.time()
-    sys.path.insert(0, AGENT_FOLDER)
+    sys.path.append(AGENT_FOLDER)
     from leoflow_agent import compactjson, exitcode
 
     try:
@@ -34,7 +34,7 @@ def main() -> int:
     if len(sys.argv) > 1:
         from leoflow_agent import child
 
-        return child.run(workload, *map(int, sys.argv[1:]))
+        return child.resume(workload, *map(int, sys.argv[1:]))
     return start(workload, agent_up)
 
 

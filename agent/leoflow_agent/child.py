@@ -53,10 +53,15 @@ def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     return None
 
 
-def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
-    """Run the task, tell the supervisor how it ended, and return the exit code."""
+def resume(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
+    """Enter the child's half in a fresh interpreter, which was given the pipes by `begin`."""
     for fd in (messages_fd, inputs_fd):
         posix.set_inheritable(fd, False)
+    return run(workload, messages_fd, inputs_fd)
+
+
+def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
+    """Run the task, tell the supervisor how it ended, and return the exit code."""
     messages = Messages(messages_fd)
     left = None
     try:
@@ -106,7 +111,7 @@ def _prepare_interpreter() -> None:
     """Give user code the interpreter that it would have without the agent's flags."""
     import leoflow  # noqa: F401 - from the agent's own folder, whatever the project shadows
 
-    agent_folder = sys.path.pop(0)
+    agent_folder = sys.path.pop()
     dag_folder = posix.environ[b"LEOFLOW_DAG_FOLDER"].decode()
     site_folder = posix.environ.get(b"LEOFLOW_SITE_FOLDER", b"").decode()
     if site_folder not in sys.path and site_folder:

@@ -22,7 +22,7 @@ from leoflow_builder.failure import BuildError
 from leoflow_builder.interpreter import Interpreter
 from leoflow_builder.layer import LayerFolder, ensure_layer
 
-LAYOUT = "2"
+LAYOUT = "3"
 AGENT_FOLDER = "/opt/leoflow/agent"
 AGENT_ENTRY = f"{AGENT_FOLDER}/leoflow_agent/__main__.pyc"
 PACKAGES = ("leoflow", "leoflow_agent")
@@ -93,7 +93,7 @@ def write_agent_archive(archive: Path, sources: dict[str, bytes], python: str) -
 def compile_agent(folder: Path, interpreter: Interpreter) -> None:
     """Turn the sources in ``folder`` into what the image holds.
 
-    The agent becomes the one file that it starts from; the package that users import stays as it
+    The agent becomes one file beside the few bytes that start it; the package that users import stays as it
     is, so that processes started by user code find it as well.
     """
     sources = [name for name in sources_below(folder) if name.startswith("leoflow_agent/")]
@@ -101,7 +101,8 @@ def compile_agent(folder: Path, interpreter: Interpreter) -> None:
         "root": str(folder),
         "inside": AGENT_FOLDER,
         "modules": {_module_name(name): name for name in sources_below(folder)},
-        "target": "leoflow_agent/__main__.pyc",
+        "stub": "leoflow_agent/__main__.pyc",
+        "rest": "leoflow_agent/agent.bin",
     }
     done = interpreter.run(
         ["-S", str(Path(bundle_worker.__file__))],

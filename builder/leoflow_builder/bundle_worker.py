@@ -15,12 +15,28 @@ START = "leoflow_agent.__main__"
 IMPORTER = "leoflow_agent.bundle"
 
 
+# The interpreter searches the file that it is started with for a zip archive's end, up to 64 KiB
+# of it. So that file is a few bytes, and the rest is read from beside it.
+STUB = """
+import marshal
+import posix
+
+_file = posix.open(__file__.rpartition("/")[0] + "/{name}", posix.O_RDONLY)
+_code = posix.read(_file, {size})
+posix.close(_file)
+exec(marshal.loads(_code))
+"""
+
+
 def main() -> None:
-    """Read {"root", "inside", "modules": {name: source}, "target"} and write the .pyc."""
+    """Read {"root", "inside", "modules": {name: source}, "stub", "rest"} and write these two."""
     order = json.load(sys.stdin)
-    code = bundle(Path(order["root"]), order["inside"], order["modules"])
-    pyc = _code_to_hash_pyc(code, importlib.util.source_hash(b""), checked=False)
-    Path(order["root"], order["target"]).write_bytes(pyc)
+    root, rest = Path(order["root"]), Path(order["rest"])
+    code = marshal.dumps(bundle(root, order["inside"], order["modules"]))
+    (root / rest).write_bytes(code)
+    stub = _code(STUB.format(name=rest.name, size=len(code)), f"{order['inside']}/{order['stub']}")
+    pyc = _code_to_hash_pyc(stub, importlib.util.source_hash(b""), checked=False)
+    (root / order["stub"]).write_bytes(pyc)
 
 
 def bundle(root: Path, inside: str, modules: dict[str, str]) -> CodeType:

@@ -32,11 +32,13 @@ def test_the_contracts_and_the_reader_stay_outside() -> None:
     assert not names & {f"leoflow_agent/{one}.py" for one in ("spec", "wire", "read_dag")}
 
 
-def test_the_agent_is_one_file_and_the_users_package_is_there_with_bytecode(
+def test_the_agent_is_one_file_with_a_small_start_and_the_users_package_is_there_with_bytecode(
     layer: LayerFolder,
 ) -> None:
     folder = layer.tree / "opt/leoflow/agent"
-    assert [path.name for path in (folder / "leoflow_agent").iterdir()] == ["__main__.pyc"]
+    agent = {path.name: path.stat().st_size for path in (folder / "leoflow_agent").iterdir()}
+    assert agent.keys() == {"__main__.pyc", "agent.bin"}
+    assert agent["__main__.pyc"] < 1024
     compiled = {path.name.partition(".")[0] for path in folder.rglob("__pycache__/*.pyc")}
     assert compiled == {path.stem for path in (folder / "leoflow").rglob("*.py")}
 
