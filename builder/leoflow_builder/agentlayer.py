@@ -93,8 +93,8 @@ def write_agent_archive(archive: Path, sources: dict[str, bytes], python: str) -
 def compile_agent(folder: Path, interpreter: Interpreter) -> None:
     """Turn the sources in ``folder`` into what the image holds.
 
-    The agent becomes one file beside the few bytes that start it; the package that users import stays as it
-    is, so that processes started by user code find it as well.
+    The agent becomes one file beside the few bytes that start it. The package that users import
+    stays as it is, so that processes started by user code find it as well.
     """
     sources = [name for name in sources_below(folder) if name.startswith("leoflow_agent/")]
     order = {

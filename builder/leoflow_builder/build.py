@@ -213,7 +213,7 @@ def _ensure_image(
     record = home.absolute() / "cache" / "images" / f"{parts.plan.content_key}.json"
     known = read_record(record)
     if known is not None and builder.find(known, tag):
-        say(f"'{tag}' is there already, unchanged")
+        say(f"nothing to build, the image is there: '{tag}'")
         return known, False
     say(f"building '{tag}'")
     image = builder.build(parts.plan, parts.layers, tag, say)

@@ -49,18 +49,20 @@ def parse_yaml(text: str, name: str) -> tuple[YamlFile, list[Problem]]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        return YamlFile(name, None), [_syntax_problem(error, name)]
+        return YamlFile(name, None), [_syntax_problem(error, name, text)]
     reading = _Reading(name)
     value = reading.value(node, ()) if node is not None else None
     return YamlFile(name, value, reading.positions, reading.texts), reading.problems
 
 
-def _syntax_problem(error: yaml.YAMLError, name: str) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, name: str, text: str) -> Problem:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
-        text = ", ".join(part for part in (error.context, error.problem) if part)
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        if mark is not None and mark.line >= len(text.splitlines()):
+            mark = error.context_mark  # the end of the file is no line; what began last is one
         if mark is not None:
-            return Problem(name, mark.line + 1, f"not valid YAML: {text}", mark.column + 1)
+            return Problem(name, mark.line + 1, f"not valid YAML: {said}", mark.column + 1)
     return Problem(name, 1, f"not valid YAML: {' '.join(str(error).split())}")
 
 

@@ -1,5 +1,5 @@
-"""Serve the agent API inside the running loop, on a Unix socket or on loopback. Installs no signal
-handlers and listens nowhere else.
+"""Serve the agent API inside the running loop, on a Unix socket or on loopback; anywhere else only
+where an operator says so. Installs no signal handlers.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class AgentServer:
         self._config = config
         self._servers: list[tuple[uvicorn.Server, socket.socket]] = []
         self._folder: Path | None = None
-        self._port: int | None = None
+        self._ports: dict[tuple[str, int], int] = {}
 
     async def listen_unix(self) -> Path:
         """Return a folder, fit to be mounted into containers, that holds the socket."""
@@ -62,14 +62,23 @@ class AgentServer:
             self._folder = inner
         return self._folder
 
-    async def listen_tcp(self) -> int:
-        """Return a port of 127.0.0.1 at which the API is served."""
-        if self._port is None:
-            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            listener.bind(("127.0.0.1", 0))
+    async def listen_tcp(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Serve the API at ``host`` and return the port, a free one for 0.
+
+        OSError if ``host`` is no address of this machine or the port is taken.
+        """
+        if (host, port) not in self._ports:
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(address)
+            except OSError:
+                listener.close()
+                raise
             await self._serve(listener)
-            self._port = int(listener.getsockname()[1])
-        return self._port
+            self._ports[host, port] = int(listener.getsockname()[1])
+        return self._ports[host, port]
 
     async def close(self) -> None:
         """Stop serving; requests under way get a second to end."""

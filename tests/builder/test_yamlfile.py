@@ -61,7 +61,7 @@ def test_an_anchor_can_be_used_again() -> None:
         ("a: !mine {}\n", "x.yaml:1:4: the YAML tag '!mine' is not supported"),
         ("a: &x {b: 1}\nc: {<<: *x}\n", "x.yaml:2:5: '<<' is not supported"),
         ("a: &x [*x]\n", "x.yaml:1:4: an alias stands inside of its own anchor"),
-        ("a: [1\n", "x.yaml:2:1: not valid YAML: while parsing a flow sequence"),
+        ("a: [1\n", "x.yaml:1:4: not valid YAML: while parsing a flow sequence"),
         ("a: 1\n---\nb: 1\n", "x.yaml:2:1: not valid YAML: expected a single document"),
         ("a: \x00\n", "x.yaml:1: not valid YAML: unacceptable character #x0000"),
         ("\ta: 1\n", "x.yaml:1:1: not valid YAML: while scanning"),

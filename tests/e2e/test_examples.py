@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -70,6 +71,17 @@ def test_in_containers(leoflow, engine, project, shop, name):
     _compare(run, name)
     assert code == 0
     assert engine.leftovers(leoflow.home) == []
+
+
+@pytest.mark.engine
+def test_in_containers_that_come_over_the_network(leoflow, engine, project):
+    with socket.socket() as probe:
+        probe.bind((engine.gateway(), 0))
+        port = probe.getsockname()[1]
+    leoflow.environment["LEOFLOW_AGENT_URL"] = f"http://{engine.gateway()}:{port}"
+    code, run = leoflow.json("run", project("01-hello"), "--executor", "docker")
+    _compare(run, "01-hello")
+    assert code == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

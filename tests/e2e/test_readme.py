@@ -258,9 +258,8 @@ def test_every_setting_of_the_environment_is_explained():
     text = "\n".join(path.read_text() for path in sources)
     names = set(re.findall(r'"(LEOFLOW_[A-Z_]+)"', text))
     inside = {"LEOFLOW_DAG_FOLDER", "LEOFLOW_SITE_FOLDER", "LEOFLOW_SITE_HAS_PTH"}
-    not_working_yet = {"LEOFLOW_AGENT_URL"}
     cells = _first_cells("running.md")
-    assert [name for name in names - inside - not_working_yet if f"`{name}`" not in cells] == []
+    assert [name for name in names - inside if f"`{name}`" not in cells] == []
 
 
 def test_the_defaults_that_the_pages_name_are_the_code_s():

@@ -15,18 +15,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from leoflow_controlplane.agentserver import SOCKET_NAME
 from leoflow_controlplane.container import (
     LABEL_HOME,
     LABEL_INSTANCE,
-    SOCKET_FOLDER,
     ContainerSite,
     container_name,
     make_container,
 )
-from leoflow_controlplane.error import ExecutorUnusable, LaunchFailed
+from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.engine import Engine, EngineUnreachable, open_engine
 from leoflow_controlplane.executor.protocol import Ended, Launch, Site
+from leoflow_controlplane.executor.reach import reach
 from leoflow_controlplane.instance import Instance
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.verdict import Exit
@@ -37,7 +36,6 @@ LIST_SECONDS = 5.0
 UNREACHABLE_SECONDS = 60.0
 RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 TAIL_LINES = 50
-DESKTOP_HOST = "host.docker.internal"
 
 logger = logging.getLogger("leoflow.executor.docker")
 
@@ -261,14 +259,15 @@ class DockerExecutor:
 def docker_executor(agent_url: str | None = None) -> Callable[[Site], Awaitable[DockerExecutor]]:
     """Give the factory of an executor on the engine that DOCKER_HOST names.
 
-    ``agent_url`` (http://HOST:PORT) is where containers reach this process; None: a mounted
-    socket on a local engine, loopback behind Docker Desktop. Raises ExecutorUnusable.
+    ``agent_url`` (http://HOST:PORT) is an address of this machine at which containers reach it;
+    None: a mounted socket on a local engine, loopback behind Docker Desktop. Raises
+    ExecutorUnusable.
     """
 
     async def make(site: Site) -> DockerExecutor:
         engine = await asyncio.to_thread(open_engine)
         try:
-            place, endpoint = await _reach(engine, site, agent_url)
+            place, endpoint = await reach(engine, site, agent_url)
             executor = DockerExecutor(engine, place, site.instance, endpoint)
             await executor.open()
         except BaseException:
@@ -277,20 +276,3 @@ def docker_executor(agent_url: str | None = None) -> Callable[[Site], Awaitable[
         return executor
 
     return make
-
-
-async def _reach(engine: Engine, site: Site, agent_url: str | None) -> tuple[ContainerSite, str]:
-    """Choose how the agents in containers of ``engine`` reach this process."""
-    place = ContainerSite(site.instance.home_id, site.instance.id, socket_folder=None)
-    if agent_url is not None:
-        return place, agent_url
-    if not engine.is_local:
-        raise ExecutorUnusable(
-            "the Docker engine is on another machine. Set LEOFLOW_AGENT_URL to an address at "
-            "which its containers reach this process."
-        )
-    if await asyncio.to_thread(engine.is_desktop):
-        port = await site.server.listen_tcp()
-        return place, f"http://{DESKTOP_HOST}:{port}"
-    folder = await site.server.listen_unix()
-    return place._replace(socket_folder=str(folder)), f"unix:{SOCKET_FOLDER}/{SOCKET_NAME}"
