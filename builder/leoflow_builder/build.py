@@ -21,7 +21,7 @@ from leoflow_builder.baseimage import ensure_base
 from leoflow_builder.builder import Builder, BuiltImage
 from leoflow_builder.buildkit import BuildkitBuilder
 from leoflow_builder.dagjson import dump_built, dump_dag
-from leoflow_builder.daglayer import BUILT_FILE, ensure_dag_layer
+from leoflow_builder.daglayer import ensure_dag_layer
 from leoflow_builder.engine import WhalesEngine
 from leoflow_builder.failure import BuildError
 from leoflow_builder.imagerecord import read_record, write_record
@@ -32,9 +32,11 @@ from leoflow_builder.plan import ImagePlan, default_tag, plan_image
 from leoflow_builder.prepare import Environment, Footing, prepare
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
+from leoflow_builder.projectfile import BUILT_FILE, choose_files
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
 
 Say = Callable[[str], None]
+NAMES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -176,11 +178,19 @@ def _make_layers(
     python = footing.target.python_version
     base = _base_layers(project, footing, spec, home, say)
     agent = ensure_agent(python, footing.ground.place, footing.interpreter, home)
-    dag = ensure_dag_layer(project.folder, dump_dag(spec), python, footing.interpreter, home)
+    files = choose_files(project.folder, project.settings.allow_secret_files)
+    if files.ignored:
+        say(f"left out by ignore files: {_shortened(files.ignored)}")
+    dag = ensure_dag_layer(files.chosen, dump_dag(spec), python, footing.interpreter, home)
     for source, reason in sorted(dag.facts["not_compiled"].items()):
         say(f"{source} is no valid Python for {python}, and cannot be imported: {reason}")
     deps = [environment.deps.layer] if environment.deps else []
     return (*base, agent.layer, *deps, dag.layer)
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _base_layers(

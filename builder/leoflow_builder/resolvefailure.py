@@ -24,6 +24,11 @@ _LINK = re.compile(r"([A-Za-z0-9_.]+)-(\d[^-\s/#]*)-[^/\s#]+\.whl")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _HASHES = "THESE PACKAGES DO NOT MATCH THE HASHES"
 _CONFLICT = re.compile(r"ERROR: (?:Cannot install|ResolutionImpossible)")
+_DISK_FULL = "[Errno 28]"
+_DISK_FULL_MESSAGE = (
+    "the disk is full, so the dependencies cannot be unpacked. Free some space, or set "
+    "LEOFLOW_HOME to a folder on another disk, and TMPDIR if that is the full one"
+)
 _SAID_LINES = 12
 
 
@@ -38,6 +43,8 @@ class ResolveFailure:
 
 def explain(stderr: str, log: str) -> ResolveFailure:
     """Return what went wrong as one of: network, sdist_only, no_version, conflict, hash, other."""
+    if _DISK_FULL in stderr:
+        return ResolveFailure("other", _DISK_FULL_MESSAGE)
     found = _UNSATISFIED.search(stderr)
     if found:
         return _explain_missing(found.group(1).strip(), log)

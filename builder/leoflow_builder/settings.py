@@ -122,6 +122,10 @@ class Settings(Strict):
     base_image: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="Reference of an image of your own that has a CPython"
     )
+    allow_secret_files: list[str] = Field(
+        default_factory=list,
+        description="Paths in the project that may go into the image although they look secret",
+    )
     defaults: TaskOption = TaskOption()
     tasks: Mapping[str, TaskOption] = Field(
         default_factory=dict, description="Per task_id; stronger than what the DAG says"

@@ -44,6 +44,7 @@ def _validate(folder: Path, screen: Screen) -> tuple[str, list[str]]:
     from leoflow_builder.build import read_spec
     from leoflow_builder.problem import ProjectError
     from leoflow_builder.project import InvalidProject, load_project
+    from leoflow_builder.projectfile import find_file_problems
     from leoflow_controlplane.setting import read_settings
 
     from leoflow_cli.environment import environment_for, read_options
@@ -54,8 +55,14 @@ def _validate(folder: Path, screen: Screen) -> tuple[str, list[str]]:
     except InvalidProject as invalid:
         found = _problems_in_code(invalid.readable, options, screen)
         raise ProjectError([*invalid.problems, *found]) from None
+    unfit = find_file_problems(project.folder, project.settings.allow_secret_files)
     environment = environment_for(project, leoflow_home(), screen.say)
-    spec = read_spec(project, environment, options)
+    try:
+        spec = read_spec(project, environment, options)
+    except ProjectError as error:
+        raise ProjectError([*unfit, *error.problems]) from None
+    if unfit:
+        raise ProjectError(unfit)
     return spec.dag_id, [task.task_id for task in spec.tasks]
 
 

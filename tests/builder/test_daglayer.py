@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from leoflow_builder.daglayer import dag_key, ensure_dag_layer, project_files
+from leoflow_builder.daglayer import dag_key, ensure_dag_layer
 from leoflow_builder.interpreter import HostInterpreter
 from leoflow_builder.layer import LayerFolder
 from leoflow_builder.problem import ProjectError
+from leoflow_builder.projectfile import choose_files
 
 HOST = HostInterpreter(Path(sys.executable))
 
@@ -30,38 +31,7 @@ def write(folder: Path, name: str, text: str = "") -> None:
 
 
 def make(project: Path, home: Path, spec: bytes = b"{}") -> LayerFolder:
-    return ensure_dag_layer(project, spec, "3.11.2", HOST, home)
-
-
-def test_all_files_are_in_it(project: Path) -> None:
-    write(project, ".hidden", "x")
-    write(project, "leoflow.lock", "{}")
-    names = [".hidden", "dag.py", "data/table.csv", "leoflow.lock", "sub/steps.py"]
-    assert list(project_files(project)) == names
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        ".git/config",
-        "__pycache__/dag.cpython-39.pyc",
-        "sub/__pycache__/steps.cpython-39.pyc",
-        ".venv/bin/python",
-        "anyname/pyvenv.cfg",
-        ".pytest_cache/x",
-        "dag.json",
-        ".DS_Store",
-    ],
-)
-def test_what_tools_keep_beside_the_code_is_not(project: Path, name: str) -> None:
-    before = list(project_files(project))
-    write(project, name)
-    assert list(project_files(project)) == before
-
-
-def test_a_dag_json_deeper_down_is_the_user_s(project: Path) -> None:
-    write(project, "sub/dag.json")
-    assert "sub/dag.json" in project_files(project)
+    return ensure_dag_layer(choose_files(project).chosen, spec, "3.11.2", HOST, home)
 
 
 def test_files_lie_in_the_dag_folder_with_their_spec_beside_it(
@@ -117,13 +87,13 @@ def make_executable(folder: Path) -> None:
 
 @pytest.mark.parametrize("change", [change_text, change_name, make_executable])
 def test_every_change_makes_another_key(project: Path, change: Callable[[Path], None]) -> None:
-    before = dag_key(project_files(project), b"{}", "3.11.2")
+    before = dag_key(choose_files(project).chosen, b"{}", "3.11.2")
     change(project)
-    assert dag_key(project_files(project), b"{}", "3.11.2") != before
+    assert dag_key(choose_files(project).chosen, b"{}", "3.11.2") != before
 
 
 def test_another_spec_makes_another_key(project: Path) -> None:
-    files = project_files(project)
+    files = choose_files(project).chosen
     assert dag_key(files, b"{}", "3.11.2") != dag_key(files, b"{ }", "3.11.2")
 
 
@@ -137,10 +107,10 @@ def test_a_link_inside_the_project_stays_a_link(project: Path, tmp_path: Path) -
 def test_a_link_out_of_the_project_is_refused(project: Path, target: str) -> None:
     (project / "sub/link").symlink_to(target)
     with pytest.raises(ProjectError, match=f"sub/link: is a link to '{target}'"):
-        project_files(project)
+        choose_files(project)
 
 
 def test_a_pipe_is_refused(project: Path) -> None:
     os.mkfifo(project / "pipe")
     with pytest.raises(ProjectError, match="pipe: is neither"):
-        project_files(project)
+        choose_files(project)

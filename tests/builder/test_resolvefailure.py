@@ -35,10 +35,19 @@ pip: ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/
         (CONFLICT, "", "conflict"),
         ("pip: ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM", "", "hash"),
         ("pip: ERROR: something new", "", "other"),
+        ("Failed to spawn a job for X(): [Errno 28] No space left on device", "", "other"),
     ],
 )
 def test_the_kind_of_failure(stderr: str, log: str, kind: str) -> None:
     assert explain(stderr, log).kind == kind
+
+
+def test_a_full_disk_is_told_in_plain_words() -> None:
+    stderr = "Failed to spawn a job for Request(platform='cp311'): [Errno 28] No space left: 'x'"
+    message = explain(stderr, "").message
+    assert message.startswith("the disk is full")
+    assert "LEOFLOW_HOME" in message
+    assert "Request" not in message
 
 
 def test_a_missing_version_is_named_with_what_the_index_offers() -> None:

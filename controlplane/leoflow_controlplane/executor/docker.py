@@ -160,7 +160,7 @@ class DockerExecutor:
             logger.warning("container '%s' cannot be sent %s: %s", live.name, signal, error)
 
     async def _listen(self, ready: asyncio.Event) -> None:
-        loop, attempt = asyncio.get_running_loop(), 0
+        loop, attempt, told = asyncio.get_running_loop(), 0, False
         label = f"{LABEL_INSTANCE}={self._site.instance_id}"
 
         def on_event(name: str, action: str) -> None:
@@ -178,11 +178,13 @@ class DockerExecutor:
                 await asyncio.wait({stream, waiting}, return_when=asyncio.FIRST_COMPLETED)
                 ready.set()
                 if opened.is_set():
-                    attempt = 0
+                    attempt, told = 0, False
                     self._spawn(self._reconcile())
                 await stream
             except EngineUnreachable as error:
-                logger.warning("the Docker engine's events are interrupted: %s", error)
+                if not told:
+                    logger.warning("the Docker engine does not answer, trying again: %s", error)
+                told = True
             finally:
                 waiting.cancel()
             await asyncio.sleep(RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)])

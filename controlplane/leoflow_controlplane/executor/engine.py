@@ -192,7 +192,7 @@ def _translated(*harmless: int) -> Iterator[None]:
         if error.status_code not in harmless:
             raise EngineUnreachable(_text(error)) from error
     except (DockerException, RequestException, OSError) as error:
-        raise EngineUnreachable(str(error)) from error
+        raise EngineUnreachable(_innermost(error)) from error
 
 
 @contextmanager
@@ -223,6 +223,19 @@ def _refusal(image: str, status: int, text: str) -> LaunchFailed:
             transient=False,
         )
     return LaunchFailed(f"the Docker engine refused the container: {text}", transient=status >= 500)
+
+
+def _innermost(error: BaseException) -> str:
+    """Give the operating system's words, which HTTP libraries wrap into one another."""
+    found: BaseException | None = error
+    seen: list[BaseException] = []
+    while found is not None and found not in seen:
+        if isinstance(found, OSError) and found.strerror:
+            return found.strerror
+        seen.append(found)
+        inner = [one for one in found.args if isinstance(one, BaseException)]
+        found = found.__cause__ or found.__context__ or (inner[0] if inner else None)
+    return str(error)
 
 
 def _text(error: Any) -> str:

@@ -1,0 +1,109 @@
+"""Which files of a project go into its image, and which must not.
+
+What is left out is told, never dropped in silence; what looks like a secret is refused by name.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from leoflow_builder.ignorefile import Ignored, read_ignored
+from leoflow_builder.problem import Problem, ProjectError
+from leoflow_builder.secretname import looks_secret
+
+# Written by `leoflow build` itself: the image must not depend on its own digest.
+BUILT_FILE = "dag.json"
+LEFT_OUT_FOLDERS = {
+    ".git", ".hg", ".svn", ".idea", ".vscode", ".venv", ".tox", ".nox", "__pycache__",
+    ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".ipynb_checkpoints",
+}  # fmt: skip
+LEFT_OUT_FILES = {".DS_Store", ".git"}
+
+
+@dataclass(frozen=True)
+class ProjectFiles:
+    """The files and links that go into the image, by their path in the project, sorted; and what
+    the user's ignore files leave out: files, and whole folders with a "/" at the end."""
+
+    chosen: dict[str, Path]
+    ignored: tuple[str, ...]
+
+
+def choose_files(folder: Path, allowed_secrets: Collection[str] = ()) -> ProjectFiles:
+    """Return what of a project goes into its image.
+
+    ``allowed_secrets`` are paths that may go in although they look like secrets. ProjectError if
+    something does and is not allowed, is no file, cannot be read, or links out of the project.
+    """
+    ignored: list[str] = []
+    chosen = dict(sorted(_walk(folder, "", read_ignored(folder), ignored)))
+    chosen.pop(BUILT_FILE, None)
+    problems = [p for name, path in chosen.items() if (p := _problem(name, path, folder))]
+    problems += [
+        _secret_problem(name)
+        for name in chosen
+        if looks_secret(name) and name not in allowed_secrets
+    ]
+    if problems:
+        raise ProjectError(problems)
+    return ProjectFiles(chosen, tuple(sorted(ignored)))
+
+
+def find_file_problems(folder: Path, allowed_secrets: Collection[str] = ()) -> Sequence[Problem]:
+    """Return why the files of a project cannot go into an image; none if they can."""
+    try:
+        choose_files(folder, allowed_secrets)
+    except ProjectError as error:
+        return error.problems
+    return []
+
+
+def _walk(
+    folder: Path, prefix: str, rules: Ignored, ignored: list[str]
+) -> Iterator[tuple[str, Path]]:
+    for entry in sorted(folder.iterdir()):
+        name, is_folder = prefix + entry.name, entry.is_dir() and not entry.is_symlink()
+        if _is_a_tools(entry, is_folder):
+            continue
+        if rules.leaves_out(name, is_folder):
+            if name != BUILT_FILE:
+                ignored.append(name + "/" if is_folder else name)
+        elif is_folder:
+            yield from _walk(entry, f"{name}/", rules.below(entry, name), ignored)
+        else:
+            yield name, entry
+
+
+def _is_a_tools(entry: Path, is_folder: bool) -> bool:
+    if is_folder:
+        return entry.name in LEFT_OUT_FOLDERS or (entry / "pyvenv.cfg").exists()
+    return entry.name in LEFT_OUT_FILES or _is_unfinished_lock(entry.name)
+
+
+def _secret_problem(name: str) -> Problem:
+    message = (
+        "looks like a secret, and whoever gets the image could read it. Add it to "
+        f".leoflowignore, or write `allow_secret_files: ['{name}']` in leoflow.yaml"
+    )
+    return Problem(name, None, message)
+
+
+def _is_unfinished_lock(name: str) -> bool:
+    return name.startswith(".leoflow.lock.")
+
+
+def _problem(name: str, path: Path, folder: Path) -> Problem | None:
+    if path.is_symlink():
+        target = (path.parent / path.readlink()).resolve()
+        inside = target.is_relative_to(folder.resolve()) and not path.readlink().is_absolute()
+        text = f"is a link to '{path.readlink()}', which is not in the image. Copy the file here"
+        return None if inside else Problem(name, None, text)
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return Problem(name, None, "is neither a file, a folder nor a link. Remove it")
+    if not os.access(path, os.R_OK):
+        return Problem(name, None, "cannot be read. Correct its mode, or remove it")
+    return None
