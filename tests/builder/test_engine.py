@@ -18,8 +18,8 @@ PROGRESS = """\
 #5 CACHED
 #7 exporting layers
 #7 exporting layers 1.4s done
-#7 unpacking to docker.io/leoflow/x:1
-#7 unpacking to docker.io/leoflow/x:1 1.6s done
+#7 unpacking to registry.invalid/leoflow/x:1
+#7 unpacking to registry.invalid/leoflow/x:1 1.6s done
 """
 
 
