@@ -43,6 +43,7 @@ MAKERS = (
     rootfs,
 )
 CHECK_SECONDS = 60.0
+NEEDED_BYTES = 350 * 10**6
 UNFINISHED = ".building-"
 
 
@@ -77,6 +78,7 @@ def ensure_base(python_version: str, variant: Variant, home: Path, say: Say) -> 
         bases.mkdir(parents=True, exist_ok=True)
         with _locked(bases / ".lock", say):
             if not folder.exists():
+                _require_space(bases)
                 _build_into(folder, wanted, say)
     return _read(folder)
 
@@ -98,6 +100,16 @@ def _locked(path: Path, say: Say) -> Iterator[None]:
             say("waiting for another build of a base image")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _require_space(folder: Path) -> None:
+    """Refuse a disk that would fill up, on which apt waits for ever instead of failing."""
+    free = shutil.disk_usage(folder).free
+    if free < NEEDED_BYTES:
+        raise BaseImageError(
+            f"making a base image takes {NEEDED_BYTES // 10**6} MB for a while, and '{folder}' has "
+            f"{free // 10**6} MB left. Free some space, or set LEOFLOW_HOME to another disk"
+        )
 
 
 def _build_into(folder: Path, wanted: Recipe, say: Say) -> None:

@@ -185,6 +185,7 @@ def _advice(said: str) -> str:
         return "\nStart the engine, or point DOCKER_HOST at it"
     if "permission denied" in lowered:
         return "\nLet this user reach the engine's socket, for example by the group 'docker'"
-    if "buildx" in lowered and "is not a docker command" in lowered:
+    # Without its plugin docker takes buildx's options for its own.
+    if "is not a docker command" in lowered or "unknown flag: --progress" in lowered:
         return "\nInstall docker-buildx"
     return ""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from leoflow_controlplane.error import DatabaseUnusable
@@ -115,7 +115,8 @@ class Database:
         except Exception as failure:
             outcomes = [(None, failure)] * len(steps)
         for step, (value, error) in zip(steps, outcomes, strict=True):
-            self._resolve(step.done, value, error)
+            full = isinstance(error, OperationalError)
+            self._resolve(step.done, value, _unusable(self._path, error) if full else error)
 
     def _resolve(
         self, future: asyncio.Future[Any], value: Any, error: BaseException | None
@@ -174,11 +175,24 @@ def _sole_opener(path: Path) -> Iterator[None]:
 def _attempt(
     connection: Connection, operation: Callable[[Connection], Any]
 ) -> tuple[Any, BaseException | None]:
+    own: Exception | None = None
     try:
         with connection.begin_nested():
-            return operation(connection), None
+            try:
+                return operation(connection), None
+            except Exception as error:
+                own = error
+                raise
     except Exception as error:
+        # On a full disk SQLite rolls back all, the savepoint and the steps before this one too.
+        if not _is_in_transaction(connection):
+            raise own or error from None
         return None, error
+
+
+def _is_in_transaction(connection: Connection) -> bool:
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.in_transaction)
 
 
 def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
@@ -190,10 +204,10 @@ def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None
         future.set_exception(error)
 
 
-def _unusable(path: Path, error: BaseException) -> BaseException:
+def _unusable(path: Path, error: BaseException | None) -> BaseException | None:
     if isinstance(error, DatabaseError | OSError):
         return DatabaseUnusable(
-            f"{path} cannot be used as the state file: {error}. "
-            "Check its permissions, or set LEOFLOW_HOME to another folder."
+            f"{path} cannot be used as the state file: {getattr(error, 'orig', error)}. "
+            "Check its disk and its permissions, or set LEOFLOW_HOME to another folder."
         )
     return error

@@ -17,7 +17,7 @@ from typing import Any
 from leoflow_agent.wire import Acknowledgement, Inputs, Report
 
 from leoflow_controlplane.database import Database
-from leoflow_controlplane.error import LaunchFailed
+from leoflow_controlplane.error import ControlPlaneError, LaunchFailed
 from leoflow_controlplane.executor.protocol import Ended, Executor, Launch
 from leoflow_controlplane.inline import InlineRunner
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
@@ -244,7 +244,8 @@ class Scheduler:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None and self.failure is None:
             self.failure = task.exception()
-            logger.error("the scheduler cannot go on", exc_info=self.failure)
+            if not isinstance(self.failure, ControlPlaneError):
+                logger.error("the scheduler cannot go on", exc_info=self.failure)
             self.bell.ring()
 
 

@@ -1,6 +1,7 @@
 """Recipes, the picking of files and the cache of base images, without network or packages."""
 
 import platform
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -210,3 +211,14 @@ def test_missing_tools_are_named_and_leave_nothing_behind(
         ensure_base("3.11", "plain", tmp_path / "home", said.append)
     assert [path.name for path in (tmp_path / "home/cache/bases").iterdir()] == [".lock"]
     assert said
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=20_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    said: list[str] = []
+    with pytest.raises(BaseImageError, match=r"takes 350 MB .* has 20 MB left\. Free some space"):
+        ensure_base("3.11", "plain", tmp_path, said.append)
+    assert said == []

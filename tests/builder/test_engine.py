@@ -43,6 +43,8 @@ def fake_docker(folder: Path, said: str) -> None:
     [
         ("Cannot connect to the Docker daemon at unix:///x.sock.", "point DOCKER_HOST at it"),
         ("permission denied while trying to connect", "by the group"),
+        ("unknown flag: --progress", "Install docker-buildx"),
+        ("docker: buildx is not a docker command.", "Install docker-buildx"),
     ],
 )
 def test_an_engine_that_does_not_answer_is_told_with_the_fix(

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,46 @@ async def test_an_operation_completes_though_its_caller_is_cancelled(tmp_path: P
         await task
     await database.close()
     assert names(tmp_path / "new" / "state.db") == ["a"]
+
+
+async def test_a_full_disk_is_told_in_plain_words_and_does_no_lasting_harm(tmp_path: Path) -> None:
+    database = await open_database(tmp_path)
+
+    def limit(connection: Connection, pages: int) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    await database.run(limit, 1)
+    with pytest.raises(DatabaseUnusable) as caught:
+        await database.run(insert, "x" * 100_000)
+    assert "database or disk is full. Check its disk" in str(caught.value)
+    assert "sqlalche" not in str(caught.value)
+    await database.run(limit, 10_000)
+    await database.run(insert, "later")
+    await database.close()
+    assert names(tmp_path / "new" / "state.db") == ["later"]
+
+
+async def test_nothing_counts_as_done_that_a_full_disk_rolled_back(tmp_path: Path) -> None:
+    """SQLite then ends the whole transaction, and with it the steps that it was shared with."""
+    database = await open_database(tmp_path)
+    gate = threading.Event()
+
+    def wait(_: Connection) -> None:
+        gate.wait(10)
+
+    def overflow(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        insert(connection, "x" * 100_000)
+
+    # While the first step waits, the other two come to share a transaction.
+    steps = [database.run(wait), database.run(insert, "early"), database.run(overflow)]
+    together = asyncio.gather(*steps, return_exceptions=True)
+    await asyncio.sleep(0)
+    gate.set()
+    outcomes = (await together)[1:]
+    await database.close()
+    assert [type(outcome) for outcome in outcomes] == [DatabaseUnusable, DatabaseUnusable]
+    assert names(tmp_path / "new" / "state.db") == []
 
 
 @pytest.mark.parametrize(("version", "age"), [(99, "a newer"), (-1, "an older")])
