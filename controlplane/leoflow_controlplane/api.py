@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from leoflow_controlplane.error import Stale, Unauthorized
+from leoflow_controlplane.error import DatabaseUnusable, Stale, Unauthorized
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
@@ -133,6 +133,9 @@ def _bind(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Respons
             return PlainTextResponse(str(error), 401)
         except Stale as error:
             return PlainTextResponse(str(error), 409)
+        except DatabaseUnusable as error:
+            # The agent keeps what is not acknowledged, and sends it again.
+            return PlainTextResponse(str(error), 503)
 
     return handle
 

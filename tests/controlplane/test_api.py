@@ -13,7 +13,7 @@ from leoflow_agent import wire
 from leoflow_agent.wire import Acknowledgement, Inputs, Report
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import MAX_BODY_BYTES, EventBody, ReportBody, make_app
-from leoflow_controlplane.error import Stale, Unauthorized
+from leoflow_controlplane.error import DatabaseUnusable, Stale, Unauthorized
 from leoflow_controlplane.instance import open_instance
 
 REPORT = {"protocol": 1, "nonce": "n", "events": [{"seq": 1, "at": 1.0, "type": "heartbeat"}]}
@@ -21,7 +21,7 @@ INPUTS = Inputs(args=[1], kwargs={}, environment={}, request=None)
 
 
 class FakeDesk:
-    """Knows the token ``good`` and a try that is over, ``old``."""
+    """Knows the token ``good``, a try that is over, ``old``, and one that fills the disk."""
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
@@ -29,6 +29,8 @@ class FakeDesk:
     def _check(self, token: str) -> None:
         if token == "old":
             raise Stale("try 1 of task 'a' is over")
+        if token == "full":
+            raise DatabaseUnusable("disk is full")
         if token != "good":
             raise Unauthorized("unknown token")
 
@@ -73,7 +75,14 @@ async def test_inputs_are_given(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "status"), [("Bearer bad", 401), ("Bearer old", 409), ("Basic x", 401), ("", 401)]
+    ("token", "status"),
+    [
+        ("Bearer bad", 401),
+        ("Bearer old", 409),
+        ("Bearer full", 503),
+        ("Basic x", 401),
+        ("", 401),
+    ],
 )
 async def test_tokens(client: httpx.AsyncClient, token: str, status: int) -> None:
     headers = {"Authorization": token}
