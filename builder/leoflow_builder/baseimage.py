@@ -22,11 +22,13 @@ from leoflow_builder import (
     compile_worker,
     debian,
     interpreter,
+    layerblob,
     layertar,
     recipe,
     rootfs,
 )
 from leoflow_builder.interpreter import RootfsInterpreter
+from leoflow_builder.layer import BLOB, Layer, describe
 from leoflow_builder.recipe import ARCHITECTURES, BaseImageError, Recipe, load_recipe
 
 Variant = Literal["plain", "bash"]
@@ -38,6 +40,7 @@ MAKERS = (
     compile_worker,
     debian,
     interpreter,
+    layerblob,
     layertar,
     recipe,
     rootfs,
@@ -55,9 +58,7 @@ class BaseImage:
     variant: str
     architecture: str
     rootfs: Path
-    layer_tar: Path
-    layer_digest: str
-    unpacked_bytes: int
+    layer: Layer
     python: str
     site_packages: str
     python_version: str
@@ -134,14 +135,15 @@ def _build(work: Path, wanted: Recipe, say: Say) -> Path:
     say(f"base image {wanted.name}: compiling the standard library")
     facts = _compile_and_check(result / "rootfs", wanted)
     layertar.set_times(result / "rootfs")
-    facts["layer_digest"] = layertar.write_layer(
-        result / "rootfs", result / "layer.tar", wanted.owners
-    )
-    facts["unpacked_bytes"] = _size(result / "rootfs")
+    say(f"base image {wanted.name}: compressing")
+    packed = layerblob.pack_layer(result / "rootfs", result / BLOB, wanted.owners, "seldom")
+    facts["layer"] = describe(packed, result / "rootfs")
     facts["packages"] = [package.as_dict() for package in packages]
     _write_facts(result, wanted, facts)
     seconds = time.monotonic() - started
-    say(f"base image {wanted.name}: {facts['unpacked_bytes'] / 1e6:.1f} MB in {seconds:.0f} s")
+    say(
+        f"base image {wanted.name}: {facts['layer']['unpacked_bytes'] / 1e6:.1f} MB in {seconds:.0f} s"
+    )
     return result
 
 
@@ -161,11 +163,6 @@ def _compile_and_check(root: Path, wanted: Recipe) -> dict[str, Any]:
     return facts
 
 
-def _size(root: Path) -> int:
-    files = (path.lstat() for path in root.rglob("*"))
-    return sum(status.st_size for status in files)
-
-
 def _write_facts(result: Path, wanted: Recipe, facts: dict[str, Any]) -> None:
     facts |= {
         "variant": wanted.variant,
@@ -180,10 +177,11 @@ def _write_facts(result: Path, wanted: Recipe, facts: dict[str, Any]) -> None:
 def _read(folder: Path) -> BaseImage:
     facts = json.loads((folder / "base.json").read_text(encoding="utf-8"))
     packages = tuple((one["name"], one["version"]) for one in facts.pop("packages"))
+    layer = Layer("base", folder / BLOB, **facts.pop("layer"), reused=True)
     return BaseImage(
         key=folder.name,
         rootfs=folder / "rootfs",
-        layer_tar=folder / "layer.tar",
+        layer=layer,
         packages=packages,
         **facts,
     )

@@ -200,8 +200,7 @@ def _base_layers(
     bash_task = next((one for one in spec.tasks if isinstance(one.action, BashAction)), None)
     if footing.own is None:
         base = ensure_base(project.python_version, "bash" if bash_task else "plain", home, say)
-        digest, size = base.layer_digest, base.unpacked_bytes
-        return [Layer("base", base.layer_tar, digest, size, reused=True)]
+        return [base.layer]
     if bash_task and not footing.own.has_bash:
         message = f"base_image has no bash, which task '{bash_task.task_id}' needs. Choose another"
         raise ProjectError([project.problem(message, "base_image")])
@@ -210,7 +209,7 @@ def _base_layers(
 
 def _since(started: float, layers: Sequence[Layer]) -> list[Layer]:
     """Return the layers with what was made since then as not reused; a base does not tell it."""
-    made = [layer.tar.stat().st_mtime >= started for layer in layers]
+    made = [layer.blob.stat().st_mtime >= started for layer in layers]
     return [
         replace(one, reused=one.reused and not new) for one, new in zip(layers, made, strict=True)
     ]

@@ -64,7 +64,7 @@ def _order(plan: ImagePlan, layers: Sequence[Layer], tag: str, folder: Path) -> 
     context = folder / "layers"
     context.mkdir()
     for layer in layers:
-        _link(layer.tar, context / f"{layer.name}.tar")
+        _link(layer.blob, context / f"{layer.name}.tar.zst")
     text = render_dockerfile(plan)
     dockerfile = folder / f"Dockerfile.{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     dockerfile.write_text(text, encoding="utf-8")

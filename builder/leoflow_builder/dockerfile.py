@@ -11,13 +11,13 @@ from leoflow_builder.plan import ImagePlan
 
 
 def render_dockerfile(plan: ImagePlan) -> str:
-    """Return the Dockerfile of a plan. Its context holds `NAME.tar` for each layer.
+    """Return the Dockerfile of a plan. Its context holds `NAME.tar.zst` for each layer.
 
     A tar keeps the times of folders, which a copied folder would lose, so no layer has to be
     rewritten. Each layer is linked: it does not depend on the ones below it.
     """
     lines = ["ARG SOURCE_DATE_EPOCH", f"FROM {plan.base_reference or 'scratch'}"]
-    lines += [f"ADD --link {name}.tar /" for name, _ in plan.layers]
+    lines += [f"ADD --link {name}.tar.zst /" for name, _ in plan.layers]
     for index, name in enumerate(multiline_names(plan)):
         lines.append(f"ARG LEOFLOW_TEXT_{index}")
         lines.append(f'ENV {name}="${{LEOFLOW_TEXT_{index}}}"')

@@ -9,24 +9,28 @@ import json
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from leoflow_builder.cache import ensure_folder
-from leoflow_builder.layertar import write_layer
+from leoflow_builder.layerblob import Packed, pack_layer
 
 LayerName = Literal["base", "agent", "deps", "dag"]
+BLOB = "layer.tar.zst"
 Fill = Callable[[Path], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer as a plain tar. ``digest`` is the tar's own, not the compressed blob's."""
+    """A layer as a registry keeps it: ``blob`` is the file, ``digest`` and ``size_bytes`` are its
+    own, ``diff_id`` is the digest of the plain tar in it."""
 
     name: LayerName
-    tar: Path
+    blob: Path
+    diff_id: str
     digest: str
+    size_bytes: int
     unpacked_bytes: int
     reused: bool
 
@@ -48,9 +52,8 @@ def ensure_layer(name: LayerName, parent: Path, key: str, fill: Fill) -> LayerFo
     """
     folder, reused = ensure_folder(parent, key, lambda new: _make(new, fill))
     known = json.loads((folder / "layer.json").read_text(encoding="utf-8"))
-    tar = folder / "layer.tar"
-    layer = Layer(name, tar, known["digest"], known["unpacked_bytes"], reused)
-    return LayerFolder(layer, folder / "tree", known["facts"])
+    facts = known.pop("facts")
+    return LayerFolder(Layer(name, folder / BLOB, **known, reused=reused), folder / "tree", facts)
 
 
 def _make(folder: Path, fill: Fill) -> None:
@@ -58,12 +61,13 @@ def _make(folder: Path, fill: Fill) -> None:
     tree.mkdir()
     facts = fill(tree)
     normalise_modes(tree)
-    known = {
-        "digest": write_layer(tree, folder / "layer.tar"),
-        "unpacked_bytes": tree_bytes(tree),
-        "facts": facts,
-    }
+    known = describe(pack_layer(tree, folder / BLOB), tree) | {"facts": facts}
     (folder / "layer.json").write_text(json.dumps(known), encoding="utf-8")
+
+
+def describe(packed: Packed, tree: Path) -> dict[str, Any]:
+    """Return what is kept beside a layer's blob, by the names of ``Layer``'s fields."""
+    return {**asdict(packed), "unpacked_bytes": tree_bytes(tree)}
 
 
 def normalise_modes(tree: Path) -> None:

@@ -33,7 +33,7 @@ def report_layers(
     own = list(blobs or [])[-len(layers) :]
     for index, layer in enumerate(layers):
         blob = own[index] if own else None
-        digest, size = (blob.digest, blob.size_bytes) if blob else (layer.digest, None)
+        digest, size = (blob.digest, blob.size_bytes) if blob else (layer.diff_id, None)
         reports[layer.name] = LayerReport(layer.name, digest, size, layer.reused)
     if base_digest is not None:
         below = list(blobs or [])[: -len(layers)]

@@ -3,26 +3,24 @@
 Names are sorted, times and owners fixed. It compresses nothing.
 """
 
-import hashlib
 import os
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 # Every file's time: late enough for zip archives, whose calendar begins in 1980, in any time zone.
 LAYER_TIME = 315_619_200
 
 
-def write_layer(root: Path, target: Path, owners: Mapping[str, int] | None = None) -> str:
-    """Write a tar of all that is below `root` and return its digest, `sha256:...`.
+def write_tar(root: Path, target: IO[bytes], owners: Mapping[str, int]) -> None:
+    """Write a tar of all that is below `root` to a stream.
 
     `owners` maps paths to the uid and gid of what lies there; everything else is root's.
     """
-    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for path in _sorted_below(root):
-            _add(archive, path, path.relative_to(root).as_posix(), owners or {})
-    with target.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+            _add(archive, path, path.relative_to(root).as_posix(), owners)
 
 
 def set_times(root: Path) -> None:

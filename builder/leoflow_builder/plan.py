@@ -28,7 +28,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """An image. ``layers`` are (name, digest of the tar), from the bottom up; ``base_reference``
+    """An image. ``layers`` are (name, diff_id), from the bottom up; ``base_reference``
     is an image to start from, or None if the base is a layer itself."""
 
     platform: str
@@ -62,7 +62,7 @@ def plan_image(
     return ImagePlan(
         platform=ground.platform,
         base_reference=ground.base_reference,
-        layers=tuple((layer.name, layer.digest) for layer in layers),
+        layers=tuple((layer.name, layer.diff_id) for layer in layers),
         environment=_sorted(image_environment(ground.place, spec.environment, has_pth)),
         user=USER,
         entrypoint=(ground.place.python, "-I", "-S", AGENT_ENTRY),

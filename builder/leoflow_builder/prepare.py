@@ -138,4 +138,4 @@ def make_pex(home: Path) -> Pex:
 
 def base_name(base: BaseImage) -> str:
     """Name a base by its content, which is the same on every machine."""
-    return f"{base.python.rpartition('/')[2]}-{base.variant} {base.layer_digest}"
+    return f"{base.python.rpartition('/')[2]}-{base.variant} {base.layer.diff_id}"

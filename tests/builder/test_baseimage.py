@@ -2,13 +2,13 @@
 
 import platform
 import shutil
-import tarfile
 from pathlib import Path
 
 import pytest
 from leoflow_builder.baseimage import base_key, ensure_base
 from leoflow_builder.debian import Package, Unpacked, merged, mirrors, mirrors_among
-from leoflow_builder.layertar import LAYER_TIME, set_times, write_layer
+from leoflow_builder.layerblob import open_layer, pack_layer
+from leoflow_builder.layertar import LAYER_TIME, set_times
 from leoflow_builder.recipe import (
     BaseImageError,
     Recipe,
@@ -172,8 +172,8 @@ def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
 def test_a_layer_has_sorted_names_and_fixed_times_and_owners(tmp_path: Path) -> None:
     root = tmp_path / "root"
     assemble(unpacked_into(tmp_path / "unpacked"), root, recipe())
-    write_layer(root, tmp_path / "layer.tar", recipe().owners)
-    with tarfile.open(tmp_path / "layer.tar") as layer:
+    pack_layer(root, tmp_path / "layer", recipe().owners)
+    with open_layer(tmp_path / "layer") as layer:
         members = {member.name: member for member in layer}
     parts = [name.split("/") for name in members]
     assert parts == sorted(parts)
@@ -190,7 +190,7 @@ def test_the_same_tree_gives_the_same_layer(tmp_path: Path) -> None:
         assemble(unpacked, tmp_path / name / "root", recipe())
         if name == "two":
             set_times(tmp_path / name / "root")
-        digests.append(write_layer(tmp_path / name / "root", tmp_path / name / "layer.tar"))
+        digests.append(pack_layer(tmp_path / name / "root", tmp_path / name / "layer"))
     assert digests[0] == digests[1]
 
 

@@ -62,7 +62,7 @@ class FakeEngine:
 @pytest.fixture
 def layers(tmp_path: Path) -> list[Layer]:
     (tmp_path / "some.tar").write_text("content")
-    return [Layer("dag", tmp_path / "some.tar", "sha256:1", 7, False)]
+    return [Layer("dag", tmp_path / "some.tar", "sha256:1", "sha256:2", 3, 7, False)]
 
 
 def build(engine: FakeEngine, layers: list[Layer], work: Path) -> BuiltImage:
@@ -72,8 +72,8 @@ def build(engine: FakeEngine, layers: list[Layer], work: Path) -> BuiltImage:
 def test_the_context_holds_the_tars_by_name(layers: list[Layer], tmp_path: Path) -> None:
     engine = FakeEngine()
     build(engine, layers, tmp_path / "work")
-    assert engine.files["dag.tar"] == "content"
-    assert "ADD --link dag.tar /" in engine.files["Dockerfile"]
+    assert engine.files["dag.tar.zst"] == "content"
+    assert "ADD --link dag.tar.zst /" in engine.files["Dockerfile"]
 
 
 def test_the_order_has_a_fixed_time_and_the_values_of_several_lines(

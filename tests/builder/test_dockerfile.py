@@ -18,9 +18,9 @@ PLAN = ImagePlan(
 GOLDEN = """\
 ARG SOURCE_DATE_EPOCH
 FROM scratch
-ADD --link base.tar /
-ADD --link agent.tar /
-ADD --link dag.tar /
+ADD --link base.tar.zst /
+ADD --link agent.tar.zst /
+ADD --link dag.tar.zst /
 ENV LANG="C.UTF-8"
 ENV TZ="UTC"
 LABEL io.leoflow.dag_id="weather"

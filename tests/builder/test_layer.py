@@ -1,10 +1,10 @@
 """A layer is the same bytes for the same files, whatever their times, modes and order."""
 
 import os
-import tarfile
 from pathlib import Path
 
 from leoflow_builder.layer import LayerFolder, ensure_layer
+from leoflow_builder.layerblob import open_layer
 
 
 def make(parent: Path, names: list[str], mode: int = 0o644) -> LayerFolder:
@@ -23,7 +23,7 @@ def test_times_group_modes_and_order_of_making_do_not_matter(tmp_path: Path) -> 
     one = make(tmp_path / "1", ["b/c", "a", "b.d"], 0o600)
     other = make(tmp_path / "2", ["a", "b.d", "b/c"], 0o666)
     assert one.layer.digest == other.layer.digest
-    assert one.layer.tar.read_bytes() == other.layer.tar.read_bytes()
+    assert one.layer.blob.read_bytes() == other.layer.blob.read_bytes()
 
 
 def test_the_executable_bit_matters(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_the_executable_bit_matters(tmp_path: Path) -> None:
 
 def test_all_belongs_to_root_and_is_readable_for_all(tmp_path: Path) -> None:
     layer = make(tmp_path, ["b/c"], 0o700).layer
-    with tarfile.open(layer.tar) as archive:
+    with open_layer(layer.blob) as archive:
         found = [(one.name, one.mode, one.uid, one.gid) for one in archive]
     assert found == [("b", 0o755, 0, 0), ("b/c", 0o755, 0, 0)]
 

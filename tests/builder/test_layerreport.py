@@ -6,7 +6,10 @@ from leoflow_builder.builder import Blob
 from leoflow_builder.layer import Layer
 from leoflow_builder.layerreport import report_layers
 
-LAYERS = [Layer("base", Path(), "t1", 10, True), Layer("dag", Path(), "t2", 20, False)]
+LAYERS = [
+    Layer("base", Path(), "t1", "b1", 5, 10, True),
+    Layer("dag", Path(), "t2", "b2", 7, 20, False),
+]
 BLOBS = [Blob("b1", 5), Blob("b2", 6)]
 
 

@@ -18,7 +18,7 @@ SPEC = DagSpec("weather", "3.11", ())
 
 
 def layer(name: LayerName, digest: str, tar: str = "x") -> Layer:
-    return Layer(name, Path(tar), digest, 1, False)
+    return Layer(name, Path(tar), digest, digest, 1, 1, False)
 
 
 def plan(spec: DagSpec = SPEC, digest: str = "sha256:1", has_pth: bool = False) -> ImagePlan:
