@@ -141,9 +141,8 @@ def _build(work: Path, wanted: Recipe, say: Say) -> Path:
     facts["packages"] = [package.as_dict() for package in packages]
     _write_facts(result, wanted, facts)
     seconds = time.monotonic() - started
-    say(
-        f"base image {wanted.name}: {facts['layer']['unpacked_bytes'] / 1e6:.1f} MB in {seconds:.0f} s"
-    )
+    size = facts["layer"]["unpacked_bytes"] / 1e6
+    say(f"base image {wanted.name}: {size:.1f} MB in {seconds:.0f} s")
     return result
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from leoflow_builder.cache import ensure_folder
 from leoflow_builder.layerblob import Packed, pack_layer
 
-LayerName = Literal["base", "agent", "deps", "dag"]
+LayerName = Literal["base", "system", "agent", "deps", "dag"]
 BLOB = "layer.tar.zst"
 Fill = Callable[[Path], dict[str, Any]]
 
