@@ -18,11 +18,10 @@ from leoflow_agent.spec import BashAction, BuiltDag, DagSpec, ImageRef
 
 from leoflow_builder.agentlayer import ensure_agent
 from leoflow_builder.baseimage import ensure_base
-from leoflow_builder.builder import Builder, BuiltImage
-from leoflow_builder.buildkit import BuildkitBuilder
+from leoflow_builder.builder import BuiltImage, PlannedImage
+from leoflow_builder.cache import make_key
 from leoflow_builder.dagjson import dump_built, dump_dag
 from leoflow_builder.daglayer import ensure_dag_layer
-from leoflow_builder.engine import WhalesEngine
 from leoflow_builder.failure import BuildError
 from leoflow_builder.imagerecord import read_record, write_record
 from leoflow_builder.layer import Layer
@@ -34,6 +33,8 @@ from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
 from leoflow_builder.projectfile import BUILT_FILE, choose_files
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
+from leoflow_builder.registry.reference import parse_reference
+from leoflow_builder.tools import Tools, choose_tools
 
 Say = Callable[[str], None]
 NAMES_SHOWN = 8
@@ -76,9 +77,16 @@ class BuildResult:
 
 @dataclass(frozen=True)
 class Options:
-    """What a caller may choose. ``tag`` None: made of the dag_id and the content."""
+    """What a caller may choose. ``tag`` None: made of the dag_id and the content.
+
+    ``output`` is a folder for an OCI layout, or a file that ends in .tar for an archive; with
+    ``push`` the image goes to the registry that ``tag`` names, else into the engine.
+    """
 
     tag: str | None = None
+    builder: str = "oci"
+    output: Path | None = None
+    push: bool = False
     read_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     inline_cap_seconds: float = DEFAULT_CAP_SECONDS
 
@@ -90,21 +98,16 @@ class _Parts:
     folder: Path
     spec: DagSpec
     tag: str
-    plan: ImagePlan
-    layers: tuple[Layer, ...]
+    planned: PlannedImage
     own: OwnBase | None
 
     @property
     def unpacked_bytes(self) -> int:
-        return sum(layer.unpacked_bytes for layer in self.layers)
+        return sum(layer.unpacked_bytes for layer in self.planned.layers)
 
 
 def build_project(
-    folder: Path,
-    home: Path,
-    say: Say,
-    options: Options | None = None,
-    builder: Builder | None = None,
+    folder: Path, home: Path, say: Say, options: Options | None = None, tools: Tools | None = None
 ) -> BuildResult:
     """Build a project's image and write dag.json beside it; ``home`` is LEOFLOW_HOME.
 
@@ -112,23 +115,22 @@ def build_project(
     Whatever fails, an earlier dag.json stays as it was.
     """
     started = time.time()
-    parts = _prepare_parts(folder, home, say, options or Options())
-    builder = builder or BuildkitBuilder(WhalesEngine(), home.absolute() / "cache" / "builds")
-    image, built = _ensure_image(parts, parts.tag, home, say, builder)
-    own = parts.own
-    reference = ImageRef(parts.tag, image.digest, parts.plan.platform)
+    options = options or Options()
+    tools = tools or choose_tools(options, home)
+    parts = _prepare_parts(folder, home, say, options)
+    image, built = _ensure_image(parts, home, say, tools)
+    reference = ImageRef(parts.tag, image.digest, parts.planned.plan.platform)
     written = write_built(parts.folder, BuiltDag(parts.spec, reference))
+    own, layers = parts.own, _since(started, parts.planned.layers)
     return BuildResult(
         image=reference,
         image_id=image.image_id,
         digest_reason=image.digest_reason,
         dag_json=written,
         spec=parts.spec,
-        builder=builder.name,
+        builder=tools.builder.name,
         built=built,
-        layers=report_layers(
-            _since(started, parts.layers), image.blobs, own.image_id if own else None
-        ),
+        layers=report_layers(layers, image.blobs, own.image_id if own else None),
         compressed_bytes=image.compressed_bytes,
         unpacked_bytes=parts.unpacked_bytes,
         seconds=time.time() - started,
@@ -143,7 +145,7 @@ def plan_project(
     Raises as `build_project`; layers are made in the cache, since the plan names their digests.
     """
     parts = _prepare_parts(folder, home, say, options or Options())
-    return parts.tag, parts.plan
+    return parts.tag, parts.planned.plan
 
 
 def _prepare_parts(folder: Path, home: Path, say: Say, options: Options) -> _Parts:
@@ -154,7 +156,7 @@ def _prepare_parts(folder: Path, home: Path, say: Say, options: Options) -> _Par
     ground = environment.footing.ground
     plan = plan_image(spec, dump_dag(spec), ground, layers, environment.has_pth)
     tag = options.tag or default_tag(spec.dag_id, plan)
-    return _Parts(project.folder, spec, tag, plan, layers, environment.footing.own)
+    return _Parts(project.folder, spec, tag, PlannedImage(plan, layers), environment.footing.own)
 
 
 def read_spec(
@@ -215,17 +217,18 @@ def _since(started: float, layers: Sequence[Layer]) -> list[Layer]:
     ]
 
 
-def _ensure_image(
-    parts: _Parts, tag: str, home: Path, say: Say, builder: Builder
-) -> tuple[BuiltImage, bool]:
+def _ensure_image(parts: _Parts, home: Path, say: Say, tools: Tools) -> tuple[BuiltImage, bool]:
     """Return the image and whether it had to be built."""
-    record = home.absolute() / "cache" / "images" / f"{parts.plan.content_key}.json"
+    plan, destination = parts.planned.plan, tools.destination
+    name = str(parse_reference(parts.tag))
+    key = make_key([plan.content_key, tools.builder.name, destination.place, name])
+    record = home.absolute() / "cache" / "images" / f"{key}.json"
     known = read_record(record)
-    if known is not None and builder.find(known, tag):
-        say(f"nothing to build, the image is there: '{tag}'")
+    if known is not None and destination.has(name, known.image_id):
+        say(f"nothing to build, the image is there: '{parts.tag}'")
         return known, False
-    say(f"building '{tag}'")
-    image = builder.build(parts.plan, parts.layers, tag, say)
+    say(f"building '{parts.tag}'")
+    image = tools.builder.build([parts.planned], name, destination, say)
     write_record(record, image)
     return image, True
 

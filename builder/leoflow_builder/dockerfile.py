@@ -9,7 +9,6 @@ import json
 
 from leoflow_builder.plan import ImagePlan
 
-
 STACK = "leoflow-layers"
 
 

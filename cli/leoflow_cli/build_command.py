@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,49 +17,81 @@ if TYPE_CHECKING:
     from leoflow_builder.build import BuildResult, Options
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    tag: str | None = None
+    builder: str = "oci"
+    output: Path | None = None
+    push: bool = False
+
+
 @click.command("build")
 @project_argument
 @click.option("--tag", metavar="REF", help="The image's reference; made of the content if absent.")
 @click.option(
-    "--builder", type=click.Choice(["buildkit"]), default="buildkit", help="What makes the image."
+    "--builder",
+    type=click.Choice(["oci", "buildkit"]),
+    default="oci",
+    show_default=True,
+    help="What makes the image.",
 )
+@click.option(
+    "--output",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Write an OCI layout into a folder, or an archive if it ends in .tar.",
+)
+@click.option("--push", is_flag=True, help="Push to the registry that --tag names.")
 @click.option("--dry-run", is_flag=True, help="Print the Dockerfile and build nothing.")
 @json_option
-def command(folder: Path, tag: str | None, builder: str, dry_run: bool, as_json: bool) -> None:  # noqa: ARG001 - one builder so far
-    """Build the project in DIR into one image, and write DIR/dag.json."""
+def command(
+    folder: Path,
+    tag: str | None,
+    builder: str,
+    output: Path | None,
+    push: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Build the project in DIR into one image, and write DIR/dag.json.
+
+    Without --output and --push the image goes into the container engine.
+    """
     screen = Screen()
+    wish = Wish(tag, builder, output, push)
     if dry_run:
-        _show_plan(folder, tag, screen, as_json)
+        _show_plan(folder, wish, screen, as_json)
         return
-    result = build(folder, tag, screen)
+    result = build(folder, wish, screen)
     show(result, screen)
     if as_json:
         print_json(result.as_json())
 
 
-def build(folder: Path, tag: str | None, screen: Screen) -> BuildResult:
+def build(folder: Path, wish: Wish, screen: Screen) -> BuildResult:
     """Build a project, showing each step; raises what the builder raises."""
     from leoflow_builder.build import build_project
 
-    options = _options(tag)
     with screen.working(f"building {folder}"):
-        return build_project(folder, leoflow_home(), screen.say, options)
+        return build_project(folder, leoflow_home(), screen.say, _options(wish))
 
 
-def _options(tag: str | None) -> Options:
+def _options(wish: Wish) -> Options:
     from leoflow_controlplane.setting import read_settings
 
     from leoflow_cli.environment import read_options
 
-    return read_options(read_settings(os.environ), tag)
+    return replace(read_options(read_settings(os.environ)), **vars(wish))
 
 
-def _show_plan(folder: Path, tag: str | None, screen: Screen, as_json: bool) -> None:
+def _show_plan(folder: Path, wish: Wish, screen: Screen, as_json: bool) -> None:
     from leoflow_builder.build import plan_project
     from leoflow_builder.dockerfile import render_dockerfile
 
     with screen.working(f"planning {folder}"):
-        image, plan = plan_project(folder, leoflow_home(), screen.say, _options(tag))
+        image, plan = plan_project(folder, leoflow_home(), screen.say, _options(wish))
     if as_json:
         layers = [{"name": name, "digest": digest} for name, digest in plan.layers]
         print_json({"image": image, "layers": layers, "dockerfile": render_dockerfile(plan)})

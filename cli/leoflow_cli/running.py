@@ -119,7 +119,7 @@ def _containers(wish: Wish, screen: Screen) -> _Ready:
     from leoflow_controlplane.executor.docker import docker_executor
 
     screen.line(f"building {wish.folder}", style="bold")
-    built = build_command.build(wish.folder, None, screen)
+    built = build_command.build(wish.folder, build_command.Wish(), screen)
     build_command.show(built, screen)
     executor = docker_executor(os.environ.get("LEOFLOW_AGENT_URL") or None)
     return _Ready(built.spec, built.image.reference, executor, "in containers")
@@ -131,7 +131,7 @@ def _subprocesses(wish: Wish, settings: Settings, screen: Screen) -> _Ready:
     with screen.working(f"preparing {wish.folder}"):
         project = load_project(wish.folder)
         environment = prepare_host(project, leoflow_home(), screen.say)
-        spec = read_spec(project, environment, read_options(settings, None))
+        spec = read_spec(project, environment, read_options(settings))
     agent = Path(leoflow_agent.__file__).with_name("__main__.py")
     variables = {"LEOFLOW_DAG_FOLDER": str(project.folder)}
     for folder in environment.site_path:

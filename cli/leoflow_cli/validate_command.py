@@ -49,7 +49,7 @@ def _validate(folder: Path, screen: Screen) -> tuple[str, list[str]]:
 
     from leoflow_cli.environment import environment_for, read_options
 
-    options = read_options(read_settings(os.environ), None)
+    options = read_options(read_settings(os.environ))
     try:
         project = load_project(folder)
     except InvalidProject as invalid:

@@ -33,7 +33,7 @@ class ClientImages:
 
         with _explained(f"looking for the image '{reference}'"):
             try:
-                document = self._client.inspect_image(reference)
+                document = self._client.inspect_image(reference)  # type: ignore[no-untyped-call]
             except ImageNotFound:
                 return None
         return ImageFacts(document["Id"], tuple(document["RootFS"].get("Layers") or ()))
@@ -47,7 +47,8 @@ class ClientImages:
     def load(self, archive: Iterable[bytes]) -> None:
         """See `EngineImages`."""
         with _explained("loading the image into the engine"):
-            said = list(self._client.load_image(archive, quiet=True))
+            answers = self._client.load_image(archive, quiet=True)  # type: ignore[no-untyped-call]
+            said = list(answers)
         for one in said:
             raise_for_errors([str(one).encode() if not isinstance(one, dict) else _line(one)])
 
