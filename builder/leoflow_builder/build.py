@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,13 @@ from leoflow_builder.plan import ImagePlan, default_tag, plan_image
 from leoflow_builder.prepare import Environment, Footing, prepare
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
-from leoflow_builder.projectfile import BUILT_FILE, choose_files
+from leoflow_builder.projectfile import ProjectFiles, choose_files
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
 from leoflow_builder.registry.reference import parse_reference
+from leoflow_builder.toolfile import BUILT_FILE
 from leoflow_builder.tools import Tools, choose_tools
+from leoflow_builder.unchanged import Outcome, Watch, remember
+from leoflow_builder.wish import BuildWish
 
 Say = Callable[[str], None]
 NAMES_SHOWN = 8
@@ -77,16 +80,9 @@ class BuildResult:
 
 @dataclass(frozen=True)
 class Options:
-    """What a caller may choose. ``tag`` None: made of the dag_id and the content.
+    """What was asked for, and the limits that hold when a DAG is read."""
 
-    ``output`` is a folder for an OCI layout, or a file that ends in .tar for an archive; with
-    ``push`` the image goes to the registry that ``tag`` names, else into the engine.
-    """
-
-    tag: str | None = None
-    builder: str = "oci"
-    output: Path | None = None
-    push: bool = False
+    wish: BuildWish = field(default_factory=BuildWish)
     read_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     inline_cap_seconds: float = DEFAULT_CAP_SECONDS
 
@@ -99,6 +95,7 @@ class _Parts:
     spec: DagSpec
     tag: str
     planned: PlannedImage
+    ignored: tuple[str, ...]
     own: OwnBase | None
 
     @property
@@ -116,13 +113,15 @@ def build_project(
     """
     started = time.time()
     options = options or Options()
-    tools = tools or choose_tools(options, home)
+    tools = tools or choose_tools(options.wish, home)
+    tools.destination.require()
+    watch = Watch(folder)
     parts = _prepare_parts(folder, home, say, options)
     image, built = _ensure_image(parts, home, say, tools)
     reference = ImageRef(parts.tag, image.digest, parts.planned.plan.platform)
     written = write_built(parts.folder, BuiltDag(parts.spec, reference))
     own, layers = parts.own, _since(started, parts.planned.layers)
-    return BuildResult(
+    result = BuildResult(
         image=reference,
         image_id=image.image_id,
         digest_reason=image.digest_reason,
@@ -135,6 +134,11 @@ def build_project(
         unpacked_bytes=parts.unpacked_bytes,
         seconds=time.time() - started,
     )
+    if own is None and watch.is_undisturbed():
+        name, told = str(parse_reference(parts.tag)), result.as_json()
+        outcome = Outcome(parts.ignored, name, image.image_id, told)
+        remember(parts.folder, home, options.wish, os.environ, outcome)
+    return result
 
 
 def plan_project(
@@ -152,11 +156,15 @@ def _prepare_parts(folder: Path, home: Path, say: Say, options: Options) -> _Par
     project = load_project(folder)
     environment = prepare(project, home, say)
     spec = read_spec(project, environment, options)
-    layers = _make_layers(project, environment, spec, home, say)
+    files = choose_files(project.folder, project.settings.allow_secret_files)
+    if files.ignored:
+        say(f"left out by ignore files: {_shortened(files.ignored)}")
+    layers = _make_layers(project, environment, spec, files, home, say)
     ground = environment.footing.ground
     plan = plan_image(spec, dump_dag(spec), ground, layers, environment.has_pth)
-    tag = options.tag or default_tag(spec.dag_id, plan)
-    return _Parts(project.folder, spec, tag, PlannedImage(plan, layers), environment.footing.own)
+    tag = options.wish.tag or default_tag(spec.dag_id, plan)
+    planned, own = PlannedImage(plan, layers), environment.footing.own
+    return _Parts(project.folder, spec, tag, planned, files.ignored, own)
 
 
 def read_spec(
@@ -174,15 +182,17 @@ def read_spec(
 
 
 def _make_layers(
-    project: Project, environment: Environment, spec: DagSpec, home: Path, say: Say
+    project: Project,
+    environment: Environment,
+    spec: DagSpec,
+    files: ProjectFiles,
+    home: Path,
+    say: Say,
 ) -> tuple[Layer, ...]:
     footing = environment.footing
     python = footing.target.python_version
     base = _base_layers(project, footing, spec, home, say)
     agent = ensure_agent(python, footing.ground.place, footing.interpreter, home)
-    files = choose_files(project.folder, project.settings.allow_secret_files)
-    if files.ignored:
-        say(f"left out by ignore files: {_shortened(files.ignored)}")
     dag = ensure_dag_layer(files.chosen, dump_dag(spec), python, footing.interpreter, home)
     for source, reason in sorted(dag.facts["not_compiled"].items()):
         say(f"{source} is no valid Python for {python}, and cannot be imported: {reason}")

@@ -36,6 +36,10 @@ class Destination(Protocol):
         """What tells it from every other destination."""
         ...
 
+    def require(self) -> None:
+        """Raise BuildError if it could not take an image now: known before anything is made."""
+        ...
+
     def has(self, name: str, image_id: str) -> bool:
         """Tell whether it still has an image that it took before; an engine gives it the name."""
         ...

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from leoflow_builder.builder import Builder
 from leoflow_builder.destination import Destination
 from leoflow_builder.failure import BuildError
 from leoflow_builder.ocibuilder import OciBuilder
-
-if TYPE_CHECKING:
-    from leoflow_builder.build import Options
+from leoflow_builder.wish import BuildWish
 
 
 @dataclass(frozen=True)
@@ -26,9 +23,9 @@ class Tools:
     destination: Destination
 
 
-def choose_tools(options: Options, home: Path) -> Tools:
+def choose_tools(wish: BuildWish, home: Path) -> Tools:
     """Return the tools for a build; BuildError if what was asked for does not go together."""
-    return Tools(_builder(options.builder, home), _destination(options, home))
+    return Tools(_builder(wish.builder, home), _destination(wish, home))
 
 
 def _builder(name: str, home: Path) -> Builder:
@@ -40,16 +37,16 @@ def _builder(name: str, home: Path) -> Builder:
     return BuildkitBuilder(WhalesEngine(), home.absolute() / "cache" / "builds")
 
 
-def _destination(options: Options, home: Path) -> Destination:
-    if options.push and options.output is not None:
+def _destination(wish: BuildWish, home: Path) -> Destination:
+    if wish.push and wish.output is not None:
         raise BuildError("--push and --output exclude each other. Build twice: it costs no time")
-    if options.push:
-        return _registry(options.tag)
-    if options.output is not None:
+    if wish.push:
+        return _registry(wish.tag)
+    if wish.output is not None:
         from leoflow_builder.oci.files import ArchiveFile, LayoutFolder
 
-        is_file = options.output.suffix == ".tar"
-        return ArchiveFile(options.output) if is_file else LayoutFolder(options.output)
+        is_file = wish.output.suffix == ".tar"
+        return ArchiveFile(wish.output) if is_file else LayoutFolder(wish.output)
     from leoflow_builder.oci.engine_images import open_images
     from leoflow_builder.oci.engine_store import EngineStore
 

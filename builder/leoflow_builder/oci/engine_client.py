@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from leoflow_builder.oci.engine_images import (
     ImageFacts,
     raise_for_errors,
 )
+from leoflow_builder.oci.engine_socket import Archive
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -26,6 +27,11 @@ class ClientImages:
 
     def __init__(self, host: str) -> None:
         self.host = host
+
+    def require(self) -> None:
+        """See `EngineImages`."""
+        with _explained(f"asking the engine at '{self.host}' whether it is there"):
+            self._client.ping()
 
     def find(self, reference: str) -> ImageFacts | None:
         """See `EngineImages`."""
@@ -44,10 +50,10 @@ class ClientImages:
         with _explained(f"tagging an image as '{reference}'"):
             self._client.tag(image_id, repository, tag)
 
-    def load(self, archive: Iterable[bytes]) -> None:
+    def load(self, archive: Archive) -> None:
         """See `EngineImages`."""
         with _explained("loading the image into the engine"):
-            answers = self._client.load_image(archive, quiet=True)  # type: ignore[no-untyped-call]
+            answers = self._client.load_image(archive.pieces, quiet=True)  # type: ignore[no-untyped-call]
             said = list(answers)
         for one in said:
             raise_for_errors([str(one).encode() if not isinstance(one, dict) else _line(one)])

@@ -6,7 +6,6 @@ to import than such a build takes. An engine that is reached otherwise is `engin
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import socket
@@ -14,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from leoflow_builder.failure import EngineError
 from leoflow_builder.oci.engine_host import engine_host
+from leoflow_builder.oci.engine_socket import Answer, Archive, ask
 
 API = "/v1.41"
 ANSWER_SECONDS = 60.0
@@ -39,6 +39,10 @@ class EngineImages(Protocol):
         """The engine's address, by which one engine is told from another."""
         ...
 
+    def require(self) -> None:
+        """Raise EngineError if the engine does not answer."""
+        ...
+
     def find(self, reference: str) -> ImageFacts | None:
         """Return what is known of an image, by its name or id; None if there is none."""
         ...
@@ -47,7 +51,7 @@ class EngineImages(Protocol):
         """Give an image one more name, "REPOSITORY:TAG"."""
         ...
 
-    def load(self, archive: Iterable[bytes]) -> None:
+    def load(self, archive: Archive) -> None:
         """Read images out of an archive; EngineError if the engine cannot."""
         ...
 
@@ -72,55 +76,51 @@ class SocketImages:
     def __init__(self, host: str) -> None:
         self.host = host
 
+    def require(self) -> None:
+        """See `EngineImages`."""
+        with self._call("GET", "/_ping") as answer:
+            answer.checked(f"asking the engine at '{self.host}' whether it is there")
+
     def find(self, reference: str) -> ImageFacts | None:
         """See `EngineImages`."""
-        with self._answer("GET", f"/images/{quote(reference, safe='/:@')}/json") as answer:
+        with self._call("GET", f"/images/{quote(reference, safe='/:@')}/json") as answer:
             if answer.status == 404:
                 return None
-            document = json.loads(_checked(answer, f"looking for the image '{reference}'"))
+            document = json.loads(answer.checked(f"looking for the image '{reference}'"))
         return ImageFacts(document["Id"], tuple(document["RootFS"].get("Layers") or ()))
 
     def tag(self, image_id: str, reference: str) -> None:
         """See `EngineImages`."""
         repository, _, tag = reference.rpartition(":")
         path = f"/images/{quote(image_id, safe=':')}/tag?repo={quote(repository)}&tag={quote(tag)}"
-        with self._answer("POST", path) as answer:
-            _checked(answer, f"tagging an image as '{reference}'")
+        with self._call("POST", path) as answer:
+            answer.checked(f"tagging an image as '{reference}'")
 
-    def load(self, archive: Iterable[bytes]) -> None:
+    def load(self, archive: Archive) -> None:
         """See `EngineImages`."""
-        with self._answer("POST", "/images/load?quiet=1", archive, LOAD_SECONDS) as answer:
-            said = _checked(answer, "loading the image into the engine")
+        with self._call("POST", "/images/load?quiet=1", archive) as answer:
+            said = answer.checked("loading the image into the engine")
         raise_for_errors(said.splitlines())
 
     def save(self, reference: str) -> Iterator[bytes]:
         """See `EngineImages`."""
-        path = f"/images/{quote(reference, safe='/:@')}/get"
-        with self._answer("GET", path, seconds=LOAD_SECONDS) as answer:
+        with self._call("GET", f"/images/{quote(reference, safe='/:@')}/get") as answer:
             if answer.status != 200:
-                _checked(answer, f"reading the image '{reference}'")
-            while piece := answer.read(1 << 20):
-                yield piece
+                answer.checked(f"reading the image '{reference}'")
+            yield from answer.pieces()
 
     @contextmanager
-    def _answer(
-        self,
-        method: str,
-        path: str,
-        body: Iterable[bytes] | None = None,
-        seconds: float = ANSWER_SECONDS,
-    ) -> Iterator[http.client.HTTPResponse]:
-        connection = _SocketConnection(urlsplit(self.host).path, seconds)
-        headers = {} if body is None else {"Content-Type": "application/x-tar"}
+    def _call(self, method: str, path: str, body: Archive | None = None) -> Iterator[Answer]:
+        seconds = ANSWER_SECONDS if method == "GET" and path.endswith("/json") else LOAD_SECONDS
         try:
-            connection.request(method, API + path, body, headers)
-            yield connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(seconds)
+                connection.connect(self.host.removeprefix("unix://"))
+                yield ask(connection, method, API + path, body)
+        except OSError as error:
             raise EngineError(self._unreachable(error)) from None
-        finally:
-            connection.close()
 
-    def _unreachable(self, error: Exception) -> str:
+    def _unreachable(self, error: OSError) -> str:
         if isinstance(error, PermissionError):
             return (
                 f"this user may not talk to the engine at '{self.host}'. Let it reach the socket, "
@@ -130,31 +130,6 @@ class SocketImages:
             f"no container engine answers at '{self.host}': {error or type(error).__name__}. Start "
             "it, point DOCKER_HOST at one, or build without one: --output or --push"
         )
-
-
-class _SocketConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, seconds: float) -> None:
-        super().__init__("localhost", timeout=seconds)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-def _checked(answer: http.client.HTTPResponse, what: str) -> bytes:
-    said = answer.read()
-    if answer.status >= 400:
-        raise EngineError(f"{what} failed: {_message(said)}")
-    return said
-
-
-def _message(said: bytes) -> str:
-    try:
-        return str(json.loads(said)["message"])
-    except (ValueError, KeyError, TypeError):
-        return said.decode(errors="replace").strip()
 
 
 def raise_for_errors(lines: Iterable[bytes]) -> None:

@@ -12,7 +12,8 @@ from leoflow_builder.destination import Receipt, Say
 from leoflow_builder.failure import EngineError
 from leoflow_builder.oci.engine_images import EngineImages, ImageFacts
 from leoflow_builder.oci.image import OciImage
-from leoflow_builder.oci.layout import Bundle, archive_chunks
+from leoflow_builder.oci.layout import Bundle, make_archive
+from leoflow_builder.oci.presence import engine_has
 
 # So many images are remembered as those that brought layers into an engine.
 REMEMBERED = 64
@@ -37,15 +38,13 @@ class EngineStore:
         """See `Destination`."""
         return f"engine {self._images.host}"
 
+    def require(self) -> None:
+        """See `Destination`."""
+        self._images.require()
+
     def has(self, name: str, image_id: str) -> bool:
         """See `Destination`."""
-        found = self._images.find(name)
-        if found is not None and found.image_id == image_id:
-            return True
-        if self._images.find(image_id) is None:
-            return False
-        self._images.tag(image_id, name)
-        return True
+        return engine_has(self._images, name, image_id)
 
     def receive(self, bundle: Bundle, say: Say) -> Receipt:
         """See `Destination`."""
@@ -55,13 +54,13 @@ class EngineStore:
         if sent > _BYTES_SAID:
             say(f"loading {sent / 1e6:.1f} MB into the engine")
         try:
-            self._images.load(archive_chunks(bundle, present))
+            self._images.load(make_archive(bundle, present))
         except EngineError:
             if not present:
                 raise
             # The engine had cleaned up in the meantime, or knows layers by other names.
             sent = _missing_bytes(image, frozenset())
-            self._images.load(archive_chunks(bundle))
+            self._images.load(make_archive(bundle))
         found = self._loaded(bundle.name, image)
         self._remember(found.image_id, image)
         return Receipt(found.image_id, sent)
@@ -93,8 +92,8 @@ class EngineStore:
     def _read(self) -> Iterator[tuple[str, list[str]]]:
         try:
             document = json.loads(self._memory.read_text(encoding="utf-8"))
-            yield from document.items()
-        except (OSError, ValueError, AttributeError):
+            yield from ((one, list(digests)) for one, digests in document.items())
+        except (OSError, ValueError, AttributeError, TypeError):
             return
 
     def _remember(self, image_id: str, image: OciImage) -> None:

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tarfile
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from leoflow_builder.destination import Receipt, Say
 from leoflow_builder.failure import BuildError
-from leoflow_builder.oci.content import INDEX, MANIFEST, Json
-from leoflow_builder.oci.layout import (
-    Bundle,
-    archive_chunks,
-    blob_path,
-    listed_in,
-    name_of,
-    write_folder,
-)
+from leoflow_builder.oci.layout import Bundle, make_archive, write_folder
+from leoflow_builder.oci.presence import archive_has, folder_has
 
 
 class LayoutFolder:
@@ -36,27 +25,21 @@ class LayoutFolder:
         """See `Destination`."""
         return f"folder {self._folder}"
 
-    def has(self, name: str, image_id: str) -> bool:
-        """See `Destination`; all blobs have to be there, and be of the right size."""
-        tops = [one for one in listed_in(self._folder) if name_of(one) == name]
-        return [one["digest"] for one in tops] == [image_id] and self._is_whole(tops[0])
-
-    def _is_whole(self, descriptor: Json) -> bool:
-        path = blob_path(self._folder, str(descriptor["digest"]))
-        if not path.is_file() or path.stat().st_size != descriptor["size"]:
-            return False
-        if descriptor["mediaType"] not in (MANIFEST, INDEX):
-            return True
-        return all(self._is_whole(one) for one in _below(json.loads(path.read_bytes())))
-
-    def receive(self, bundle: Bundle, say: Say) -> Receipt:
-        """See `Destination`."""
-        say(f"writing an OCI layout into '{self._folder}'")
+    def require(self) -> None:
+        """See `Destination`; what is no layout of OCI's is not written into."""
         if self._folder.exists() and not self._is_usable():
             raise BuildError(
                 f"'{self._folder}' is neither empty nor an OCI layout, and nothing in it is "
                 "overwritten. Name another folder with --output"
             )
+
+    def has(self, name: str, image_id: str) -> bool:
+        """See `Destination`."""
+        return folder_has(self._folder, name, image_id)
+
+    def receive(self, bundle: Bundle, say: Say) -> Receipt:
+        """See `Destination`."""
+        say(f"writing an OCI layout into '{self._folder}'")
         try:
             new = write_folder(bundle, self._folder)
         except OSError as error:
@@ -82,18 +65,14 @@ class ArchiveFile:
         """See `Destination`."""
         return f"archive {self._file}"
 
+    def require(self) -> None:
+        """See `Destination`; an archive that is there is replaced."""
+        if self._file.is_dir():
+            raise BuildError(f"'{self._file}' is a folder. Name a file, or a folder without '.tar'")
+
     def has(self, name: str, image_id: str) -> bool:
-        """See `Destination`; the file has to be whole."""
-        try:
-            with tarfile.open(self._file, "r:") as archive:
-                members = archive.getmembers()
-                index = archive.extractfile("index.json")
-                listed = json.load(index)["manifests"] if index else []
-            end = members[-1].offset_data + members[-1].size
-            whole = self._file.stat().st_size >= end
-        except (OSError, tarfile.TarError, ValueError, KeyError):
-            return False
-        return whole and [(name_of(one), one["digest"]) for one in listed] == [(name, image_id)]
+        """See `Destination`."""
+        return archive_has(self._file, name, image_id)
 
     def receive(self, bundle: Bundle, say: Say) -> Receipt:
         """See `Destination`."""
@@ -102,7 +81,7 @@ class ArchiveFile:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with unfinished.open("wb") as file:
-                for piece in archive_chunks(bundle):
+                for piece in make_archive(bundle).pieces:
                     file.write(piece)
             unfinished.replace(self._file)
         except OSError as error:
@@ -111,11 +90,6 @@ class ArchiveFile:
             with suppress(OSError):
                 unfinished.unlink()
         return Receipt(bundle.top.digest, self._file.stat().st_size)
-
-
-def _below(document: Mapping[str, Any]) -> list[Json]:
-    config = [document["config"]] if "config" in document else []
-    return [*config, *document.get("layers", ()), *document.get("manifests", ())]
 
 
 def _unwritable(path: Path, error: OSError) -> BuildError:

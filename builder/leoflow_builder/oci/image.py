@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from leoflow_builder.layer import Layer
 from leoflow_builder.layerblob import MEDIA_TYPE
-from leoflow_builder.oci.content import CONFIG, INDEX, MANIFEST, Content, Json, json_content
+from leoflow_builder.oci.content import CONFIG, Content, Json, json_content
+from leoflow_builder.oci.presence import INDEX, MANIFEST
 from leoflow_builder.plan import ImagePlan
 
 WORKING_FOLDER = "/"

@@ -16,12 +16,15 @@ from pathlib import Path
 
 from leoflow_builder.layertar import LAYER_TIME
 from leoflow_builder.oci.content import Content, Json
+from leoflow_builder.oci.engine_socket import Archive
 from leoflow_builder.oci.image import OciImage, image_descriptor, make_index, platform_fields
+from leoflow_builder.oci.presence import IMAGE_NAME, annotation, blob_path, listed_in, name_of
 
+Entry = tuple[str, int, Iterable[bytes]]
 Place = Callable[[Path, Path], object]
+_END = bytes(2 * tarfile.BLOCKSIZE)
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 REF_NAME = "org.opencontainers.image.ref.name"
-IMAGE_NAME = "io.containerd.image.name"
 # On an attestation: the name of the image that it is about, so that both are replaced together.
 ABOUT = "io.leoflow.about"
 
@@ -109,22 +112,34 @@ def _content(folder: Path, descriptor: Json) -> Content:
     return Content(str(descriptor["mediaType"]), digest, size, blob_path(folder, digest))
 
 
-def blob_path(folder: Path, digest: str) -> Path:
-    """Return where a layout keeps a blob."""
-    return folder / "blobs" / digest.replace(":", "/")
-
-
-def archive_chunks(bundle: Bundle, left_out: frozenset[str] = frozenset()) -> Iterator[bytes]:
-    """Give a bundle as a tar, piece by piece: the layout of OCI and of Docker in one.
+def make_archive(bundle: Bundle, left_out: frozenset[str] = frozenset()) -> Archive:
+    """Return a bundle as a tar: the layout of OCI and of Docker in one.
 
     Blobs with a digest in ``left_out`` are not in it: the reader has them.
     """
-    for name, content in _head(bundle):
-        yield from _entry(name, len(content), [content])
-    for one in bundle.contents:
-        if one.digest not in left_out:
-            yield from _entry(_name_in_archive(one.digest), one.size_bytes, one.chunks())
-    yield bytes(2 * tarfile.BLOCKSIZE)
+    head = [(name, len(content), [content]) for name, content in _head(bundle)]
+    entries: list[Entry] = [*head]
+    entries += [
+        (_name_in_archive(one.digest), one.size_bytes, one.chunks())
+        for one in bundle.contents
+        if one.digest not in left_out
+    ]
+    size = sum(tarfile.BLOCKSIZE + _padded(size) for _, size, _ in entries)
+    return Archive(size + len(_END), _pieces(entries))
+
+
+def _pieces(entries: Iterable[Entry]) -> Iterator[bytes]:
+    for name, size, chunks in entries:
+        head = tarfile.TarInfo(name)
+        head.size, head.mtime, head.mode = size, LAYER_TIME, 0o644
+        yield head.tobuf(tarfile.USTAR_FORMAT)
+        yield from chunks
+        yield bytes(_padded(size) - size)
+    yield _END
+
+
+def _padded(size: int) -> int:
+    return size + -size % tarfile.BLOCKSIZE
 
 
 def _head(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
@@ -165,26 +180,7 @@ def _about(name: str, descriptor: Json) -> Json:
 
 def _others(folder: Path, name: str) -> list[Json]:
     """Return what the index of a layout lists under other names; a broken one lists nothing."""
-    return [one for one in listed_in(folder) if name not in (name_of(one), _annotation(one, ABOUT))]
-
-
-def listed_in(folder: Path) -> list[Json]:
-    """Return what the index of a layout lists; nothing if it cannot be read."""
-    try:
-        listed = json.loads((folder / "index.json").read_bytes())["manifests"]
-        return [one for one in listed if isinstance(one, dict)]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-
-
-def name_of(descriptor: Json) -> str | None:
-    """Return the whole reference under which a layout lists an image."""
-    return _annotation(descriptor, IMAGE_NAME)
-
-
-def _annotation(descriptor: Json, key: str) -> str | None:
-    annotations = descriptor.get("annotations")
-    return annotations.get(key) if isinstance(annotations, dict) else None
+    return [one for one in listed_in(folder) if name not in (name_of(one), annotation(one, ABOUT))]
 
 
 def _write_blob(content: Content, blobs: Path, place: Place) -> int:
@@ -213,11 +209,3 @@ def _write_whole(target: Path, content: bytes) -> None:
 
 def _name_in_archive(digest: str) -> str:
     return f"blobs/{digest.replace(':', '/')}"
-
-
-def _entry(name: str, size_bytes: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mtime, entry.mode = size_bytes, LAYER_TIME, 0o644
-    yield entry.tobuf(tarfile.PAX_FORMAT)
-    yield from chunks
-    yield bytes(-size_bytes % tarfile.BLOCKSIZE)

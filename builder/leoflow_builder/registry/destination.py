@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from leoflow_builder.destination import Receipt, Say
-from leoflow_builder.oci.content import INDEX, MANIFEST, Content
+from leoflow_builder.oci.content import Content
 from leoflow_builder.oci.layout import Bundle
+from leoflow_builder.oci.presence import INDEX, MANIFEST
 from leoflow_builder.registry.client import Registry
 from leoflow_builder.registry.failure import NotInRegistry
 from leoflow_builder.registry.image import BlobToPush, ImageToPush, ManifestToPush
@@ -29,6 +30,9 @@ class RegistryDestination:
     def place(self) -> str:
         """See `Destination`."""
         return f"registry {self._reference.host}"
+
+    def require(self) -> None:
+        """See `Destination`; whether a registry takes an image shows only when it is sent one."""
 
     def has(self, name: str, image_id: str) -> bool:  # noqa: ARG002 - it is the reference
         """See `Destination`; the tag may have been moved by others."""
