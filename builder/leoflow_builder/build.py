@@ -231,7 +231,7 @@ def _ensure_image(parts: _Parts, home: Path, say: Say, tools: Tools) -> tuple[Bu
     """Return the image and whether it had to be built."""
     plan, destination = parts.planned.plan, tools.destination
     name = str(parse_reference(parts.tag))
-    key = make_key([plan.content_key, tools.builder.name, destination.place, name])
+    key = make_key([plan.content_key, tools.builder.name, destination.place])
     record = home.absolute() / "cache" / "images" / f"{key}.json"
     known = read_record(record)
     if known is not None and destination.has(name, known.image_id):
