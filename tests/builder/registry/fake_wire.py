@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self._reply(fault.reply, "")
         body = self.rfile.read(length)
-        query = {name: values[0] for name, values in parse_qs(address.query).items()}
+        query = {name: " ".join(values) for name, values in parse_qs(address.query).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, address.path, query, headers, body)
         if fault and fault.reply:

@@ -106,8 +106,8 @@ class RegistryContract:
             assert not registry.has_blob(reference.repository, digest)
             with pytest.raises(NotInRegistry, match=f"the manifest of '{reference}'.*not pushed"):
                 registry.manifest(reference)
+            blob = Descriptor("", digest, 1)
             with pytest.raises(NotInRegistry, match=f"the blob '{digest}'"):
-                blob = Descriptor("", digest, 1)
                 registry.blob(reference.repository, blob, tmp_path / "blob")
         assert list(tmp_path.iterdir()) == []
 
