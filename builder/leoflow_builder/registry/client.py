@@ -50,7 +50,7 @@ class Registry:
 
     ``host`` is that of a `Reference`. ``insecure`` is plain HTTP; by default what
     LEOFLOW_INSECURE_REGISTRIES says of the host. ``credentials`` are looked up when the registry
-    first asks for a login.
+    first asks for a login. ``timeout_seconds`` is how long the registry may be silent.
     """
 
     def __init__(
@@ -59,13 +59,14 @@ class Registry:
         credentials: Find | None = None,
         insecure: bool | None = None,
         retry: Retry | None = None,
+        timeout_seconds: float = 60.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.host = host
         self._retry = retry or Retry()
         plain = host in insecure_hosts() if insecure is None else insecure
         find = credentials or docker_credentials()
-        self._connection = Connection(host, find, plain, transport)
+        self._connection = Connection(host, find, plain, timeout_seconds, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +77,10 @@ class Registry:
     def close(self) -> None:
         """Close all connections."""
         self._connection.close()
+
+    def interrupt(self) -> None:
+        """End all waits for further attempts that other threads are in."""
+        self._retry.interrupt()
 
     def manifest(self, reference: Reference, accept: Iterable[str] = ACCEPTED) -> FetchedManifest:
         """Fetch a manifest or index. NotInRegistry, or DigestMismatch if it is another one."""

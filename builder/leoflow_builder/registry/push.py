@@ -45,7 +45,7 @@ def push(
     check_whole(image)
     blobs = list({blob.digest: blob for blob in image.blobs}.values())
     jobs = [_job(registry, reference.repository, blob) for blob in blobs]
-    outcomes = run_side_by_side(jobs, progress, at_once)
+    outcomes = run_side_by_side(jobs, progress, registry.interrupt, at_once)
     manifests_sent = _push_manifests(registry, reference, image)
     counts = Counter(outcomes)
     return Pushed(

@@ -234,6 +234,19 @@ def test_an_address_that_answers_nothing_is_named() -> None:
     assert f"registry '{host}' cannot be reached" in str(caught.value)
 
 
+def test_a_registry_that_falls_silent_is_named() -> None:
+    waits = Waits(attempts=2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        with (
+            Registry(
+                host, find_nothing, insecure=True, retry=waits.retry, timeout_seconds=0.2
+            ) as registry,
+            pytest.raises(GaveUp, match=r"fell silent.*\n.*after 2 attempts"),
+        ):
+            registry.has_blob(TEAM, OTHER)
+
+
 def test_plain_http_is_refused_at_once_unless_it_is_named(fake: FakeRegistry) -> None:
     waits = Waits()
     with (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,14 @@ from typing import Any
 import pytest
 from fake_login import TokenLogin
 from fake_registry import FakeRegistry, Fault, Reply, error
-from leoflow_builder.registry.credential import Credential
-from leoflow_builder.registry.failure import DigestMismatch, IncompleteImage, RegistryError
+from leoflow_builder.registry.client import Registry
+from leoflow_builder.registry.credential import Credential, find_nothing
+from leoflow_builder.registry.failure import (
+    AccessDenied,
+    DigestMismatch,
+    IncompleteImage,
+    RegistryError,
+)
 from leoflow_builder.registry.image import ImageToPush
 from leoflow_builder.registry.push import push
 from leoflow_builder.registry.reference import Reference
@@ -33,19 +40,20 @@ def lenient(**options: Any) -> FakeRegistry:
     "what",
     [
         pytest.param({"cut": "before"}, id="cut"),
+        pytest.param({"cut": "before", "times": -1}, id="cut-for-ever"),
         pytest.param({"cut": "in request"}, id="cut-in-request"),
         pytest.param({"cut": "after"}, id="answer-lost"),
+        pytest.param({"cut": "after", "times": -1}, id="answers-lost-for-ever"),
         pytest.param({"reply": Reply(500)}, id="error"),
         pytest.param({"reply": error(403, "DENIED")}, id="denied"),
         pytest.param({"reply": error(404, "NAME_UNKNOWN")}, id="unknown"),
     ],
 )
-@pytest.mark.parametrize("lasting", [False, True], ids=["once", "for-ever"])
 def test_no_fault_at_any_request_leaves_half_an_image(
-    what: dict[str, Any], at: int, lasting: bool, tmp_path: Path
+    what: dict[str, Any], at: int, tmp_path: Path
 ) -> None:
     image = make_index(tmp_path)
-    fault = Fault(skip=at, times=-1 if lasting else 1, **what)
+    fault = Fault(skip=at, **what)
     with lenient() as fake, open_registry(fake.host) as registry:
         fake.faults.append(fault)
         reference = Reference(fake.host, "team/dag", "1")
@@ -163,6 +171,21 @@ def test_what_interrupts_a_push_ends_its_uploads(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             push(registry, Reference(fake.host, "team/dag", "1"), image, progress)
         assert fake.content == {}
+
+
+def test_a_failure_does_not_wait_for_what_waits(tmp_path: Path) -> None:
+    image = make_image(tmp_path, [random_bytes(100) for _ in range(3)])
+    busy, denied = image.blobs[0].digest, image.blobs[1].digest
+    with FakeRegistry() as fake:
+        fake.faults.append(Fault(part=busy, times=-1, reply=error(429, "B", Retry_After="200")))
+        fake.faults.append(Fault(part=denied, skip=0, reply=error(403, "DENIED")))
+        started = time.monotonic()
+        with (
+            Registry(fake.host, find_nothing, insecure=True) as registry,
+            pytest.raises(AccessDenied, match="HTTP 403"),
+        ):
+            push(registry, Reference(fake.host, "team/dag", "1"), image)
+        assert time.monotonic() - started < 20
 
 
 def _without(image: ImageToPush, index: int) -> ImageToPush:
