@@ -32,7 +32,7 @@ from programs import require_program
 sys.path.insert(0, str(Path(__file__).parents[1] / "builder" / "registry"))
 
 from registry_contract import AMD64, RegistryContract, new_reference
-from sample import Waits, make_image, open_registry
+from registry_sample import Waits, make_image, open_registry
 
 ADA = Credential("this test", "ada", "secret-word")
 # `htpasswd -B` of ada's password.

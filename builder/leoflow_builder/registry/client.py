@@ -5,7 +5,8 @@ In which order things are pushed is decided in `push`, what of an image is pulle
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -18,7 +19,7 @@ from leoflow_builder.registry.credential import Find, docker_credentials
 from leoflow_builder.registry.descriptor import ACCEPTED, Descriptor
 from leoflow_builder.registry.digest import digest_of, is_digest
 from leoflow_builder.registry.download import Download
-from leoflow_builder.registry.failure import DigestMismatch, Refused
+from leoflow_builder.registry.failure import DigestMismatch, Refused, RegistryError
 from leoflow_builder.registry.image import BlobToPush, ManifestToPush
 from leoflow_builder.registry.reference import Reference
 from leoflow_builder.registry.retry import Retry
@@ -105,7 +106,8 @@ class Registry:
             f"{reference.repository}/manifests/{name}",
             scopes_of(reference.repository, "pull", "push"),
             doing,
-            (201,),
+            # Quay answers 202, and 200 has been seen of others.
+            (200, 201, 202),
             {"Content-Type": manifest.media_type},
             manifest.content,
         )
@@ -127,20 +129,21 @@ class Registry:
         self, repository: str, blob: BlobToPush, progress: Progress = tell_nobody
     ) -> Sent:
         """Make sure that a repository has a blob; tell what it took."""
-        return self._retry.run(Upload(self._connection, repository, blob, progress).attempt)
+        with _files(f"reading '{blob.path}'"):
+            return self._retry.run(Upload(self._connection, repository, blob, progress).attempt)
 
     def blob(
         self, repository: str, blob: Descriptor, target: Path, progress: Progress = tell_nobody
     ) -> None:
         """Fetch a blob into a file, which is there only once digest and size are right."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with scratch_folder(".pulling-", target.parent) as folder:
-            unfinished = folder / "blob"
-            with unfinished.open("w+b") as file:
-                self._retry.run(
-                    Download(self._connection, repository, blob, file, progress).attempt
-                )
-            unfinished.replace(target)
+        with _files(f"writing '{target}'"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with scratch_folder(".pulling-", target.parent) as folder:
+                unfinished = folder / "blob"
+                with unfinished.open("w+b") as file:
+                    download = Download(self._connection, repository, blob, file, progress)
+                    self._retry.run(download.attempt)
+                unfinished.replace(target)
 
     def _send(self, call: Call) -> httpx.Response:
         return self._retry.run(lambda: self._connection.send(call))
@@ -164,6 +167,15 @@ class Registry:
                 f"'{wanted}'. The registry or a proxy is broken"
             )
         return FetchedManifest(content, media_type, digest)
+
+
+@contextmanager
+def _files(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise RegistryError(f"{doing} failed: {said}. Check the disk and its rights") from error
 
 
 def _manifest(reference: Reference) -> str:

@@ -17,7 +17,14 @@ from leoflow_builder.registry.failure import (
 from leoflow_builder.registry.pull import pull, resolve
 from leoflow_builder.registry.push import push
 from leoflow_builder.registry.reference import Reference
-from sample import described, make_blob, make_image, make_index, open_registry, random_bytes
+from registry_sample import (
+    described,
+    make_blob,
+    make_image,
+    make_index,
+    open_registry,
+    random_bytes,
+)
 
 AMD64 = "linux/amd64"
 

@@ -21,7 +21,7 @@ from leoflow_builder.registry.failure import (
 )
 from leoflow_builder.registry.image import BlobToPush
 from leoflow_builder.registry.reference import Reference
-from sample import Waits, make_blob, make_image, open_registry, random_bytes
+from registry_sample import Waits, make_blob, make_image, open_registry, random_bytes
 
 OTHER = "sha256:" + "0" * 64
 TEAM = "team/dag"
@@ -205,6 +205,17 @@ def test_a_blob_that_stays_too_short_is_given_up(fake: FakeRegistry, tmp_path: P
     ):
         registry.blob(TEAM, blob, tmp_path / "blob")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_cannot_be_read_or_written_are_named(fake: FakeRegistry, tmp_path: Path) -> None:
+    blob = make_blob(tmp_path, b"layer")
+    with open_registry(fake.host) as registry:
+        gone = BlobToPush(blob.digest, 5, tmp_path / "gone", "")
+        with pytest.raises(RegistryError, match=r"reading '.*/gone' failed: No such file"):
+            registry.push_blob(TEAM, gone)
+        target = blob.path / "folder" / "blob"
+        with pytest.raises(RegistryError, match=f"writing '{target}' failed: Not a directory"):
+            registry.blob(TEAM, stored(fake, b"layer"), target)
 
 
 def test_a_manifest_that_is_another_one_is_refused(fake: FakeRegistry, tmp_path: Path) -> None:

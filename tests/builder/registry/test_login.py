@@ -13,7 +13,7 @@ from leoflow_builder.registry.failure import AccessDenied, Refused
 from leoflow_builder.registry.pull import pull
 from leoflow_builder.registry.push import push
 from leoflow_builder.registry.reference import Reference
-from sample import Waits, make_blob, make_image, open_registry, random_bytes
+from registry_sample import Waits, make_blob, make_image, open_registry, random_bytes
 
 ADA = Credential("this test", "ada", "secret-word")
 EVE = Credential("this test", "eve", "secret-guess")

@@ -24,7 +24,7 @@ from leoflow_builder.registry.image import ImageToPush
 from leoflow_builder.registry.pull import pull, resolve
 from leoflow_builder.registry.push import push
 from leoflow_builder.registry.reference import Reference
-from sample import described, make_image, make_index, make_manifest, open_registry
+from registry_sample import described, make_image, make_index, make_manifest, open_registry
 
 DIGEST = "sha256:" + "0" * 64
 AMD64 = "linux/amd64"

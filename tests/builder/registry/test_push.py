@@ -22,7 +22,7 @@ from leoflow_builder.registry.failure import (
 from leoflow_builder.registry.image import ImageToPush
 from leoflow_builder.registry.push import push
 from leoflow_builder.registry.reference import Reference
-from sample import Waits, make_blob, make_image, make_index, open_registry, random_bytes
+from registry_sample import Waits, make_blob, make_image, make_index, open_registry, random_bytes
 
 # Those of a first push of an index: three for each of five blobs, two for each of two inner
 # manifests, one for the tag.
@@ -234,6 +234,18 @@ def test_an_image_that_contradicts_itself_is_refused_before_anything_is_sent(
     for message, one in broken.items():
         with open_registry(fake.host) as registry, pytest.raises(DigestMismatch, match=message):
             push(registry, Reference(fake.host, "team/dag", "1"), one)
+    assert fake.requests == []
+
+
+def test_an_image_is_not_pushed_under_the_digest_of_another(
+    fake: FakeRegistry, tmp_path: Path
+) -> None:
+    reference = Reference(fake.host, "team/dag", "1", "sha256:" + "0" * 64)
+    with (
+        open_registry(fake.host) as registry,
+        pytest.raises(DigestMismatch, match="Leave the digest out"),
+    ):
+        push(registry, reference, make_image(tmp_path))
     assert fake.requests == []
 
 
