@@ -28,14 +28,15 @@ class OwnBaseImage:
 class ImageContents:
     """Everything in an image that has a name and a version.
 
-    ``spec_digest`` is that of the DagSpec, "sha256:…"; ``python_version`` as exact as it is
-    known; ``suite`` is Debian's ("bookworm"), None where there are no packages of Debian's.
+    ``spec_digest`` is that of the DagSpec, "sha256:…"; ``leoflow_version`` is None where it is not
+    known, ``python_version`` as exact as it is; ``suite`` is Debian's ("bookworm"), None where
+    there are no packages of Debian's.
     """
 
     dag_id: str
     spec_digest: str
     platform: str
-    leoflow_version: str
+    leoflow_version: str | None
     python_version: str
     wheels: tuple[LockedPackage, ...] = ()
     debs: tuple[DebPackage, ...] = ()
@@ -55,9 +56,9 @@ def deb_purl(package: DebPackage, suite: str | None) -> str:
     return f"pkg:deb/debian/{name}@{version}?arch={package.architecture}{distro}"
 
 
-def leoflow_purl(version: str) -> str:
+def leoflow_purl(version: str | None) -> str:
     """Return the package URL of leoflow itself, whose agent is in every image."""
-    return f"pkg:pypi/leoflow@{_escaped(version)}"
+    return "pkg:pypi/leoflow" + (f"@{_escaped(version)}" if version else "")
 
 
 def base_purl(base: OwnBaseImage) -> str:

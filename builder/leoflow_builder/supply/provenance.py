@@ -56,7 +56,7 @@ def make_provenance(contents: ImageContents, run: BuildRun) -> bytes:
             "runDetails": {
                 "builder": {
                     "id": run.builder_id,
-                    "version": {"leoflow": contents.leoflow_version},
+                    "version": {"leoflow": contents.leoflow_version or "unknown"},
                 },
                 "metadata": _metadata(run),
             },

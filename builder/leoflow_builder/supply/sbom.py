@@ -102,7 +102,7 @@ def _parts(contents: ImageContents) -> Iterator[Component]:
 
 def _part(
     name: str,
-    version: str,
+    version: str | None,
     purl: str | None,
     *,
     kind: str = "library",
