@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+# Tests import `programs` and what is in `engine` by these names.
+sys.path.insert(0, str(ROOT / "tests"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -155,12 +155,12 @@ def _keyring_of(entry: str) -> str:
 def _install(apt: Apt) -> None:
     wanted = [name for name in (*FROM_NEWER_SUITE, "iproute2") if apt.candidate(name)]
     say(f"installing {', '.join(wanted)}")
-    with _services_stay_down():
+    with services_stay_down():
         apt.run("install", "--yes", "--no-install-recommends", *wanted)
 
 
 @contextmanager
-def _services_stay_down() -> Iterator[None]:
+def services_stay_down() -> Iterator[None]:
     """Keep the packages from starting an engine of their own for the whole machine."""
     if SERVICE_POLICY.exists():
         yield
