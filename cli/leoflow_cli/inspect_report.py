@@ -14,6 +14,7 @@ from leoflow_builder.inspection.difference import (
 )
 from leoflow_builder.inspection.insides import PackageView, TaskView
 from leoflow_builder.inspection.view import ImageView, LayerView
+from leoflow_builder.problem import count
 
 from leoflow_cli.screen import Screen, megabytes
 
@@ -137,7 +138,8 @@ def _show_packages(view: ImageView, screen: Screen) -> None:
         packages = [one for one in view.packages if one.origin == origin]
         if packages:
             screen.line()
-            screen.line(f"{len(packages)} {spoken} packages, as {where}", "bold")
+            counted = count(len(packages), f"{spoken} package")
+            screen.line(f"{counted}, as {where}", "bold")
             _columns([_package(one) for one in packages], screen)
 
 
@@ -184,8 +186,12 @@ def _show_files(files: Sequence[FileChange], screen: Screen) -> None:
 
 def _sizes(change: FileChange) -> str:
     known = (change.before_bytes, change.after_bytes)
-    sizes = [megabytes(one) for one in known if one is not None]
+    sizes = [_exact(one) for one in known if one is not None]
     return " -> ".join(dict.fromkeys(sizes))
+
+
+def _exact(size_bytes: int) -> str:
+    return f"{size_bytes} B" if size_bytes < 1000 else megabytes(size_bytes)
 
 
 def _show_changes(changes: Iterable[Change | PackageChange], screen: Screen) -> None:
