@@ -13,6 +13,7 @@ import click
 SUBCOMMANDS = {
     "build": "Build a project into an image and a dag.json.",
     "init": "Make a new project that builds and runs as it is.",
+    "inspect": "Show what is in an image, and what differs from another one.",
     "lock": "Write leoflow.lock: exact versions and hashes of the dependencies.",
     "run": "Run a project's DAG once, every try in a fresh container.",
     "validate": "Check a project and list everything that is wrong with it.",
