@@ -113,16 +113,19 @@ def _prepare_interpreter() -> None:
 
     agent_folder = sys.path.pop()
     dag_folder = posix.environ[b"LEOFLOW_DAG_FOLDER"].decode()
-    site_folder = posix.environ.get(b"LEOFLOW_SITE_FOLDER", b"").decode()
-    if site_folder not in sys.path and site_folder:
-        sys.path.append(site_folder)
+    # Images of the user's own may have several, as Debian's Python does.
+    site_folders = posix.environ.get(b"LEOFLOW_SITE_FOLDER", b"").decode().split(":")
+    for folder in site_folders:
+        if folder not in sys.path and folder:
+            sys.path.append(folder)
     sys.path.insert(0, dag_folder)
     sys.path.append(agent_folder)
     posix.chdir(dag_folder)
     if posix.environ.get(b"LEOFLOW_SITE_HAS_PTH"):
         import site
 
-        site.addsitedir(site_folder)
+        for folder in site_folders:
+            site.addsitedir(folder)
     sys.argv[:] = [dag_folder + "/task"]
     sys.modules["__main__"] = type(sys)("__main__")
     if not hasattr(builtins, "exit"):

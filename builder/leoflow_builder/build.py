@@ -26,6 +26,7 @@ from leoflow_builder.failure import BuildError
 from leoflow_builder.imagerecord import read_record, write_record
 from leoflow_builder.layer import Layer
 from leoflow_builder.layerreport import LayerReport, report_layers
+from leoflow_builder.oci.image import NOTHING
 from leoflow_builder.ownbase import OwnBase
 from leoflow_builder.plan import ImagePlan, default_tag, plan_image
 from leoflow_builder.prepare import Environment, Footing, prepare
@@ -33,6 +34,13 @@ from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
 from leoflow_builder.projectfile import ProjectFiles, choose_files
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
+from leoflow_builder.readyimage import (
+    NO_BUILDER,
+    deliver_ready,
+    plan_ready,
+    ready_dag,
+    refuse_difference,
+)
 from leoflow_builder.registry.reference import parse_reference
 from leoflow_builder.toolfile import BUILT_FILE
 from leoflow_builder.tools import Tools, choose_tools
@@ -100,7 +108,13 @@ class _Parts:
 
     @property
     def unpacked_bytes(self) -> int:
-        return sum(layer.unpacked_bytes for layer in self.planned.layers)
+        below = self.own.unpacked.unpacked_bytes if self.own else 0
+        return below + sum(layer.unpacked_bytes for layer in self.planned.layers)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing is added to an image of the user's own."""
+        return self.own is not None and self.own.dag_json is not None
 
 
 def build_project(
@@ -127,9 +141,9 @@ def build_project(
         digest_reason=image.digest_reason,
         dag_json=written,
         spec=parts.spec,
-        builder=tools.builder.name,
+        builder=NO_BUILDER if parts.is_ready else tools.builder.name,
         built=built,
-        layers=report_layers(layers, image.blobs, own.image_id if own else None),
+        layers=report_layers(layers, image.blobs, own.digest if own else None),
         compressed_bytes=image.compressed_bytes,
         unpacked_bytes=parts.unpacked_bytes,
         seconds=time.time() - started,
@@ -159,26 +173,39 @@ def _prepare_parts(folder: Path, home: Path, say: Say, options: Options) -> _Par
     files = choose_files(project.folder, project.settings.allow_secret_files)
     if files.ignored:
         say(f"left out by ignore files: {_shortened(files.ignored)}")
-    layers = _make_layers(project, environment, spec, files, home, say)
-    ground = environment.footing.ground
-    plan = plan_image(spec, dump_dag(spec), ground, layers, environment.has_pth)
-    tag = options.wish.tag or default_tag(spec.dag_id, plan)
-    planned, own = PlannedImage(plan, layers), environment.footing.own
+    own, ground = environment.footing.own, environment.footing.ground
+    if own is not None and own.dag_json is not None:
+        planned, name = plan_ready(own), own.found.name
+    else:
+        layers = _make_layers(project, environment, spec, files, home, say)
+        plan = plan_image(spec, dump_dag(spec), ground, layers, environment.has_pth)
+        planned, name = PlannedImage(plan, layers, own.below if own else NOTHING), None
+    tag = options.wish.tag or name or default_tag(spec.dag_id, planned.plan)
     return _Parts(project.folder, spec, tag, planned, files.ignored, own)
 
 
 def read_spec(
     project: Project, environment: Environment, options: Options | None = None
 ) -> DagSpec:
-    """Read a project's DAG with the interpreter and the packages that its image will have."""
+    """Read a project's DAG with the interpreter and the packages that its image will have.
+
+    That of a ready image is in it; a DAG in the folder has to be the same.
+    """
     options = options or Options()
-    return read_dag(
+    own = environment.footing.own
+    ready = ready_dag(own, project) if own is not None else None
+    if ready is not None and not project.entry:
+        return ready
+    spec = read_dag(
         project,
         environment.interpreter,
         environment.site_path,
         options.read_timeout_seconds,
         options.inline_cap_seconds,
     )
+    if own is not None and ready is not None:
+        refuse_difference(own, project, ready, spec)
+    return spec
 
 
 def _make_layers(
@@ -214,8 +241,11 @@ def _base_layers(
         base = ensure_base(project.python_version, "bash" if bash_task else "plain", home, say)
         return [base.layer]
     if bash_task and not footing.own.has_bash:
-        message = f"base_image has no bash, which task '{bash_task.task_id}' needs. Choose another"
-        raise ProjectError([project.problem(message, "base_image")])
+        message = (
+            f"{footing.own.key} '{footing.own.reference}' has no bash, which task "
+            f"'{bash_task.task_id}' needs. Install it there, or choose another image"
+        )
+        raise ProjectError([project.problem(message, footing.own.key)])
     return []
 
 
@@ -231,6 +261,8 @@ def _ensure_image(parts: _Parts, home: Path, say: Say, tools: Tools) -> tuple[Bu
     """Return the image and whether it had to be built."""
     plan, destination = parts.planned.plan, tools.destination
     name = str(parse_reference(parts.tag))
+    if parts.own is not None and parts.is_ready:
+        return deliver_ready(parts.own, name, destination, say)
     key = make_key([plan.content_key, tools.builder.name, destination.place])
     record = home.absolute() / "cache" / "images" / f"{key}.json"
     known = read_record(record)

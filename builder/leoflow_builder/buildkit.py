@@ -16,7 +16,7 @@ from leoflow_builder.destination import Destination, Say
 from leoflow_builder.dockerfile import STACK, build_arguments, render_dockerfile
 from leoflow_builder.engine import BuildOrder, Engine
 from leoflow_builder.oci.image import OciImage, stack_layers
-from leoflow_builder.oci.layout import Bundle, read_image, write_folder
+from leoflow_builder.oci.layout import Bundle, make_archive, read_image, write_folder
 from leoflow_builder.ocibuilder import Describe, bare_bundle, deliver
 from leoflow_builder.scratch import scratch_folder
 
@@ -50,12 +50,21 @@ class BuildkitBuilder:
 
     def _into_engine(self, image: PlannedImage, name: str, folder: Path, say: Say) -> BuiltImage:
         stacked = self._engine.stores_manifests()
+        if not stacked:
+            self._require_below(image)
         image_id = self._engine.build(_order(image, name, folder, stacked), say)
         if not stacked:
             return BuiltImage(image_id, None, NO_DIGEST, None)
         layers = stack_layers(image.plan, image.layers, image.below).layers
         blobs = tuple(Blob(one.digest, one.size_bytes) for one in layers)
         return BuiltImage(image_id, image_id, None, blobs)
+
+    def _require_below(self, image: PlannedImage) -> None:
+        """Load the image that a classic store has to have before it can be built on."""
+        name = image.plan.base_reference
+        if name is not None and image.below.layers and self._engine.image_id(name) is None:
+            below = stack_layers(image.plan, (), image.below)
+            self._engine.load(make_archive(Bundle(name, (below,))))
 
     def _export(self, image: PlannedImage, name: str, folder: Path, say: Say) -> OciImage:
         folder.mkdir()

@@ -26,11 +26,12 @@ def dag_key(files: Mapping[str, Path], spec_json: bytes, python_version: str) ->
     """Return a key made of names, contents and executable bits, and of nothing else."""
     parts = [LAYOUT, python_version, hashlib.sha256(spec_json).hexdigest()]
     for name, path in files.items():
-        parts += [name, _content_key(path)]
+        parts += [name, content_key(path)]
     return make_key(parts)
 
 
-def _content_key(path: Path) -> str:
+def content_key(path: Path) -> str:
+    """Return what tells a file or a link from another one: content and executable bit."""
     if path.is_symlink():
         return f"link {path.readlink()}"
     executable = bool(path.stat().st_mode & stat.S_IXUSR)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from leoflow_builder.failure import EngineError
+from leoflow_builder.oci.engine_images import open_images
+from leoflow_builder.oci.engine_socket import Archive
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -55,6 +57,10 @@ class Engine(Protocol):
 
     def tag(self, image_id: str, reference: str) -> None:
         """Give an image one more name."""
+        ...
+
+    def load(self, archive: Archive) -> None:
+        """Read images out of an archive."""
         ...
 
     def build(self, order: BuildOrder, say: Callable[[str], None]) -> str:
@@ -99,6 +105,10 @@ class WhalesEngine:
         """See `Engine`."""
         with _explained(f"tagging an image as '{reference}'"):
             self._client.image.tag(image_id, reference)
+
+    def load(self, archive: Archive) -> None:
+        """See `Engine`."""
+        open_images().load(archive)
 
     def build(self, order: BuildOrder, say: Callable[[str], None]) -> str:
         """See `Engine`."""

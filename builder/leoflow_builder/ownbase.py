@@ -1,185 +1,156 @@
-"""An image of the user's own as the base: what Python is in it, and that Python run in a container.
-
-It changes nothing in the image. Containers get no network.
+"""An image of the user's own as the base of a project: found, looked into, and what it means for
+the image that is built on it. Nothing is built here but the user's own Dockerfile.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import CompletedProcess
-from typing import Any
-from uuid import uuid4
 
+from leoflow_builder.agentlayer import AGENT_ENTRY
+from leoflow_builder.daglayer import SPEC_FILE
 from leoflow_builder.depslayer import Installation
-from leoflow_builder.engine import Engine
-from leoflow_builder.failure import BuildError, EngineError
+from leoflow_builder.engine import Engine, WhalesEngine
+from leoflow_builder.inspection.choice import this_platform
+from leoflow_builder.interpreter import Interpreter
+from leoflow_builder.oci.image import BelowImage
+from leoflow_builder.ownimage.dockerfilebuild import DockerfileOrder, build_dockerfile
+from leoflow_builder.ownimage.finding import Doors, Found, ImageFinder, Wanted
+from leoflow_builder.ownimage.keeping import KeptImage
+from leoflow_builder.ownimage.probe import Facts
+from leoflow_builder.ownimage.standing import Look, OwnBaseError, engine_name, look_into
+from leoflow_builder.ownimage.unpacked import UnpackedImage, ensure_unpacked
 from leoflow_builder.plan import Ground
-from leoflow_builder.scratch import scratch_folder
+from leoflow_builder.problem import ProjectError
+from leoflow_builder.project import Project
+from leoflow_builder.projectfile import choose_files
 from leoflow_builder.target import MACHINES, Target
 
-PROBE_SECONDS = 120.0
-# The engine's own exit codes for a program that cannot be started.
-NOT_STARTED = (126, 127)
-PROBE = """
-import json, os, platform, site, sys
-libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else None
-print(json.dumps({
-    "python": os.path.realpath(sys.executable), "python_version": platform.python_version(),
-    "implementation": platform.python_implementation(), "machine": platform.machine(),
-    "libc": libc, "site_packages": site.getsitepackages()[0],
-    "bash": any(os.access(p + "/bash", os.X_OK) for p in ("/bin", "/usr/bin", "/usr/local/bin")),
-}))
-"""
-
-
-class OwnBaseError(BuildError):
-    """The image of the user's own cannot be a base; the text says why and what to do."""
+Say = Callable[[str], None]
+# What tasks do not obey, unlike a Python that is started without the agent.
+_UNHEARD = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
 
 
 @dataclass(frozen=True)
 class OwnBase:
-    """An image of the user's own that was looked into. ``image_id`` says which one exactly."""
+    """An image of the user's own that was looked into.
 
-    reference: str
-    image_id: str
-    target: Target
-    ground: Ground
-    has_bash: bool
-
-
-class ContainerInterpreter:
-    """The Python of an image, run in a container that sees some folders of the host.
-
-    ``folders`` are mounted at their own paths: what runs can read and write them.
+    ``key`` is the one of leoflow.yaml that names it, ``reference`` its value. ``dag_json`` is the
+    DAG in a ready image that is used as it is, else None.
     """
 
-    def __init__(
-        self, image: str, python: str, python_minor: str, folders: Sequence[Path] = ()
-    ) -> None:
-        self._image = image
-        self._python = python
-        self._minor = python_minor
-        self._folders = [*folders, Path(tempfile.gettempdir())]
+    key: str
+    reference: str
+    found: Found
+    target: Target
+    ground: Ground
+    interpreter: Interpreter
+    has_bash: bool
+    unpacked: UnpackedImage
+    dag_json: bytes | None = None
 
-    def run(
-        self,
-        args: Sequence[str],
-        *,
-        path: Sequence[Path] = (),
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        timeout_seconds: float,
-    ) -> CompletedProcess[bytes]:
-        """Run `python ARGS`; see `Interpreter.run`."""
-        name = f"leoflow-python-{uuid4().hex[:12]}"
-        with scratch_folder("leoflow-python-") as home:
-            variables = {**_environment(str(home)), **(env or {})}
-            if path:
-                _write_user_site(home, self._minor, path)
-            options = self._options(name, variables, cwd or home)
-            command = ["docker", "run", *options, self._image, *args]
-            try:
-                return subprocess.run(
-                    command, input=stdin or b"", capture_output=True, timeout=timeout_seconds
-                )
-            except FileNotFoundError:
-                raise EngineError("the `docker` command is not on PATH. Install it") from None
-            except BaseException:
-                _remove(name)
-                raise
+    @property
+    def digest(self) -> str:
+        """The digest of its manifest: what a lock records."""
+        return self.found.kept.digest
 
-    def _options(self, name: str, variables: Mapping[str, str], cwd: Path) -> list[str]:
-        options = ["--rm", "--interactive", "--name", name, "--network", "none", "--pull", "never"]
-        options += ["--user", f"{os.getuid()}:{os.getgid()}", "--workdir", str(cwd)]
-        for folder in dict.fromkeys(one.resolve() for one in self._folders):
-            options += ["--mount", f"type=bind,source={folder},target={folder}"]
-        for key, value in variables.items():
-            options += ["--env", f"{key}={value}"]
-        return [*options, "--entrypoint", self._python]
+    @property
+    def below(self) -> BelowImage:
+        """It as what another image stands on."""
+        return self.found.kept.below(self.unpacked.has_leoflow)
 
 
-def look_into(reference: str, python_minor: str, engine: Engine) -> OwnBase:
-    """Return what is in an image; OwnBaseError if it cannot run a project for a Python version."""
-    image_id = engine.image_id(reference)
-    if image_id is None:
-        raise OwnBaseError(
-            f"base_image '{reference}' is not in the engine. Get it with `docker pull {reference}`"
-        )
-    facts = _probe(reference, python_minor)
-    problem = refusal(reference, python_minor, facts)
-    if problem:
-        raise OwnBaseError(problem)
+@dataclass(frozen=True)
+class Pin:
+    """The digest that a lock records, and with ``strict`` the only one that may be used."""
+
+    digest: str | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The ways to engines and registries; tests give others."""
+
+    doors: Doors = field(default_factory=Doors)
+    engine: Callable[[], Engine] = WhalesEngine
+
+
+def find_own_base(
+    project: Project, home: Path, say: Say, pin: Pin | None = None, ways: Ways | None = None
+) -> OwnBase:
+    """Return the image that a project names in leoflow.yaml, found and looked into.
+
+    ProjectError, with the line, if it cannot run the project; BuildError if it is not to be had.
+    """
+    ways, pin = ways or Ways(), pin or Pin()
+    key, text = project.own_image or ("", "")
+    what = f"{key} '{text}'"
+    if key == "dockerfile":
+        found = Found(_built(project, text, home, say, ways))
+    else:
+        wanted = Wanted(key, text, project.folder, this_platform(), pin.digest, pin.strict)
+        found = ImageFinder(home, say, ways.doors).find(wanted)
+    _tell_unheard(found, what, say)
+    unpacked = ensure_unpacked(found.kept, home)
+    look = Look(what, project.python_version, _folders(project, home), ways.doors.images)
+    try:
+        standing = look_into(found, unpacked, look)
+    except OwnBaseError as error:
+        raise ProjectError([project.problem(str(error), key)]) from None
+    target = _target(standing.facts)
+    ground = _ground(standing.facts, target, found)
+    dag_json = _ready_dag(unpacked) if key == "image" else None
+    bash = standing.facts.bash
+    return OwnBase(key, text, found, target, ground, standing.interpreter, bash, unpacked, dag_json)
+
+
+def _built(project: Project, name: str, home: Path, say: Say, ways: Ways) -> KeptImage:
+    dockerfile = project.folder / name
+    if not dockerfile.is_file():
+        message = f"dockerfile '{name}' is not in the project: create it, or correct the name"
+        raise ProjectError([project.problem(message, "dockerfile")])
+    files = choose_files(project.folder, project.settings.allow_secret_files).chosen
+    order = DockerfileOrder(dockerfile, files, this_platform())
+    return build_dockerfile(order, ways.engine(), ways.doors.images(), home, say)
+
+
+def _tell_unheard(found: Found, what: str, say: Say) -> None:
+    for name in _UNHEARD:
+        if found.kept.config.environment.get(name):
+            say(
+                f"{what} sets {name}, which tasks do not obey. Write it under 'environment' in "
+                "leoflow.yaml if they are to"
+            )
+    if found.kept.triggers:
+        say(f"{what} has ONBUILD instructions, which are not followed")
+
+
+def _folders(project: Project, home: Path) -> list[Path]:
+    # The builder's own scripts are compiled with, and the caches hold what is compiled.
+    folders = [project.folder, home.absolute(), Path(__file__).parent]
+    return [*folders, (home / "cache").resolve()]
+
+
+def _target(facts: Facts) -> Target:
     words = {machine: word for word, machine in MACHINES.items()}
-    glibc = facts["libc"].split()[1]
-    target = Target(facts["python_version"], glibc, words[facts["machine"]])
-    place = Installation(facts["python"], facts["site_packages"])
-    pinned = f"leoflow/own-base:{image_id.rpartition(':')[2][:24]}"
-    engine.tag(image_id, pinned)
-    return OwnBase(
-        reference, image_id, target, Ground(target.platform, place, pinned), facts["bash"]
+    glibc = (facts.libc or "").split()[1]
+    return Target(facts.python_version, glibc, words[facts.machine])
+
+
+def _ground(facts: Facts, target: Target, found: Found) -> Ground:
+    place = Installation(facts.python, facts.sites[0])
+    return Ground(
+        target.platform,
+        place,
+        engine_name(found.kept.digest),
+        environment=tuple(found.kept.config.environment.items()),
+        further_sites=facts.sites[1:],
+        has_pth=facts.has_pth,
     )
 
 
-def refusal(reference: str, python_minor: str, facts: Mapping[str, Any]) -> str | None:
-    """Say why an image cannot be a base, judging by what the probe found, or None."""
-    found = f"{facts['implementation']} {facts['python_version']}"
-    if facts["implementation"] != "CPython" or not found.startswith(f"CPython {python_minor}."):
-        return (
-            f"base_image '{reference}' has {found}, and the project wants Python {python_minor}. "
-            "Set python_version, or choose another image"
-        )
-    if not (facts["libc"] or "").startswith("glibc "):
-        return (
-            f"base_image '{reference}' has no glibc (Alpine has musl), and the wheels of most "
-            "packages need it. Choose an image of Debian, Ubuntu or Fedora"
-        )
-    if facts["machine"] not in MACHINES.values():
-        known = " and ".join(sorted(MACHINES.values()))
-        return f"base_image '{reference}' is for '{facts['machine']}'. leoflow knows {known}"
-    return None
-
-
-def _probe(reference: str, python_minor: str) -> dict[str, Any]:
-    said = ""
-    for python in (f"python{python_minor}", "python3", "python"):
-        interpreter = ContainerInterpreter(reference, python, python_minor)
-        done = interpreter.run(["-I", "-c", PROBE], timeout_seconds=PROBE_SECONDS)
-        if done.returncode == 0:
-            facts: dict[str, Any] = json.loads(done.stdout)
-            return facts
-        said = done.stderr.decode(errors="replace").strip()
-        if done.returncode not in NOT_STARTED:
-            break
-    raise OwnBaseError(
-        f"base_image '{reference}' has no Python on its PATH that starts. "
-        f"Choose an image with CPython {python_minor}. The engine says:\n{said[-600:]}"
-    )
-
-
-def _environment(home: str) -> dict[str, str]:
-    return {
-        "HOME": home,
-        "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUSERBASE": home,
-        "TZ": "UTC",
-    }
-
-
-def _write_user_site(home: Path, minor: str, path: Sequence[Path]) -> None:
-    site = home / "lib" / f"python{minor}" / "site-packages"
-    site.mkdir(parents=True)
-    lines = [f"import site; site.addsitedir({str(entry.absolute())!r})\n" for entry in path]
-    (site / "leoflow.pth").write_text("".join(lines), encoding="utf-8")
-
-
-def _remove(name: str) -> None:
-    """Remove a container that outlived its command, as after a time-out."""
-    subprocess.run(["docker", "rm", "--force", name], capture_output=True)
+def _ready_dag(unpacked: UnpackedImage) -> bytes | None:
+    """Return the DAG of an image that has the agent; None if the agent is yet to be added."""
+    return None if unpacked.read(AGENT_ENTRY) is None else unpacked.read(SPEC_FILE)

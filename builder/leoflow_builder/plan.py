@@ -52,11 +52,18 @@ class ImagePlan:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a DAG's image stands on: a platform, a Python, perhaps an image of the user's own."""
+    """What a DAG's image stands on: a platform, a Python, perhaps an image of the user's own.
+
+    Of that image are ``environment``, ``further_sites`` (folders of packages beside the one that is
+    installed into) and ``has_pth``: whether these folders hold .pth files.
+    """
 
     platform: str
     place: Installation
     base_reference: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    further_sites: tuple[str, ...] = ()
+    has_pth: bool = False
 
 
 def plan_image(
@@ -67,21 +74,22 @@ def plan_image(
         platform=ground.platform,
         base_reference=ground.base_reference,
         layers=tuple((layer.name, layer.diff_id) for layer in layers),
-        environment=_sorted(image_environment(ground.place, spec.environment, has_pth)),
+        environment=_sorted(image_environment(ground, spec.environment, has_pth)),
         user=USER,
         entrypoint=(ground.place.python, "-I", "-S", AGENT_ENTRY),
         labels=_sorted(_labels(spec, spec_json)),
     )
 
 
-def image_environment(
-    place: Installation, declared: Mapping[str, str], has_pth: bool
-) -> dict[str, str]:
-    """Return the variables of every container: what was declared wins over the defaults."""
-    own = {"LEOFLOW_DAG_FOLDER": DAG_FOLDER, "LEOFLOW_SITE_FOLDER": place.site_packages}
-    if has_pth:
+def image_environment(ground: Ground, declared: Mapping[str, str], has_pth: bool) -> dict[str, str]:
+    """Return the variables of every container: what was declared wins over the image below, and
+    that over the defaults."""
+    below = {name: value for name, value in ground.environment if name in ENVIRONMENT}
+    sites = (ground.place.site_packages, *ground.further_sites)
+    own = {"LEOFLOW_DAG_FOLDER": DAG_FOLDER, "LEOFLOW_SITE_FOLDER": ":".join(sites)}
+    if has_pth or ground.has_pth:
         own["LEOFLOW_SITE_HAS_PTH"] = "1"
-    return {**ENVIRONMENT, **declared, **own}
+    return {**ENVIRONMENT, **below, **declared, **own}
 
 
 def _labels(spec: DagSpec, spec_json: bytes) -> dict[str, str]:

@@ -11,12 +11,11 @@ from pathlib import Path
 
 from leoflow_builder.baseimage import BaseImage, ensure_base
 from leoflow_builder.depslayer import Installation, deps_folder, ensure_deps
-from leoflow_builder.engine import WhalesEngine
 from leoflow_builder.interpreter import Interpreter, RootfsInterpreter
 from leoflow_builder.layer import LayerFolder
 from leoflow_builder.lock import Lock
 from leoflow_builder.locking import as_lock_error, ensure_lock, remake_lock
-from leoflow_builder.ownbase import ContainerInterpreter, OwnBase, look_into
+from leoflow_builder.ownbase import OwnBase, Pin, find_own_base
 from leoflow_builder.pextool import Pex, Unresolvable
 from leoflow_builder.plan import Ground
 from leoflow_builder.problem import ProjectError, count
@@ -100,10 +99,13 @@ def lock_project(
     return make(project, footing.target, footing.base_name, pex or make_pex(home), say)
 
 
-def find_footing(project: Project, home: Path, say: Say) -> Footing:
-    """Return the base that a project asks for: leoflow's, made if missing, or one of its own."""
-    if project.base_image is not None:
-        return _own_footing(project, project.base_image, home)
+def find_footing(project: Project, home: Path, say: Say, pin: Pin | None = None) -> Footing:
+    """Return the base that a project asks for: leoflow's, made if missing, or one of its own.
+
+    ``pin`` is what a lock says of an image of the user's own.
+    """
+    if project.own_image is not None:
+        return _own_footing(project, home, say, pin)
     _refuse_unknown_version(project)
     base = ensure_base(project.python_version, "plain", home, say)
     target = Target(base.python_version, base.glibc, base.architecture)
@@ -121,14 +123,10 @@ def _refuse_unknown_version(project: Project) -> None:
         raise ProjectError([project.problem(message, "python_version")])
 
 
-def _own_footing(project: Project, reference: str, home: Path) -> Footing:
-    own = look_into(reference, project.python_version, WhalesEngine())
-    # The builder's own scripts are compiled with, and the caches hold what is compiled.
-    folders = [project.folder, home.absolute(), Path(__file__).parent]
-    folders += [(home / "cache").resolve()]
-    minor, python = own.target.python_minor, own.ground.place.python
-    interpreter = ContainerInterpreter(own.image_id, python, minor, folders)
-    return Footing(own.target, own.ground, interpreter, f"{reference} {own.image_id}", own)
+def _own_footing(project: Project, home: Path, say: Say, pin: Pin | None) -> Footing:
+    own = find_own_base(project, home, say, pin)
+    name = f"{own.reference} {own.digest}"
+    return Footing(own.target, own.ground, own.interpreter, name, own)
 
 
 def make_pex(home: Path) -> Pex:

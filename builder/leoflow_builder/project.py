@@ -17,13 +17,19 @@ from leoflow_builder.complaint import complain
 from leoflow_builder.dagyaml import read_dag_yaml
 from leoflow_builder.drawing import Drawing
 from leoflow_builder.problem import Problem, ProjectError
-from leoflow_builder.settings import FOREIGN_KEYS, Settings
+from leoflow_builder.settings import FOREIGN_KEYS, OWN_IMAGE_KEYS, Settings
 from leoflow_builder.yamlfile import YamlFile, parse_yaml
 
 SETTINGS_FILE = "leoflow.yaml"
 ENTRIES = ("dag.py", "dag.yaml")
 # What decides which interpreter and packages the code is read with.
-_GROUND = {("python_version",), ("dependencies",), ("base_image",)}
+_GROUND = {
+    ("python_version",),
+    ("dependencies",),
+    ("base_image",),
+    ("dockerfile",),
+    ("image",),
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Project:
     """A project. ``dag_id`` is None if only the DAG can tell it; DagSpec.dag_id always is it.
 
     ``drawing`` is the DAG of a dag.yaml; None for one in Python, which has yet to be read.
+    ``entry`` is "" if there is no DAG in the folder: then it has to be in a ready image.
     """
 
     folder: Path
@@ -56,6 +63,12 @@ class Project:
     @property
     def environment(self) -> Mapping[str, str]:
         return self.settings.environment
+
+    @property
+    def own_image(self) -> tuple[str, str] | None:
+        """The key that names an image of the user's own, and its value; None for leoflow's base."""
+        named = ((key, getattr(self.settings, key)) for key in OWN_IMAGE_KEYS)
+        return next(((key, value) for key, value in named if value is not None), None)
 
     @property
     def base_image(self) -> str | None:
@@ -113,7 +126,7 @@ def load_project(folder: Path) -> Project:
     _check_names(folder, findings)
     entry = _find_entry(folder, settings, file, findings)
     drawing = None
-    if entry is not None and not entry.endswith(".py"):
+    if entry and not entry.endswith(".py"):
         drawing, problems = read_dag_yaml(findings.text(folder / entry), entry)
         findings.problems += problems
     if entry is None:
@@ -192,6 +205,8 @@ def _find_entry(
         message = "there are dag.py and dag.yaml: say which one with `entry: dag.py`, or remove one"
         findings.problems.append(Problem(SETTINGS_FILE, None, message))
         return None
+    if settings.image is not None:
+        return ""
     message = "there is no dag.py and no dag.yaml: write one, or name the file with `entry:`"
     findings.problems.append(Problem(SETTINGS_FILE, None, message))
     return None

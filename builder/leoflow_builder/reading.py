@@ -47,6 +47,9 @@ def read_dag(
 
     ``path`` holds the project's dependencies. ``timeout_seconds`` limits the import of user code.
     """
+    if not project.entry:
+        message = "there is no dag.py and no dag.yaml here, which this takes: write one"
+        raise ProjectError([project.problem(message)])
     drawing, problems = _read(project, interpreter, path, timeout_seconds)
     if drawing is None:
         raise ProjectError(problems or [Problem(project.entry, None, "draws no DAG")])
@@ -60,6 +63,8 @@ def find_code_problems(
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
 ) -> list[Problem]:
     """Return what is wrong with a project's code alone, where its settings are wrong already."""
+    if not project.entry:
+        return []
     try:
         return _read(project, interpreter, path, timeout_seconds)[1]
     except ProjectError as error:

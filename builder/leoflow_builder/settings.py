@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from leoflow_builder.option import Strict, TaskOption
 
 PYTHON_VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 ID_PATTERN = r"^[A-Za-z0-9_.\-]+$"
 ID_LENGTH = 250
+# At most one of them: each names what the project's image stands on.
+OWN_IMAGE_KEYS = ("base_image", "dockerfile", "image")
 FOREIGN_KEYS = {
     "schedule": "it is not supported yet: `leoflow run` starts one run; remove it",
     "requirements": "it is called 'dependencies' here",
-    "image": "it is called 'base_image' here",
     "env": "it is called 'environment' here",
     "python": "it is called 'python_version' here",
     "default_args": "it is called 'defaults' here",
@@ -91,6 +93,30 @@ def _check_entry(text: str) -> str:
     return text
 
 
+def _check_only(key: str, info: ValidationInfo) -> None:
+    others = [one for one in OWN_IMAGE_KEYS if one != key and info.data.get(one) is not None]
+    if others:
+        raise ValueError(f"there is '{others[0]}' as well: keep one of the two")
+
+
+def _check_dockerfile(name: str, info: ValidationInfo) -> str:
+    _check_only("dockerfile", info)
+    parts = PurePosixPath(name).parts
+    if name.startswith("/") or ".." in parts:
+        raise ValueError(f"'{name}' is not in the project: write its path from the project folder")
+    return name
+
+
+def _check_image(name: str, info: ValidationInfo) -> str:
+    _check_only("image", info)
+    if info.data.get("dependencies"):
+        raise ValueError(
+            "a ready image brings its packages, and nothing is installed into it. Remove "
+            "'dependencies', or call the image 'base_image'"
+        )
+    return name
+
+
 Identifier = Annotated[
     str,
     AfterValidator(check_id),
@@ -101,6 +127,7 @@ PythonVersion = Annotated[
     BeforeValidator(_check_python_version),
     WithJsonSchema({"type": "string", "enum": list(PYTHON_VERSIONS), "default": "3.11"}),
 ]
+ImageName = Annotated[str, Field(min_length=1)]
 _SCALAR_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 EnvironmentText = Annotated[str, BeforeValidator(_check_text), WithJsonSchema(_SCALAR_SCHEMA)]
 
@@ -119,8 +146,17 @@ class Settings(Strict):
     environment: Mapping[Annotated[str, AfterValidator(_check_variable)], EnvironmentText] = Field(
         default_factory=dict
     )
-    base_image: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None, description="Reference of an image of your own that has a CPython"
+    base_image: ImageName | None = Field(
+        default=None,
+        description="An image with a CPython to build on: a reference, a folder or an archive",
+    )
+    dockerfile: Annotated[ImageName, AfterValidator(_check_dockerfile)] | None = Field(
+        default=None, description="A Dockerfile in the project, whose image is built on"
+    )
+    image: Annotated[ImageName, AfterValidator(_check_image)] | None = Field(
+        default=None,
+        description="A ready image: used as it is if leoflow built it, else given the agent and "
+        "the DAG",
     )
     allow_secret_files: list[str] = Field(
         default_factory=list,

@@ -13,6 +13,7 @@ from leoflow_builder.destination import Destination, Receipt
 from leoflow_builder.engine import BuildOrder
 from leoflow_builder.failure import EngineError
 from leoflow_builder.layer import Layer
+from leoflow_builder.oci.engine_socket import Archive
 from leoflow_builder.oci.layout import Bundle
 from leoflow_builder.plan import ImagePlan
 
@@ -34,6 +35,7 @@ class FakeEngine:
         self.images: dict[str, str] = {}
         self.orders: list[BuildOrder] = []
         self.files: dict[str, str] = {}
+        self.loaded: list[bytes] = []
         self._manifests, self._failing = manifests, failing
 
     def stores_manifests(self) -> bool:
@@ -44,6 +46,9 @@ class FakeEngine:
 
     def tag(self, image_id: str, reference: str) -> None:
         self.images[reference] = image_id
+
+    def load(self, archive: Archive) -> None:
+        self.loaded.append(b"".join(archive.pieces))
 
     def build(self, order: BuildOrder, say: Callable[[str], None]) -> str:
         self.orders.append(order)

@@ -27,7 +27,8 @@ _DEEPEST = 4
 
 @dataclass(frozen=True)
 class FoundImage:
-    """The image of one platform. ``index_annotations`` are those of all that lists it."""
+    """The image of one platform; ``size_bytes`` are its manifest's. ``index_annotations`` are those
+    of all that lists it."""
 
     digest: str
     media_type: str
@@ -36,6 +37,7 @@ class FoundImage:
     config: Config
     index_annotations: dict[str, str] = field(default_factory=dict)
     attestations: tuple[Pointer, ...] = ()
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ def _load(source: ImageSource, candidate: _Candidate) -> FoundImage:
         config,
         candidate.annotations,
         candidate.attestations,
+        pointer.size_bytes,
     )
 
 

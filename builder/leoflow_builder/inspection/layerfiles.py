@@ -7,7 +7,8 @@ import hashlib
 import io
 import tarfile
 import zlib
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Literal, cast
 
@@ -58,11 +59,21 @@ def read_layer(
 
     ``wanted`` are the paths of documents to keep.
     """
+    with open_layer(source, layer, diff_id) as archive:
+        return _read(archive, wanted)
+
+
+@contextmanager
+def open_layer(source: ImageSource, layer: Pointer, diff_id: str) -> Iterator[tarfile.TarFile]:
+    """Open a layer's tar, to be read from front to back; it is verified at the end of the block.
+
+    BrokenImage if it cannot be read, or is another one than its digests say.
+    """
     with open_verified(source, layer) as blob:
         try:
             plain = _Plain(_decompressed(blob))
             with tarfile.open(fileobj=cast("IO[bytes]", plain), mode="r|") as archive:
-                found = _read(archive, wanted)
+                yield archive
             plain.drain()
         except (tarfile.TarError, zstandard.ZstdError, zlib.error, EOFError, OSError) as error:
             raise BrokenImage(
@@ -74,7 +85,6 @@ def read_layer(
             f"{source.name}: the layer '{layer.digest}' unpacks to '{plain.digest}', and the image "
             f"says '{diff_id}'. It was put together wrongly: build it again"
         )
-    return found
 
 
 class _Plain:

@@ -9,8 +9,9 @@ from pathlib import Path
 from leoflow_builder.destination import Receipt, Say
 from leoflow_builder.oci.content import Content
 from leoflow_builder.oci.layout import Bundle
-from leoflow_builder.oci.presence import INDEX, MANIFEST
+from leoflow_builder.oci.presence import INDEX
 from leoflow_builder.registry.client import Registry
+from leoflow_builder.registry.descriptor import MANIFESTS
 from leoflow_builder.registry.failure import NotInRegistry
 from leoflow_builder.registry.image import BlobToPush, ImageToPush, ManifestToPush
 from leoflow_builder.registry.push import push
@@ -55,8 +56,9 @@ def _to_push(bundle: Bundle) -> Iterator[ImageToPush]:
     with scratch_folder("leoflow-push-") as folder:
         index = [bundle.index()] if bundle.attestations or len(bundle.images) > 1 else []
         contents = [one for one in bundle.contents if one.media_type != INDEX]
-        manifests = [one for one in contents if one.media_type == MANIFEST]
-        blobs = [one for one in contents if one.media_type != MANIFEST]
+        # One of Docker's own is a ready image's, which is pushed as it is.
+        manifests = [one for one in contents if one.media_type in MANIFESTS]
+        blobs = [one for one in contents if one.media_type not in MANIFESTS]
         yield ImageToPush(
             tuple(_manifest(one) for one in [*manifests, *index]), tuple(_blobs(blobs, folder))
         )
