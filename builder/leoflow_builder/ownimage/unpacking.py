@@ -45,26 +45,23 @@ class RootTree:
             if not name:
                 continue
             with _explained(entry.name):
-                folder = self._folder(above, laid)
-            if name.startswith(_WHITEOUT):
-                with _explained(entry.name):
+                folder = inside(self._root, "/".join(above))
+                if name.startswith(_WHITEOUT):
                     _white_out(folder, name, laid)
-                continue
-            laid.add(str(folder / name))
+                    continue
+                # Not every tool writes an entry for each folder.
+                folder.mkdir(parents=True, exist_ok=True)
+            self._remember(folder / name, laid)
             self._put(archive, entry, folder / name)
 
-    def _folder(self, names: list[str], laid: set[str]) -> Path:
-        """Return a folder of the image, made if no entry has brought it."""
-        folder = inside(self._root, "/".join(names))
-        missing = [one for one in (folder, *folder.parents) if not one.is_dir()]
-        for one in reversed(missing):
-            one.mkdir()
-            laid.add(str(one))
-        return folder
+    def _remember(self, path: Path, laid: set[str]) -> None:
+        while path != self._root and str(path) not in laid:
+            laid.add(str(path))
+            path = path.parent
 
     def _put(self, archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> None:
         with _explained(entry.name):
-            if not (entry.isdir() and path.is_dir() and not path.is_symlink()):
+            if not (entry.isdir() and _is_folder(path)):
                 self._replace(entry, path)
         if entry.isreg():
             self._write(archive, entry, path)
@@ -100,21 +97,30 @@ def _white_out(folder: Path, name: str, laid: set[str]) -> None:
         _clear(folder, laid)
     elif not name.startswith(_MARKS):
         hidden = name.removeprefix(_WHITEOUT)
-        # It speaks of the layers below, so not of what this one has brought.
-        if hidden not in ("", ".", "..") and str(folder / hidden) not in laid:
-            _remove(folder / hidden)
+        if hidden not in ("", ".", ".."):
+            _hide(folder / hidden, laid)
+
+
+def _hide(path: Path, laid: set[str]) -> None:
+    """Remove what the layers below have brought; what this one has, stays."""
+    if str(path) not in laid:
+        _remove(path)
+    else:
+        _clear(path, laid)
 
 
 def _clear(folder: Path, laid: set[str]) -> None:
-    for child in list(folder.iterdir()):
-        if str(child) not in laid:
-            _remove(child)
-        elif child.is_dir() and not child.is_symlink():
-            _clear(child, laid)
+    if _is_folder(folder):
+        for child in list(folder.iterdir()):
+            _hide(child, laid)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
+    if _is_folder(path):
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
