@@ -34,6 +34,7 @@ from leoflow_builder.project import Project, load_project
 from leoflow_builder.projectfile import ProjectFiles, choose_files
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
 from leoflow_builder.registry.reference import parse_reference
+from leoflow_builder.supply.annotation import created_time
 from leoflow_builder.toolfile import BUILT_FILE
 from leoflow_builder.tools import Tools, choose_tools
 from leoflow_builder.unchanged import Outcome, Watch, remember
@@ -161,7 +162,14 @@ def _prepare_parts(folder: Path, home: Path, say: Say, options: Options) -> _Par
         say(f"left out by ignore files: {_shortened(files.ignored)}")
     layers = _make_layers(project, environment, spec, files, home, say)
     ground = environment.footing.ground
-    plan = plan_image(spec, dump_dag(spec), ground, layers, environment.has_pth)
+    plan = plan_image(
+        spec,
+        dump_dag(spec),
+        ground,
+        layers,
+        environment.has_pth,
+        created_time(os.environ),
+    )
     tag = options.wish.tag or default_tag(spec.dag_id, plan)
     planned, own = PlannedImage(plan, layers), environment.footing.own
     return _Parts(project.folder, spec, tag, planned, files.ignored, own)
