@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,10 @@ from leoflow_agent.spec import BashAction, BuiltDag, DagSpec, ImageRef
 
 from leoflow_builder.agentlayer import ensure_agent
 from leoflow_builder.baseimage import ensure_base
-from leoflow_builder.builder import Builder, BuiltImage
-from leoflow_builder.buildkit import BuildkitBuilder
+from leoflow_builder.builder import BuiltImage, PlannedImage
+from leoflow_builder.cache import make_key
 from leoflow_builder.dagjson import dump_built, dump_dag
 from leoflow_builder.daglayer import ensure_dag_layer
-from leoflow_builder.engine import WhalesEngine
 from leoflow_builder.failure import BuildError
 from leoflow_builder.imagerecord import read_record, write_record
 from leoflow_builder.layer import Layer
@@ -32,8 +31,13 @@ from leoflow_builder.plan import ImagePlan, default_tag, plan_image
 from leoflow_builder.prepare import Environment, Footing, prepare
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
-from leoflow_builder.projectfile import BUILT_FILE, choose_files
+from leoflow_builder.projectfile import ProjectFiles, choose_files
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
+from leoflow_builder.registry.reference import parse_reference
+from leoflow_builder.toolfile import BUILT_FILE
+from leoflow_builder.tools import Tools, choose_tools
+from leoflow_builder.unchanged import Outcome, Watch, remember
+from leoflow_builder.wish import BuildWish
 
 Say = Callable[[str], None]
 NAMES_SHOWN = 8
@@ -76,9 +80,9 @@ class BuildResult:
 
 @dataclass(frozen=True)
 class Options:
-    """What a caller may choose. ``tag`` None: made of the dag_id and the content."""
+    """What was asked for, and the limits that hold when a DAG is read."""
 
-    tag: str | None = None
+    wish: BuildWish = field(default_factory=BuildWish)
     read_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     inline_cap_seconds: float = DEFAULT_CAP_SECONDS
 
@@ -90,21 +94,17 @@ class _Parts:
     folder: Path
     spec: DagSpec
     tag: str
-    plan: ImagePlan
-    layers: tuple[Layer, ...]
+    planned: PlannedImage
+    ignored: tuple[str, ...]
     own: OwnBase | None
 
     @property
     def unpacked_bytes(self) -> int:
-        return sum(layer.unpacked_bytes for layer in self.layers)
+        return sum(layer.unpacked_bytes for layer in self.planned.layers)
 
 
 def build_project(
-    folder: Path,
-    home: Path,
-    say: Say,
-    options: Options | None = None,
-    builder: Builder | None = None,
+    folder: Path, home: Path, say: Say, options: Options | None = None, tools: Tools | None = None
 ) -> BuildResult:
     """Build a project's image and write dag.json beside it; ``home`` is LEOFLOW_HOME.
 
@@ -112,27 +112,33 @@ def build_project(
     Whatever fails, an earlier dag.json stays as it was.
     """
     started = time.time()
-    parts = _prepare_parts(folder, home, say, options or Options())
-    builder = builder or BuildkitBuilder(WhalesEngine(), home.absolute() / "cache" / "builds")
-    image, built = _ensure_image(parts, parts.tag, home, say, builder)
-    own = parts.own
-    reference = ImageRef(parts.tag, image.digest, parts.plan.platform)
+    options = options or Options()
+    tools = tools or choose_tools(options.wish, home)
+    tools.destination.require()
+    watch = Watch(folder)
+    parts = _prepare_parts(folder, home, say, options)
+    image, built = _ensure_image(parts, home, say, tools)
+    reference = ImageRef(parts.tag, image.digest, parts.planned.plan.platform)
     written = write_built(parts.folder, BuiltDag(parts.spec, reference))
-    return BuildResult(
+    own, layers = parts.own, _since(started, parts.planned.layers)
+    result = BuildResult(
         image=reference,
         image_id=image.image_id,
         digest_reason=image.digest_reason,
         dag_json=written,
         spec=parts.spec,
-        builder=builder.name,
+        builder=tools.builder.name,
         built=built,
-        layers=report_layers(
-            _since(started, parts.layers), image.blobs, own.image_id if own else None
-        ),
+        layers=report_layers(layers, image.blobs, own.image_id if own else None),
         compressed_bytes=image.compressed_bytes,
         unpacked_bytes=parts.unpacked_bytes,
         seconds=time.time() - started,
     )
+    if own is None and watch.is_undisturbed():
+        name, told = str(parse_reference(parts.tag)), result.as_json()
+        outcome = Outcome(parts.ignored, name, image.image_id, told)
+        remember(parts.folder, home, options.wish, os.environ, outcome)
+    return result
 
 
 def plan_project(
@@ -143,18 +149,22 @@ def plan_project(
     Raises as `build_project`; layers are made in the cache, since the plan names their digests.
     """
     parts = _prepare_parts(folder, home, say, options or Options())
-    return parts.tag, parts.plan
+    return parts.tag, parts.planned.plan
 
 
 def _prepare_parts(folder: Path, home: Path, say: Say, options: Options) -> _Parts:
     project = load_project(folder)
     environment = prepare(project, home, say)
     spec = read_spec(project, environment, options)
-    layers = _make_layers(project, environment, spec, home, say)
+    files = choose_files(project.folder, project.settings.allow_secret_files)
+    if files.ignored:
+        say(f"left out by ignore files: {_shortened(files.ignored)}")
+    layers = _make_layers(project, environment, spec, files, home, say)
     ground = environment.footing.ground
     plan = plan_image(spec, dump_dag(spec), ground, layers, environment.has_pth)
-    tag = options.tag or default_tag(spec.dag_id, plan)
-    return _Parts(project.folder, spec, tag, plan, layers, environment.footing.own)
+    tag = options.wish.tag or default_tag(spec.dag_id, plan)
+    planned, own = PlannedImage(plan, layers), environment.footing.own
+    return _Parts(project.folder, spec, tag, planned, files.ignored, own)
 
 
 def read_spec(
@@ -172,15 +182,17 @@ def read_spec(
 
 
 def _make_layers(
-    project: Project, environment: Environment, spec: DagSpec, home: Path, say: Say
+    project: Project,
+    environment: Environment,
+    spec: DagSpec,
+    files: ProjectFiles,
+    home: Path,
+    say: Say,
 ) -> tuple[Layer, ...]:
     footing = environment.footing
     python = footing.target.python_version
     base = _base_layers(project, footing, spec, home, say)
     agent = ensure_agent(python, footing.ground.place, footing.interpreter, home)
-    files = choose_files(project.folder, project.settings.allow_secret_files)
-    if files.ignored:
-        say(f"left out by ignore files: {_shortened(files.ignored)}")
     dag = ensure_dag_layer(files.chosen, dump_dag(spec), python, footing.interpreter, home)
     for source, reason in sorted(dag.facts["not_compiled"].items()):
         say(f"{source} is no valid Python for {python}, and cannot be imported: {reason}")
@@ -215,17 +227,18 @@ def _since(started: float, layers: Sequence[Layer]) -> list[Layer]:
     ]
 
 
-def _ensure_image(
-    parts: _Parts, tag: str, home: Path, say: Say, builder: Builder
-) -> tuple[BuiltImage, bool]:
+def _ensure_image(parts: _Parts, home: Path, say: Say, tools: Tools) -> tuple[BuiltImage, bool]:
     """Return the image and whether it had to be built."""
-    record = home.absolute() / "cache" / "images" / f"{parts.plan.content_key}.json"
+    plan, destination = parts.planned.plan, tools.destination
+    name = str(parse_reference(parts.tag))
+    key = make_key([plan.content_key, tools.builder.name, destination.place])
+    record = home.absolute() / "cache" / "images" / f"{key}.json"
     known = read_record(record)
-    if known is not None and builder.find(known, tag):
-        say(f"nothing to build, the image is there: '{tag}'")
+    if known is not None and destination.has(name, known.image_id):
+        say(f"nothing to build, the image is there: '{parts.tag}'")
         return known, False
-    say(f"building '{tag}'")
-    image = builder.build(parts.plan, parts.layers, tag, say)
+    say(f"building '{parts.tag}'")
+    image = tools.builder.build([parts.planned], name, destination, say)
     write_record(record, image)
     return image, True
 

@@ -1,6 +1,7 @@
-"""What a builder of images is: the seam between a plan and whatever makes an image of it.
+"""What a builder of images is: the seam between plans and whatever makes images of them.
 
-Implementations: `buildkit` with a Docker engine. Tests have a fake that passes the same contract.
+Implementations: `oci`, which needs nothing, and `buildkit`, with a Docker engine. Both give the
+same file system and the same configuration.
 """
 
 from __future__ import annotations
@@ -9,10 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from leoflow_builder.destination import Destination
 from leoflow_builder.layer import Layer
+from leoflow_builder.oci.image import NOTHING, BelowImage
 from leoflow_builder.plan import ImagePlan
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class PlannedImage:
+    """A plan and the layers that it names, which lie on those of ``below``."""
+
+    plan: ImagePlan
+    layers: tuple[Layer, ...]
+    below: BelowImage = NOTHING
 
 
 @dataclass(frozen=True)
@@ -25,8 +37,9 @@ class Blob:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image in the engine. ``digest`` is the manifest's; where it is None, ``digest_reason``
-    says why. ``blobs`` are those of all layers, from the bottom up; None where not known."""
+    """An image where it was wanted. ``image_id`` is what the destination calls it. ``digest`` is
+    the manifest's; where it is None, ``digest_reason`` says why. ``blobs`` are those of all
+    layers, from the bottom up; None where not known."""
 
     image_id: str
     digest: str | None
@@ -47,10 +60,8 @@ class Builder(Protocol):
         """The name that the command line knows it by."""
         ...
 
-    def find(self, image: BuiltImage, tag: str) -> bool:
-        """Tell whether an image built before is still there, and give it the tag if so."""
-        ...
-
-    def build(self, plan: ImagePlan, layers: Sequence[Layer], tag: str, say: Say) -> BuiltImage:
-        """Make the image and give it the tag; EngineError if that fails."""
+    def build(
+        self, images: Sequence[PlannedImage], name: str, destination: Destination, say: Say
+    ) -> BuiltImage:
+        """Make an image for each platform and deliver them under ``name``, or raise BuildError."""
         ...

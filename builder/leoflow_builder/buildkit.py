@@ -8,20 +8,21 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from leoflow_builder.builder import Blob, BuiltImage, Say
-from leoflow_builder.dockerfile import build_arguments, render_dockerfile
+from leoflow_builder.builder import Blob, BuiltImage, PlannedImage
+from leoflow_builder.destination import Destination, Say
+from leoflow_builder.dockerfile import STACK, build_arguments, render_dockerfile
 from leoflow_builder.engine import BuildOrder, Engine
-from leoflow_builder.layer import Layer
-from leoflow_builder.layertar import LAYER_TIME
-from leoflow_builder.plan import ImagePlan
+from leoflow_builder.oci.image import OciImage, stack_layers
+from leoflow_builder.oci.layout import Bundle, read_image, write_folder
+from leoflow_builder.ocibuilder import Describe, bare_bundle, deliver
 from leoflow_builder.scratch import scratch_folder
 
 NO_DIGEST = (
     "the engine has the classic image store, which keeps no manifests; "
-    "its containerd image store does"
+    "its containerd image store does, and so does `--builder oci`"
 )
 
 
@@ -30,46 +31,60 @@ class BuildkitBuilder:
 
     name = "buildkit"
 
-    def __init__(self, engine: Engine, work: Path) -> None:
+    def __init__(self, engine: Engine, work: Path, describe: Describe = bare_bundle) -> None:
         self._engine = engine
         self._work = work
+        self._describe = describe
 
-    def find(self, image: BuiltImage, tag: str) -> bool:
-        """See `Builder`."""
-        if self._engine.image_id(tag) == image.image_id:
-            return True
-        if self._engine.image_id(image.image_id) != image.image_id:
-            return False
-        self._engine.tag(image.image_id, tag)
-        return True
-
-    def build(self, plan: ImagePlan, layers: Sequence[Layer], tag: str, say: Say) -> BuiltImage:
+    def build(
+        self, images: Sequence[PlannedImage], name: str, destination: Destination, say: Say
+    ) -> BuiltImage:
         """See `Builder`."""
         self._work.mkdir(parents=True, exist_ok=True)
         with scratch_folder("context-", self._work) as folder:
-            order = _order(plan, layers, tag, folder)
-            image_id = self._engine.build(order, say)
-        return self._describe(image_id)
+            if destination.is_engine:
+                (image,) = images
+                return self._into_engine(image, name, folder, say)
+            made = [self._export(one, name, folder / f"{n}", say) for n, one in enumerate(images)]
+            return deliver(self._describe(name, made), destination, say)
 
-    def _describe(self, image_id: str) -> BuiltImage:
-        if not self._engine.stores_manifests():
+    def _into_engine(self, image: PlannedImage, name: str, folder: Path, say: Say) -> BuiltImage:
+        stacked = self._engine.stores_manifests()
+        image_id = self._engine.build(_order(image, name, folder, stacked), say)
+        if not stacked:
             return BuiltImage(image_id, None, NO_DIGEST, None)
-        with scratch_folder("manifest-", self._work) as folder:
-            manifest = self._engine.manifest(image_id, folder)
-        blobs = tuple(Blob(one["digest"], one["size"]) for one in manifest["layers"])
+        layers = stack_layers(image.plan, image.layers, image.below).layers
+        blobs = tuple(Blob(one.digest, one.size_bytes) for one in layers)
         return BuiltImage(image_id, image_id, None, blobs)
 
+    def _export(self, image: PlannedImage, name: str, folder: Path, say: Say) -> OciImage:
+        folder.mkdir()
+        exported = folder / "exported"
+        self._engine.export(_order(image, name, folder, stacked=True), exported, say)
+        return read_image(exported, image.plan.platform)
 
-def _order(plan: ImagePlan, layers: Sequence[Layer], tag: str, folder: Path) -> BuildOrder:
-    context = folder / "layers"
+
+def _order(image: PlannedImage, tag: str, folder: Path, stacked: bool) -> BuildOrder:
+    plan, context = image.plan, folder / "layers"
     context.mkdir()
-    for layer in layers:
-        _link(layer.blob, context / f"{layer.name}.tar.zst")
-    text = render_dockerfile(plan)
+    contexts: Mapping[str, str] = {}
+    if stacked:
+        contexts = {STACK: _write_stack(image, folder / "stack")}
+    else:
+        for layer in image.layers:
+            _link(layer.blob, context / f"{layer.name}.tar.zst")
+    text = render_dockerfile(plan, stacked)
     dockerfile = folder / f"Dockerfile.{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     dockerfile.write_text(text, encoding="utf-8")
-    arguments = {"SOURCE_DATE_EPOCH": str(LAYER_TIME), **build_arguments(plan)}
-    return BuildOrder(context, dockerfile, tag, plan.platform, arguments)
+    arguments = {"SOURCE_DATE_EPOCH": str(plan.created), **build_arguments(plan)}
+    annotations = dict(plan.annotations)
+    return BuildOrder(context, dockerfile, tag, plan.platform, arguments, contexts, annotations)
+
+
+def _write_stack(image: PlannedImage, folder: Path) -> str:
+    stack = stack_layers(image.plan, image.layers, image.below)
+    write_folder(Bundle(f"{STACK}:latest", (stack,)), folder, _link)
+    return f"oci-layout://{folder}@{stack.manifest.digest}"
 
 
 def _link(source: Path, target: Path) -> None:

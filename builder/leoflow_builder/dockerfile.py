@@ -9,15 +9,22 @@ import json
 
 from leoflow_builder.plan import ImagePlan
 
+STACK = "leoflow-layers"
 
-def render_dockerfile(plan: ImagePlan) -> str:
-    """Return the Dockerfile of a plan. Its context holds `NAME.tar.zst` for each layer.
 
-    A tar keeps the times of folders, which a copied folder would lose, so no layer has to be
-    rewritten. Each layer is linked: it does not depend on the ones below it.
+def render_dockerfile(plan: ImagePlan, stacked: bool = True) -> str:
+    """Return the Dockerfile of a plan.
+
+    ``stacked``: all layers are there as an image, the build context named STACK, and are taken as
+    they are. Else the context holds `NAME.tar.zst` for each; a tar keeps the times of folders,
+    which a copied folder would lose, and each is linked: it does not depend on those below.
     """
-    lines = ["ARG SOURCE_DATE_EPOCH", f"FROM {plan.base_reference or 'scratch'}"]
-    lines += [f"ADD --link {name}.tar.zst /" for name, _ in plan.layers]
+    lines = ["ARG SOURCE_DATE_EPOCH"]
+    if stacked:
+        lines.append(f"FROM {STACK}")
+    else:
+        lines.append(f"FROM {plan.base_reference or 'scratch'}")
+        lines += [f"ADD --link {name}.tar.zst /" for name, _ in plan.layers]
     for index, name in enumerate(multiline_names(plan)):
         lines.append(f"ARG LEOFLOW_TEXT_{index}")
         lines.append(f'ENV {name}="${{LEOFLOW_TEXT_{index}}}"')

@@ -16,9 +16,10 @@ from leoflow_builder.agentlayer import AGENT_ENTRY
 from leoflow_builder.daglayer import DAG_FOLDER
 from leoflow_builder.depslayer import Installation
 from leoflow_builder.layer import Layer
+from leoflow_builder.layertar import LAYER_TIME
 
 # Raise it when the same plan is to give another image.
-PLAN_VERSION = "1"
+PLAN_VERSION = "2"
 USER = "65532:65532"
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -29,7 +30,8 @@ ENVIRONMENT = {
 @dataclass(frozen=True)
 class ImagePlan:
     """An image. ``layers`` are (name, diff_id), from the bottom up; ``base_reference``
-    is an image to start from, or None if the base is a layer itself."""
+    is an image to start from, or None if the base is a layer itself. ``annotations`` are those of
+    the manifest; ``created`` is in seconds since the epoch."""
 
     platform: str
     base_reference: str | None
@@ -38,6 +40,8 @@ class ImagePlan:
     user: str
     entrypoint: tuple[str, ...]
     labels: tuple[tuple[str, str], ...]
+    annotations: tuple[tuple[str, str], ...] = ()
+    created: int = LAYER_TIME
 
     @property
     def content_key(self) -> str:

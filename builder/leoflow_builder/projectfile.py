@@ -14,14 +14,7 @@ from pathlib import Path
 from leoflow_builder.ignorefile import Ignored, read_ignored
 from leoflow_builder.problem import Problem, ProjectError
 from leoflow_builder.secretname import looks_secret
-
-# Written by `leoflow build` itself: the image must not depend on its own digest.
-BUILT_FILE = "dag.json"
-LEFT_OUT_FOLDERS = {
-    ".git", ".hg", ".svn", ".idea", ".vscode", ".venv", ".tox", ".nox", "__pycache__",
-    ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".ipynb_checkpoints",
-}  # fmt: skip
-LEFT_OUT_FILES = {".DS_Store", ".git"}
+from leoflow_builder.toolfile import BUILT_FILE, is_a_tools
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ def _walk(
 ) -> Iterator[tuple[str, Path]]:
     for entry in sorted(folder.iterdir()):
         name, is_folder = prefix + entry.name, entry.is_dir() and not entry.is_symlink()
-        if _is_a_tools(entry, is_folder):
+        if is_a_tools(entry, is_folder):
             continue
         if rules.leaves_out(name, is_folder):
             if name != BUILT_FILE:
@@ -78,22 +71,12 @@ def _walk(
             yield name, entry
 
 
-def _is_a_tools(entry: Path, is_folder: bool) -> bool:
-    if is_folder:
-        return entry.name in LEFT_OUT_FOLDERS or (entry / "pyvenv.cfg").exists()
-    return entry.name in LEFT_OUT_FILES or _is_unfinished_lock(entry.name)
-
-
 def _secret_problem(name: str) -> Problem:
     message = (
         "looks like a secret, and whoever gets the image could read it. Add it to "
         f".leoflowignore, or write `allow_secret_files: ['{name}']` in leoflow.yaml"
     )
     return Problem(name, None, message)
-
-
-def _is_unfinished_lock(name: str) -> bool:
-    return name.startswith(".leoflow.lock.")
 
 
 def _problem(name: str, path: Path, folder: Path) -> Problem | None:

@@ -3,62 +3,104 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from leoflow_builder.unchanged import recall
+from leoflow_builder.wish import BuildWish
 
 from leoflow_cli.home import leoflow_home
 from leoflow_cli.option import json_option, project_argument
-from leoflow_cli.screen import Screen, megabytes, print_json
+from leoflow_cli.plain import megabytes, print_json
 
 if TYPE_CHECKING:
     from leoflow_builder.build import BuildResult, Options
+
+    from leoflow_cli.screen import Screen
 
 
 @click.command("build")
 @project_argument
 @click.option("--tag", metavar="REF", help="The image's reference; made of the content if absent.")
 @click.option(
-    "--builder", type=click.Choice(["buildkit"]), default="buildkit", help="What makes the image."
+    "--builder",
+    type=click.Choice(["oci", "buildkit"]),
+    default="oci",
+    show_default=True,
+    help="What makes the image.",
 )
+@click.option(
+    "--output",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Write an OCI layout into a folder, or an archive if it ends in .tar.",
+)
+@click.option("--push", is_flag=True, help="Push to the registry that --tag names.")
 @click.option("--dry-run", is_flag=True, help="Print the Dockerfile and build nothing.")
 @json_option
-def command(folder: Path, tag: str | None, builder: str, dry_run: bool, as_json: bool) -> None:  # noqa: ARG001 - one builder so far
-    """Build the project in DIR into one image, and write DIR/dag.json."""
-    screen = Screen()
+def command(
+    folder: Path,
+    tag: str | None,
+    builder: str,
+    output: Path | None,
+    push: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Build the project in DIR into one image, and write DIR/dag.json.
+
+    Without --output and --push the image goes into the container engine.
+    """
+    wish = BuildWish(tag, builder, output, push)
     if dry_run:
-        _show_plan(folder, tag, screen, as_json)
+        _show_plan(folder, wish, as_json)
         return
-    result = build(folder, tag, screen)
-    show(result, screen)
+    document = recall(folder, leoflow_home(), wish, os.environ)
+    if document is None:
+        from leoflow_cli.screen import Screen
+
+        document = build(folder, wish, Screen()).as_json()
+    else:
+        click.echo(f"nothing to build, the image is there: '{document['image']}'", err=True)
+        for line in summary(document):
+            click.echo(line, err=True)
     if as_json:
-        print_json(result.as_json())
+        print_json(document)
 
 
-def build(folder: Path, tag: str | None, screen: Screen) -> BuildResult:
-    """Build a project, showing each step; raises what the builder raises."""
+def build(folder: Path, wish: BuildWish, screen: Screen) -> BuildResult:
+    """Build a project, showing each step and what came of it; raises what the builder raises."""
     from leoflow_builder.build import build_project
 
-    options = _options(tag)
     with screen.working(f"building {folder}"):
-        return build_project(folder, leoflow_home(), screen.say, options)
+        result = build_project(folder, leoflow_home(), screen.say, _options(wish))
+    for line in summary(result.as_json()):
+        screen.line(line)
+    if result.digest_reason:
+        screen.line(f"  no digest: {result.digest_reason}", style="yellow")
+    return result
 
 
-def _options(tag: str | None) -> Options:
+def _options(wish: BuildWish) -> Options:
     from leoflow_controlplane.setting import read_settings
 
     from leoflow_cli.environment import read_options
 
-    return read_options(read_settings(os.environ), tag)
+    return replace(read_options(read_settings(os.environ)), wish=wish)
 
 
-def _show_plan(folder: Path, tag: str | None, screen: Screen, as_json: bool) -> None:
+def _show_plan(folder: Path, wish: BuildWish, as_json: bool) -> None:
     from leoflow_builder.build import plan_project
     from leoflow_builder.dockerfile import render_dockerfile
 
+    from leoflow_cli.screen import Screen
+
+    screen = Screen()
     with screen.working(f"planning {folder}"):
-        image, plan = plan_project(folder, leoflow_home(), screen.say, _options(tag))
+        image, plan = plan_project(folder, leoflow_home(), screen.say, _options(wish))
     if as_json:
         layers = [{"name": name, "digest": digest} for name, digest in plan.layers]
         print_json({"image": image, "layers": layers, "dockerfile": render_dockerfile(plan)})
@@ -67,15 +109,13 @@ def _show_plan(folder: Path, tag: str | None, screen: Screen, as_json: bool) -> 
     click.echo(render_dockerfile(plan), nl=False)
 
 
-def show(result: BuildResult, screen: Screen) -> None:
-    """Print the layers with their sizes, and the image."""
-    for layer in result.layers:
-        how = "reused" if layer.reused else "new"
-        size = megabytes(layer.size_bytes)
-        screen.line(f"  {layer.name:<6}{size:>9}  {'-' if layer.size_bytes == 0 else how}")
-    screen.line(
-        f"  image {megabytes(result.compressed_bytes):>9} compressed, "
-        f"{megabytes(result.unpacked_bytes)} unpacked  {result.image.reference}"
+def summary(document: dict[str, Any]) -> Iterator[str]:
+    """Give the lines that tell the layers with their sizes, and the image."""
+    for layer in document["layers"]:
+        size = layer["size_bytes"]
+        how = "-" if size == 0 else "reused" if layer["reused"] else "new"
+        yield f"  {layer['name']:<6}{megabytes(size):>9}  {how}"
+    yield (
+        f"  image {megabytes(document['compressed_bytes']):>9} compressed, "
+        f"{megabytes(document['unpacked_bytes'])} unpacked  {document['image']}"
     )
-    if result.digest_reason:
-        screen.line(f"  no digest: {result.digest_reason}", style="yellow")

@@ -32,7 +32,7 @@ def environment_for(project: Project, home: Path, say: Callable[[str], None]) ->
             raise error from None
 
 
-def read_options(settings: Settings, tag: str | None) -> Options:
+def read_options(settings: Settings) -> Options:
     """Return the builder's options, from the same settings that the control plane obeys."""
     text = os.environ.get(READ_TIMEOUT, "").strip()
     try:
@@ -41,4 +41,6 @@ def read_options(settings: Settings, tag: str | None) -> Options:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
         raise InvalidInput(f"{READ_TIMEOUT} is '{text}': set it to a number of seconds, such as 30")
-    return Options(tag, seconds, settings.inline_http_max_seconds)
+    return Options(
+        read_timeout_seconds=seconds, inline_cap_seconds=settings.inline_http_max_seconds
+    )

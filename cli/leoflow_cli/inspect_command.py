@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leoflow_cli.option import json_option
-from leoflow_cli.screen import Screen, print_json
+from leoflow_cli.plain import print_json
+from leoflow_cli.screen import Screen
 
 if TYPE_CHECKING:
     from leoflow_builder.inspection.view import Layers, SeenImage

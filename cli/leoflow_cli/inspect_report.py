@@ -16,7 +16,8 @@ from leoflow_builder.inspection.insides import PackageView, TaskView
 from leoflow_builder.inspection.view import ImageView, LayerView
 from leoflow_builder.problem import count
 
-from leoflow_cli.screen import Screen, megabytes
+from leoflow_cli.plain import megabytes
+from leoflow_cli.screen import Screen
 
 FILES_SHOWN = 12
 DIGEST_WIDTH = 19

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import version
 
 import click
 
@@ -52,7 +51,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("leoflow"), prog_name="leoflow")
+@click.version_option(package_name="leoflow", prog_name="leoflow")
 def cli() -> None:
     """Airflow-style DAGs: one slim image per DAG, one fresh container per task try."""
 

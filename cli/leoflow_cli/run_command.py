@@ -8,7 +8,8 @@ import click
 
 from leoflow_cli.option import json_option, parse_object, project_argument
 from leoflow_cli.outcome import RUN_FAILED, InvalidInput
-from leoflow_cli.screen import Screen, print_json
+from leoflow_cli.plain import print_json
+from leoflow_cli.screen import Screen
 
 
 @click.command("run")

@@ -17,6 +17,7 @@ from leoflow_agent.spec import DagSpec
 from leoflow_builder.build import read_spec
 from leoflow_builder.host import prepare_host
 from leoflow_builder.project import load_project
+from leoflow_builder.wish import BuildWish
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.protocol import ExecutorFactory
@@ -119,8 +120,7 @@ def _containers(wish: Wish, screen: Screen) -> _Ready:
     from leoflow_controlplane.executor.docker import docker_executor
 
     screen.line(f"building {wish.folder}", style="bold")
-    built = build_command.build(wish.folder, None, screen)
-    build_command.show(built, screen)
+    built = build_command.build(wish.folder, BuildWish(), screen)
     executor = docker_executor(os.environ.get("LEOFLOW_AGENT_URL") or None)
     return _Ready(built.spec, built.image.reference, executor, "in containers")
 
@@ -131,7 +131,7 @@ def _subprocesses(wish: Wish, settings: Settings, screen: Screen) -> _Ready:
     with screen.working(f"preparing {wish.folder}"):
         project = load_project(wish.folder)
         environment = prepare_host(project, leoflow_home(), screen.say)
-        spec = read_spec(project, environment, read_options(settings, None))
+        spec = read_spec(project, environment, read_options(settings))
     agent = Path(leoflow_agent.__file__).with_name("__main__.py")
     variables = {"LEOFLOW_DAG_FOLDER": str(project.folder)}
     for folder in environment.site_path:

@@ -5,19 +5,15 @@ On a terminal a long step shows that it lives; elsewhere each step is a plain li
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import click
 from rich.console import Console
 from rich.control import strip_control_codes
 from rich.status import Status
 from rich.text import Text
 
-MEGABYTE = 1_000_000
 WIDTH_OF_A_FILE = 120
 
 
@@ -65,17 +61,3 @@ class Screen:
 
     def _show_warning(self, message: Warning | str, *_: object) -> None:
         self.line(f"warning: {message}", style="yellow")
-
-
-def print_json(document: Any) -> None:
-    """Print the one object that --json promises on stdout."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def megabytes(size_bytes: int | None) -> str:
-    """Return a size for people: "12.3 MB", "4.1 kB", or "?" where it is not known."""
-    if size_bytes is None:
-        return "?"
-    if size_bytes < MEGABYTE:
-        return f"{size_bytes / 1000:.1f} kB"
-    return f"{size_bytes / MEGABYTE:.1f} MB"

@@ -12,7 +12,8 @@ import click
 from leoflow_cli.home import leoflow_home
 from leoflow_cli.option import json_option, project_argument
 from leoflow_cli.outcome import INVALID_INPUT
-from leoflow_cli.screen import Screen, print_json
+from leoflow_cli.plain import print_json
+from leoflow_cli.screen import Screen
 
 if TYPE_CHECKING:
     from leoflow_builder.build import Options
@@ -49,7 +50,7 @@ def _validate(folder: Path, screen: Screen) -> tuple[str, list[str]]:
 
     from leoflow_cli.environment import environment_for, read_options
 
-    options = read_options(read_settings(os.environ), None)
+    options = read_options(read_settings(os.environ))
     try:
         project = load_project(folder)
     except InvalidProject as invalid:

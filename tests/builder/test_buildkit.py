@@ -1,16 +1,19 @@
 """The buildkit builder with an engine that only pretends."""
 
 import json
-from collections.abc import Callable, Mapping
+import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from leoflow_builder.builder import BuiltImage
+from leoflow_builder.builder import BuiltImage, PlannedImage
 from leoflow_builder.buildkit import BuildkitBuilder
+from leoflow_builder.destination import Destination, Receipt
 from leoflow_builder.engine import BuildOrder
 from leoflow_builder.failure import EngineError
 from leoflow_builder.layer import Layer
+from leoflow_builder.oci.layout import Bundle
 from leoflow_builder.plan import ImagePlan
 
 PLAN = ImagePlan(
@@ -53,27 +56,71 @@ class FakeEngine:
         self.images |= {order.tag: image_id, image_id: image_id}
         return image_id
 
-    def manifest(self, reference: str, work: Path) -> Mapping[str, Any]:
-        assert work.is_dir()
-        assert reference in self.images
-        return {"layers": [{"digest": "sha256:blob", "size": 7, "mediaType": "x"}]}
+    def export(self, order: BuildOrder, folder: Path, say: Callable[[str], None]) -> None:
+        self.orders.append(order)
+        (layout,) = order.contexts.values()
+        shutil.copytree(layout.removeprefix("oci-layout://").partition("@")[0], folder)
+        say("#1 done")
+
+
+class Folder:
+    """A destination that is no engine, and keeps what it is given."""
+
+    is_engine, place = False, "memory"
+
+    def __init__(self, is_engine: bool = False) -> None:
+        self.is_engine = is_engine
+        self.bundles: list[Bundle] = []
+
+    def require(self) -> None: ...
+
+    def has(self, name: str, image_id: str) -> bool:
+        return False
+
+    def receive(self, bundle: Bundle, say: Callable[[str], None]) -> Receipt:
+        self.bundles.append(bundle)
+        return Receipt(bundle.top.digest, 0)
 
 
 @pytest.fixture
 def layers(tmp_path: Path) -> list[Layer]:
     (tmp_path / "some.tar").write_text("content")
-    return [Layer("dag", tmp_path / "some.tar", "sha256:1", "sha256:2", 3, 7, False)]
+    return [Layer("dag", tmp_path / "some.tar", "sha256:1", "sha256:2", 7, 7, False)]
 
 
-def build(engine: FakeEngine, layers: list[Layer], work: Path) -> BuiltImage:
-    return BuildkitBuilder(engine, work).build(PLAN, layers, "a:1", print)
+def build(
+    engine: FakeEngine, layers: list[Layer], work: Path, destination: Destination | None = None
+) -> BuiltImage:
+    planned = PlannedImage(PLAN, tuple(layers))
+    into = destination or Folder(is_engine=True)
+    return BuildkitBuilder(engine, work).build([planned], "a:1", into, print)
 
 
-def test_the_context_holds_the_tars_by_name(layers: list[Layer], tmp_path: Path) -> None:
+def test_an_engine_that_stores_manifests_is_given_the_layers_as_they_are(
+    layers: list[Layer], tmp_path: Path
+) -> None:
     engine = FakeEngine()
+    build(engine, layers, tmp_path / "work")
+    assert engine.files["Dockerfile"].startswith("ARG SOURCE_DATE_EPOCH\nFROM leoflow-layers\n")
+    (context,) = engine.orders[0].contexts.items()
+    assert context[0] == "leoflow-layers"
+    assert re.fullmatch(r"oci-layout:///.*/stack@sha256:[0-9a-f]{64}", context[1])
+
+
+def test_a_classic_store_is_given_the_tars_by_name(layers: list[Layer], tmp_path: Path) -> None:
+    engine = FakeEngine(manifests=False)
     build(engine, layers, tmp_path / "work")
     assert engine.files["dag.tar.zst"] == "content"
     assert "ADD --link dag.tar.zst /" in engine.files["Dockerfile"]
+    assert engine.orders[0].contexts == {}
+
+
+def test_for_any_other_place_the_image_is_exported(layers: list[Layer], tmp_path: Path) -> None:
+    folder = Folder()
+    image = build(FakeEngine(), layers, tmp_path / "work", folder)
+    (bundle,) = folder.bundles
+    assert bundle.images[0].diff_ids == ("sha256:1",)
+    assert (image.digest, image.compressed_bytes) == (bundle.images[0].manifest.digest, 7)
 
 
 def test_the_order_has_a_fixed_time_and_the_values_of_several_lines(
@@ -111,32 +158,3 @@ def test_nothing_is_left_in_the_work_folder(
     except EngineError:
         assert failing
     assert list((tmp_path / "work").iterdir()) == []
-
-
-def test_an_image_that_is_there_is_found(layers: list[Layer], tmp_path: Path) -> None:
-    engine = FakeEngine()
-    image = build(engine, layers, tmp_path / "work")
-    assert BuildkitBuilder(engine, tmp_path).find(image, "a:1")
-
-
-def test_another_tag_is_given_without_building(layers: list[Layer], tmp_path: Path) -> None:
-    engine = FakeEngine()
-    image = build(engine, layers, tmp_path / "work")
-    assert BuildkitBuilder(engine, tmp_path).find(image, "b:2")
-    assert engine.image_id("b:2") == image.image_id
-    assert len(engine.orders) == 1
-
-
-def test_an_image_that_was_removed_is_not_found(layers: list[Layer], tmp_path: Path) -> None:
-    image = build(FakeEngine(), layers, tmp_path / "work")
-    assert not BuildkitBuilder(FakeEngine(), tmp_path).find(image, "a:1")
-
-
-def test_a_tag_that_means_another_image_now_is_moved_back(
-    layers: list[Layer], tmp_path: Path
-) -> None:
-    engine = FakeEngine()
-    image = build(engine, layers, tmp_path / "work")
-    engine.images["a:1"] = "sha256:other"
-    assert BuildkitBuilder(engine, tmp_path).find(image, "a:1")
-    assert engine.image_id("a:1") == image.image_id

@@ -17,10 +17,7 @@ PLAN = ImagePlan(
 )
 GOLDEN = """\
 ARG SOURCE_DATE_EPOCH
-FROM scratch
-ADD --link base.tar.zst /
-ADD --link agent.tar.zst /
-ADD --link dag.tar.zst /
+FROM leoflow-layers
 ENV LANG="C.UTF-8"
 ENV TZ="UTC"
 LABEL io.leoflow.dag_id="weather"
@@ -34,13 +31,19 @@ def test_the_whole_text() -> None:
     assert render_dockerfile(PLAN) == GOLDEN
 
 
+def test_layers_that_are_no_image_yet_are_added_one_by_one() -> None:
+    added = "FROM scratch\nADD --link base.tar.zst /\nADD --link agent.tar.zst /\n"
+    text = GOLDEN.replace("FROM leoflow-layers\n", f"{added}ADD --link dag.tar.zst /\n")
+    assert render_dockerfile(PLAN, stacked=False) == text
+
+
 def test_nothing_is_run() -> None:
     assert "RUN" not in render_dockerfile(PLAN)
 
 
 def test_an_image_of_the_user_s_own_is_started_from() -> None:
     plan = replace(PLAN, base_reference="my/base@sha256:9", layers=PLAN.layers[1:])
-    assert "FROM my/base@sha256:9\nADD --link agent.tar" in render_dockerfile(plan)
+    assert "FROM my/base@sha256:9\nADD --link agent.tar" in render_dockerfile(plan, stacked=False)
 
 
 @pytest.mark.parametrize(

@@ -13,20 +13,20 @@ SETTINGS = Settings(max_parallel_tasks=2, inline_http_max_seconds=7)
 
 def test_the_builder_obeys_the_same_cap_as_the_control_plane(monkeypatch):
     monkeypatch.delenv(READ_TIMEOUT, raising=False)
-    options = read_options(SETTINGS, "me/it:1")
-    assert (options.tag, options.inline_cap_seconds) == ("me/it:1", 7)
+    options = read_options(SETTINGS)
+    assert options.inline_cap_seconds == 7
 
 
 def test_the_time_limit_for_reading_a_dag_is_a_setting(monkeypatch):
     monkeypatch.setenv(READ_TIMEOUT, "2.5")
-    assert read_options(SETTINGS, None).read_timeout_seconds == 2.5
+    assert read_options(SETTINGS).read_timeout_seconds == 2.5
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "0", "nan", "inf"])
 def test_a_limit_that_is_no_number_of_seconds_is_refused(monkeypatch, text):
     monkeypatch.setenv(READ_TIMEOUT, text)
     with pytest.raises(InvalidInput, match=f"is '{text}'"):
-        read_options(SETTINGS, None)
+        read_options(SETTINGS)
 
 
 def test_the_home_is_made_where_it_is_wanted(monkeypatch, tmp_path):

@@ -6,8 +6,9 @@ import io
 
 import pytest
 from leoflow_cli.liveview import LiveView
+from leoflow_cli.plain import megabytes
 from leoflow_cli.report import as_document, show
-from leoflow_cli.screen import Screen, megabytes
+from leoflow_cli.screen import Screen
 from leoflow_controlplane.model import RunResult, TaskResult, Update
 from rich.console import Console
 

@@ -9,12 +9,14 @@ from uuid import uuid4
 
 import pytest
 from leoflow_builder.build import BuildResult, Options, build_project
-from leoflow_builder.builder import Builder, BuiltImage, Say
+from leoflow_builder.builder import BuiltImage, PlannedImage, Say
+from leoflow_builder.destination import Destination
 from leoflow_builder.failure import EngineError
-from leoflow_builder.layer import Layer
 from leoflow_builder.lock import read_lock
-from leoflow_builder.plan import ImagePlan
+from leoflow_builder.oci.files import LayoutFolder
 from leoflow_builder.problem import ProjectError
+from leoflow_builder.tools import Tools
+from leoflow_builder.wish import BuildWish
 
 SETTINGS = """\
 dag_id: built
@@ -62,7 +64,7 @@ def remove_images(repository: str) -> None:
 
 
 def build(project: Path, home: Path, **options: str) -> BuildResult:
-    return build_project(project, home, print, Options(**options))  # type: ignore[arg-type]
+    return build_project(project, home, print, Options(BuildWish(**options)))  # type: ignore[arg-type]
 
 
 def run(result: BuildResult, *command: str) -> str:
@@ -88,11 +90,14 @@ class NoBuilder:
 
     name = "none"
 
-    def find(self, image: BuiltImage, tag: str) -> bool:
-        return False
+    def build(
+        self, images: Sequence[PlannedImage], name: str, destination: Destination, say: Say
+    ) -> BuiltImage:
+        raise EngineError(f"no engine for {name} with {len(images)} in {destination.place}, {say}")
 
-    def build(self, plan: ImagePlan, layers: Sequence[Layer], tag: str, say: Say) -> BuiltImage:
-        raise EngineError(f"no engine for {tag}, {plan.platform}, {len(layers)}, {say}")
+
+def without_builder(folder: Path) -> Tools:
+    return Tools(NoBuilder(), LayoutFolder(folder / "never"))
 
 
 @pytest.mark.engine
@@ -202,21 +207,20 @@ def test_without_dependencies_the_layer_is_left_out_and_told_as_empty(
 
 def test_a_builder_that_fails_leaves_the_earlier_dag_json(project: Path, home: Path) -> None:
     (project / "dag.json").write_text("earlier")
-    builder: Builder = NoBuilder()
     with pytest.raises(EngineError):
-        build_project(project, home, print, builder=builder)
+        build_project(project, home, print, tools=without_builder(project.parent))
     assert (project / "dag.json").read_text() == "earlier"
 
 
 def test_a_wheel_that_is_not_the_locked_one_is_refused(project: Path, home: Path) -> None:
     with pytest.raises(EngineError):
-        build_project(project, home, print, builder=NoBuilder())
+        build_project(project, home, print, tools=without_builder(project.parent))
     lock = read_lock(project)
     assert lock is not None
     text = (project / "leoflow.lock").read_text()
     (project / "leoflow.lock").write_text(text.replace(lock.packages[0].sha256, "0" * 64))
     with pytest.raises(ProjectError, match=r"leoflow\.lock: a wheel is not the one"):
-        build_project(project, home, print, builder=NoBuilder())
+        build_project(project, home, print, tools=without_builder(project.parent))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +236,7 @@ def test_a_dependency_that_cannot_be_had_is_told_with_its_line(
 ) -> None:
     edit(project / "leoflow.yaml", "idna==3.7", dependency)
     with pytest.raises(ProjectError) as caught:
-        build_project(project, home, print, builder=NoBuilder())
+        build_project(project, home, print, tools=without_builder(project.parent))
     problem = caught.value.problems[0]
     assert (problem.file, problem.line) == ("leoflow.yaml", 2)
     assert message in problem.message

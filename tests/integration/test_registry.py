@@ -32,7 +32,7 @@ from programs import require_program
 sys.path.insert(0, str(Path(__file__).parents[1] / "builder" / "registry"))
 
 from registry_contract import AMD64, RegistryContract, new_reference
-from sample import Waits, make_image, open_registry
+from registry_sample import Waits, make_image, open_registry
 
 ADA = Credential("this test", "ada", "secret-word")
 # `htpasswd -B` of ada's password.
@@ -221,9 +221,11 @@ def test_tls_is_the_default_and_its_authority_can_be_named(
 
 def test_an_unknown_authority_is_refused_at_once(encrypted: str) -> None:
     waits = Waits()
-    with Registry(encrypted, find_nothing, retry=waits.retry) as registry:
-        with pytest.raises(RegistryError, match=r"not trusted.*SSL_CERT_FILE"):
-            registry.manifest(Reference(encrypted, "team/dag", "1"))
+    with (
+        Registry(encrypted, find_nothing, retry=waits.retry) as registry,
+        pytest.raises(RegistryError, match=r"not trusted.*SSL_CERT_FILE"),
+    ):
+        registry.manifest(Reference(encrypted, "team/dag", "1"))
     assert waits.seconds == []
 
 
@@ -231,18 +233,22 @@ def test_plain_http_is_refused_unless_it_is_named(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reference = Reference(host, "team/dag", "1")
-    with Registry(host, find_nothing) as registry:
-        with pytest.raises(PlainHttp, match=f"name it: LEOFLOW_INSECURE_REGISTRIES={host}"):
-            registry.has_manifest(reference)
+    with (
+        Registry(host, find_nothing) as registry,
+        pytest.raises(PlainHttp, match=f"name it: LEOFLOW_INSECURE_REGISTRIES={host}"),
+    ):
+        registry.has_manifest(reference)
     monkeypatch.setenv("LEOFLOW_INSECURE_REGISTRIES", f"other.example, {host}")
     with Registry(host, find_nothing) as registry:
         assert not registry.has_manifest(reference)
 
 
 def test_a_registry_that_talks_tls_is_not_to_be_named_insecure(encrypted: str) -> None:
-    with Registry(encrypted, find_nothing, insecure=True) as registry:
-        with pytest.raises(PlainHttp, match="It talks TLS: take"):
-            registry.manifest(Reference(encrypted, "team/dag", "1"))
+    with (
+        Registry(encrypted, find_nothing, insecure=True) as registry,
+        pytest.raises(PlainHttp, match="It talks TLS: take"),
+    ):
+        registry.manifest(Reference(encrypted, "team/dag", "1"))
 
 
 def test_skopeo_reads_what_leoflow_pushes(host: str, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ In which order things are pushed is decided in `push`, what of an image is pulle
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -18,7 +19,7 @@ from leoflow_builder.registry.credential import Find, docker_credentials
 from leoflow_builder.registry.descriptor import ACCEPTED, Descriptor
 from leoflow_builder.registry.digest import digest_of, is_digest
 from leoflow_builder.registry.download import Download
-from leoflow_builder.registry.failure import DigestMismatch, Refused
+from leoflow_builder.registry.failure import DigestMismatch, Refused, RegistryError
 from leoflow_builder.registry.image import BlobToPush, ManifestToPush
 from leoflow_builder.registry.reference import Reference
 from leoflow_builder.registry.retry import Retry
@@ -50,7 +51,7 @@ class Registry:
 
     ``host`` is that of a `Reference`. ``insecure`` is plain HTTP; by default what
     LEOFLOW_INSECURE_REGISTRIES says of the host. ``credentials`` are looked up when the registry
-    first asks for a login.
+    first asks for a login. ``timeout_seconds`` is how long the registry may be silent.
     """
 
     def __init__(
@@ -59,13 +60,14 @@ class Registry:
         credentials: Find | None = None,
         insecure: bool | None = None,
         retry: Retry | None = None,
+        timeout_seconds: float = 60.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.host = host
         self._retry = retry or Retry()
         plain = host in insecure_hosts() if insecure is None else insecure
         find = credentials or docker_credentials()
-        self._connection = Connection(host, find, plain, transport)
+        self._connection = Connection(host, find, plain, timeout_seconds, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +78,10 @@ class Registry:
     def close(self) -> None:
         """Close all connections."""
         self._connection.close()
+
+    def interrupt(self) -> None:
+        """End all waits for further attempts that other threads are in."""
+        self._retry.interrupt()
 
     def manifest(self, reference: Reference, accept: Iterable[str] = ACCEPTED) -> FetchedManifest:
         """Fetch a manifest or index. NotInRegistry, or DigestMismatch if it is another one."""
@@ -100,7 +106,8 @@ class Registry:
             f"{reference.repository}/manifests/{name}",
             scopes_of(reference.repository, "pull", "push"),
             doing,
-            (201,),
+            # Quay answers 202, and 200 has been seen of others.
+            (200, 201, 202),
             {"Content-Type": manifest.media_type},
             manifest.content,
         )
@@ -122,20 +129,21 @@ class Registry:
         self, repository: str, blob: BlobToPush, progress: Progress = tell_nobody
     ) -> Sent:
         """Make sure that a repository has a blob; tell what it took."""
-        return self._retry.run(Upload(self._connection, repository, blob, progress).attempt)
+        with _files(f"reading '{blob.path}'"):
+            return self._retry.run(Upload(self._connection, repository, blob, progress).attempt)
 
     def blob(
         self, repository: str, blob: Descriptor, target: Path, progress: Progress = tell_nobody
     ) -> None:
         """Fetch a blob into a file, which is there only once digest and size are right."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with scratch_folder(".pulling-", target.parent) as folder:
-            unfinished = folder / "blob"
-            with unfinished.open("w+b") as file:
-                self._retry.run(
-                    Download(self._connection, repository, blob, file, progress).attempt
-                )
-            unfinished.replace(target)
+        with _files(f"writing '{target}'"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with scratch_folder(".pulling-", target.parent) as folder:
+                unfinished = folder / "blob"
+                with unfinished.open("w+b") as file:
+                    download = Download(self._connection, repository, blob, file, progress)
+                    self._retry.run(download.attempt)
+                unfinished.replace(target)
 
     def _send(self, call: Call) -> httpx.Response:
         return self._retry.run(lambda: self._connection.send(call))
@@ -159,6 +167,15 @@ class Registry:
                 f"'{wanted}'. The registry or a proxy is broken"
             )
         return FetchedManifest(content, media_type, digest)
+
+
+@contextmanager
+def _files(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise RegistryError(f"{doing} failed: {said}. Check the disk and its rights") from error
 
 
 def _manifest(reference: Reference) -> str:

@@ -22,9 +22,9 @@ from leoflow_builder.registry.setting import INSECURE_VARIABLE
 from leoflow_builder.registry.wire_failure import explained
 
 _HUB_API = "registry-1.docker.io"
-_TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=None)
+_CONNECT_SECONDS = 10.0
 # At the end of an upload a registry reads the blob again, or sends it on to its own storage.
-_UPLOAD_TIMEOUT = httpx.Timeout(300.0, connect=10.0, pool=None)
+_UPLOAD_FACTOR = 5
 _FOLLOWED = ("GET", "HEAD")
 
 Body = Callable[[], Iterator[bytes]]
@@ -52,6 +52,7 @@ class Connection:
         host: str,
         find: Find,
         insecure: bool = False,
+        timeout_seconds: float = 60.0,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
@@ -62,10 +63,12 @@ class Connection:
         scheme = "http" if insecure else "https"
         address = _HUB_API if host == DOCKER_HUB else host
         self._root = httpx.URL(f"{scheme}://{address}/v2/")
+        self._timeout = _timeout(timeout_seconds)
+        self._upload_timeout = _timeout(timeout_seconds * _UPLOAD_FACTOR)
         self._http = httpx.Client(
             transport=transport,
             verify=_trusted() if not insecure else False,
-            timeout=_TIMEOUT,
+            timeout=self._timeout,
             headers={"User-Agent": "leoflow"},
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
         )
@@ -132,18 +135,24 @@ class Connection:
             url,
             headers=headers,
             content=body,
-            timeout=_TIMEOUT if isinstance(body, bytes | None) else _UPLOAD_TIMEOUT,
+            timeout=self._timeout if isinstance(body, bytes | None) else self._upload_timeout,
         )
         # httpx takes the header Authorization off what is redirected to another host.
         follow = call.method in _FOLLOWED
         return self._http.send(request, stream=True, follow_redirects=follow)
 
     def _fetch(self, request: httpx.Request, doing: str) -> httpx.Response:
+        request.headers.setdefault("User-Agent", self._http.headers["User-Agent"])
+        request.extensions["timeout"] = self._timeout.as_dict()
         with explained(self.host, doing):
             response = self._http.send(request)
         if response.status_code == 429 or response.status_code >= 500:
             check(response, self.host, doing, "", self._now())
         return response
+
+
+def _timeout(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), pool=None)
 
 
 def _trusted() -> ssl.SSLContext:

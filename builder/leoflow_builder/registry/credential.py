@@ -117,7 +117,9 @@ def _find_in(
 
 def _section(path: Path, config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return a section by plain names; an entry that is written plainly wins."""
-    section = config.get(name) or {}
+    section = config.get(name)
+    if section is None:
+        return {}
     if not isinstance(section, dict):
         raise CredentialError(f"'{name}' in '{path}' is not an object. Log in again")
     keys = sorted(section, key=lambda key: key == _plain(key))

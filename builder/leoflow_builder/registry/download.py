@@ -14,8 +14,6 @@ from leoflow_builder.registry.digest import new_hash, written
 from leoflow_builder.registry.failure import DigestMismatch, Temporary
 from leoflow_builder.registry.sidebyside import Progress
 
-_CHUNK_BYTES = 256 * 1024
-
 
 class Download:
     """One blob on its way into an open file. What has arrived is kept from attempt to attempt."""
@@ -63,7 +61,7 @@ class Download:
         self._file.truncate()
 
     def _receive(self, response: httpx.Response) -> None:
-        for chunk in response.iter_raw(_CHUNK_BYTES):
+        for chunk in response.iter_raw():
             self._done += len(chunk)
             if self._done > self._blob.size_bytes:
                 self._refuse(f"at least {self._done} bytes")

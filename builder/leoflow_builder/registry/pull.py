@@ -21,7 +21,6 @@ from leoflow_builder.registry.failure import PlatformMissing, Refused
 from leoflow_builder.registry.reference import Reference
 from leoflow_builder.registry.sidebyside import Job, Progress, run_side_by_side
 
-_AT_ONCE = 4
 # An index may list indexes; nobody is known to go deeper than this.
 _DEEPEST = 3
 
@@ -72,7 +71,7 @@ def pull(
         raise PlatformMissing(missing_text(str(reference), platform, [offered]))
     unique = list({layer.digest: layer for layer in manifest.layers}.values())
     jobs = [_job(registry, repository, layer, folder) for layer in unique]
-    run_side_by_side(jobs, progress, _AT_ONCE)
+    run_side_by_side(jobs, progress, registry.interrupt)
     layers = tuple(blob_path(folder, layer.digest) for layer in manifest.layers)
     return PulledImage(reference.at(manifest.digest), manifest, config, layers)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from leoflow_builder.registry.client import Registry, tell_nobody
+from leoflow_builder.registry.failure import DigestMismatch
 from leoflow_builder.registry.image import BlobToPush, ImageToPush, check_whole
 from leoflow_builder.registry.reference import Reference
 from leoflow_builder.registry.sidebyside import Job, Progress, run_side_by_side
@@ -43,9 +44,14 @@ def push(
     bytes done and the total, one call at a time; a blob that is sent anew begins at 0 again.
     """
     check_whole(image)
+    if reference.digest not in (None, image.top.digest):
+        raise DigestMismatch(
+            f"the image has the digest '{image.top.digest}', so it cannot be pushed as "
+            f"'{reference}'. Leave the digest out"
+        )
     blobs = list({blob.digest: blob for blob in image.blobs}.values())
     jobs = [_job(registry, reference.repository, blob) for blob in blobs]
-    outcomes = run_side_by_side(jobs, progress, at_once)
+    outcomes = run_side_by_side(jobs, progress, registry.interrupt, at_once)
     manifests_sent = _push_manifests(registry, reference, image)
     counts = Counter(outcomes)
     return Pushed(

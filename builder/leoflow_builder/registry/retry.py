@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -37,10 +36,11 @@ class Retry:
     def __init__(
         self,
         policy: RetryPolicy = RetryPolicy(),
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.policy = policy
+        self._interrupted = threading.Event()
         self._sleep = sleep
         self._chance = chance
         self._left_seconds = policy.budget_seconds
@@ -54,7 +54,18 @@ class Retry:
                 return operation()
             except Temporary as error:
                 failures += 1
-                self._sleep(self._next_delay(failures, error))
+                self._wait(self._next_delay(failures, error), error)
+
+    def interrupt(self) -> None:
+        """End all waits that are under way: what waits for another attempt fails with GaveUp."""
+        interrupted, self._interrupted = self._interrupted, threading.Event()
+        interrupted.set()
+
+    def _wait(self, seconds: float, error: Temporary) -> None:
+        if self._sleep is not None:
+            self._sleep(seconds)
+        elif self._interrupted.wait(seconds):
+            raise GaveUp(f"{error}\nGave up, as something else failed") from error
 
     def _next_delay(self, failures: int, error: Temporary) -> float:
         if failures >= self.policy.attempts:

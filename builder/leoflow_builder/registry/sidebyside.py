@@ -12,15 +12,20 @@ Progress = Callable[[str, int, int], None]
 Job = Callable[[Progress], T]
 
 
+_PATIENCE_SECONDS = 0.1
+
+
 class _Abandoned(Exception):
     """Another job has failed, so this one is not needed any more."""
 
 
-def run_side_by_side(jobs: Sequence[Job[T]], progress: Progress, at_once: int) -> list[T]:
+def run_side_by_side(
+    jobs: Sequence[Job[T]], progress: Progress, interrupt: Callable[[], None], at_once: int = 4
+) -> list[T]:
     """Return what each job returns, in order; the first exception ends them all.
 
     Each job is given a progress function, which passes on one call at a time and is where a job
-    that goes on in vain is broken off, on Ctrl-C too.
+    that goes on in vain is broken off, on Ctrl-C too. ``interrupt`` ends the waits of others.
     """
     over, lock = threading.Event(), threading.Lock()
 
@@ -34,17 +39,19 @@ def run_side_by_side(jobs: Sequence[Job[T]], progress: Progress, at_once: int) -
         running = [pool.submit(job, told) for job in jobs]
         try:
             wait(running, return_when=FIRST_EXCEPTION)
+            failure = _first_failure(running)
         finally:
-            if not all(future.done() for future in running):
-                over.set()
+            over.set()
             for future in running:
                 future.cancel()
-    _raise_first(running)
+            # Again and again: one that was in the midst of a request begins to wait only now.
+            while wait(running, timeout=_PATIENCE_SECONDS).not_done:
+                interrupt()
+    if failure is not None:
+        raise failure
     return [future.result() for future in running]
 
 
-def _raise_first(ended: Sequence[Future[T]]) -> None:
-    for future in ended:
-        error = None if future.cancelled() else future.exception()
-        if error is not None and not isinstance(error, _Abandoned):
-            raise error
+def _first_failure(running: Sequence[Future[T]]) -> BaseException | None:
+    ended = (future.exception() for future in running if future.done())
+    return next((error for error in ended if error is not None), None)

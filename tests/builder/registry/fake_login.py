@@ -88,7 +88,7 @@ class TokenLogin:
         self.asked.append(scopes)
         name = f"token-{next(self._numbers)}"
         self.grants[name] = [
-            scope if knows else re.sub(r"[^:]*$", "pull", scope)
+            scope if knows else f"{scope.rpartition(':')[0]}:pull"
             for scope in scopes
             if scope.split(":")[1] not in self.denied
         ]

@@ -12,11 +12,10 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from http.server import ThreadingHTTPServer
 from typing import Any, Literal, Self
 
 from fake_login import Login, NoLogin
-from fake_wire import Handler
+from fake_wire import Handler, Server
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,7 @@ class FakeRegistry:
         self.ever_incomplete: list[str] = []
         self._uploads: dict[str, str] = {}
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.registry = self  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 

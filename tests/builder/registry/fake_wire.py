@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import socket
 import struct
-from http.server import BaseHTTPRequestHandler
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+
+class Server(ThreadingHTTPServer):
+    """Serves each connection in a thread, and says nothing of clients that hang up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Show what is a mistake of the fake's own."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self._reply(fault.reply, "")
         body = self.rfile.read(length)
-        query = {name: values[0] for name, values in parse_qs(address.query).items()}
+        query = {name: " ".join(values) for name, values in parse_qs(address.query).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, address.path, query, headers, body)
         if fault and fault.reply:

@@ -17,7 +17,14 @@ from leoflow_builder.registry.failure import (
 from leoflow_builder.registry.pull import pull, resolve
 from leoflow_builder.registry.push import push
 from leoflow_builder.registry.reference import Reference
-from sample import described, make_blob, make_image, make_index, open_registry, random_bytes
+from registry_sample import (
+    described,
+    make_blob,
+    make_image,
+    make_index,
+    open_registry,
+    random_bytes,
+)
 
 AMD64 = "linux/amd64"
 
@@ -106,8 +113,8 @@ class RegistryContract:
             assert not registry.has_blob(reference.repository, digest)
             with pytest.raises(NotInRegistry, match=f"the manifest of '{reference}'.*not pushed"):
                 registry.manifest(reference)
+            blob = Descriptor("", digest, 1)
             with pytest.raises(NotInRegistry, match=f"the blob '{digest}'"):
-                blob = Descriptor("", digest, 1)
                 registry.blob(reference.repository, blob, tmp_path / "blob")
         assert list(tmp_path.iterdir()) == []
 

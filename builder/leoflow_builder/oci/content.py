@@ -1,0 +1,48 @@
+"""A piece of an image, which its digest names, and where its bytes are. Pure but for reading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIG = "application/vnd.oci.image.config.v1+json"
+CHUNK_BYTES = 1 << 20
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A blob or a manifest. ``source`` is the file that holds it, or the bytes themselves."""
+
+    media_type: str
+    digest: str
+    size_bytes: int
+    source: Path | bytes
+
+    def descriptor(self, **more: object) -> dict[str, object]:
+        """Return how OCI points at it, with optional fields such as ``platform``."""
+        pointer = {"mediaType": self.media_type, "digest": self.digest, "size": self.size_bytes}
+        return {**pointer, **more}
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give the bytes, piece by piece."""
+        if isinstance(self.source, bytes):
+            yield self.source
+            return
+        with self.source.open("rb") as file:
+            while piece := file.read(CHUNK_BYTES):
+                yield piece
+
+
+def json_content(media_type: str, document: Json) -> Content:
+    """Return a document as content; one value has one text."""
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return Content(media_type, digest_of(text), len(text), text)
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of bytes as OCI writes it."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -1,0 +1,76 @@
+"""A registry as the destination of images. Attestations go with them, in the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from leoflow_builder.destination import Receipt, Say
+from leoflow_builder.oci.content import Content
+from leoflow_builder.oci.layout import Bundle
+from leoflow_builder.oci.presence import INDEX, MANIFEST
+from leoflow_builder.registry.client import Registry
+from leoflow_builder.registry.failure import NotInRegistry
+from leoflow_builder.registry.image import BlobToPush, ImageToPush, ManifestToPush
+from leoflow_builder.registry.push import push
+from leoflow_builder.registry.reference import Reference
+from leoflow_builder.scratch import scratch_folder
+
+
+class RegistryDestination:
+    """The registry and the tag that a reference names."""
+
+    is_engine = False
+
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
+
+    @property
+    def place(self) -> str:
+        """See `Destination`."""
+        return f"registry {self._reference.host}"
+
+    def require(self) -> None:
+        """See `Destination`; whether a registry takes an image shows only when it is sent one."""
+
+    def has(self, name: str, image_id: str) -> bool:  # noqa: ARG002 - it is the reference
+        """See `Destination`; the tag may have been moved by others."""
+        with Registry(self._reference.host) as registry, suppress(NotInRegistry):
+            return registry.manifest(self._reference).digest == image_id
+        return False
+
+    def receive(self, bundle: Bundle, say: Say) -> Receipt:
+        """See `Destination`."""
+        say(f"pushing to '{self._reference}'")
+        with _to_push(bundle) as image, Registry(self._reference.host) as registry:
+            pushed = push(registry, self._reference, image)
+        if pushed.sent_bytes:
+            say(f"sent {pushed.sent_bytes / 1000:.1f} kB, {pushed.blobs_skipped} blobs were there")
+        return Receipt(image.top.digest, pushed.sent_bytes)
+
+
+@contextmanager
+def _to_push(bundle: Bundle) -> Iterator[ImageToPush]:
+    with scratch_folder("leoflow-push-") as folder:
+        index = [bundle.index()] if bundle.attestations or len(bundle.images) > 1 else []
+        contents = [one for one in bundle.contents if one.media_type != INDEX]
+        manifests = [one for one in contents if one.media_type == MANIFEST]
+        blobs = [one for one in contents if one.media_type != MANIFEST]
+        yield ImageToPush(
+            tuple(_manifest(one) for one in [*manifests, *index]), tuple(_blobs(blobs, folder))
+        )
+
+
+def _manifest(content: Content) -> ManifestToPush:
+    return ManifestToPush(content.digest, content.media_type, b"".join(content.chunks()))
+
+
+def _blobs(contents: Sequence[Content], folder: Path) -> Iterator[BlobToPush]:
+    for one in contents:
+        source = one.source
+        if isinstance(source, bytes):
+            path = folder / one.digest.partition(":")[2]
+            path.write_bytes(source)
+            source = path
+        yield BlobToPush(one.digest, one.size_bytes, source, one.media_type)

@@ -1,0 +1,62 @@
+"""Chooses what makes an image and where it goes, by what the user asked for.
+
+Modules that take long to import are imported for the choice that needs them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from leoflow_builder.builder import Builder
+from leoflow_builder.destination import Destination
+from leoflow_builder.failure import BuildError
+from leoflow_builder.ocibuilder import OciBuilder
+from leoflow_builder.wish import BuildWish
+
+
+@dataclass(frozen=True)
+class Tools:
+    """A builder and the place that its image is for."""
+
+    builder: Builder
+    destination: Destination
+
+
+def choose_tools(wish: BuildWish, home: Path) -> Tools:
+    """Return the tools for a build; BuildError if what was asked for does not go together."""
+    return Tools(_builder(wish.builder, home), _destination(wish, home))
+
+
+def _builder(name: str, home: Path) -> Builder:
+    if name == OciBuilder.name:
+        return OciBuilder()
+    from leoflow_builder.buildkit import BuildkitBuilder
+    from leoflow_builder.engine import WhalesEngine
+
+    return BuildkitBuilder(WhalesEngine(), home.absolute() / "cache" / "builds")
+
+
+def _destination(wish: BuildWish, home: Path) -> Destination:
+    if wish.push and wish.output is not None:
+        raise BuildError("--push and --output exclude each other. Build twice: it costs no time")
+    if wish.push:
+        return _registry(wish.tag)
+    if wish.output is not None:
+        from leoflow_builder.oci.files import ArchiveFile, LayoutFolder
+
+        is_file = wish.output.suffix == ".tar"
+        return ArchiveFile(wish.output) if is_file else LayoutFolder(wish.output)
+    from leoflow_builder.oci.engine_images import open_images
+    from leoflow_builder.oci.engine_store import EngineStore
+
+    return EngineStore(open_images(), home.absolute() / "cache" / "engines")
+
+
+def _registry(tag: str | None) -> Destination:
+    if tag is None:
+        raise BuildError("--push needs to know where to. Add --tag HOST/REPOSITORY:TAG")
+    from leoflow_builder.registry.destination import RegistryDestination
+    from leoflow_builder.registry.reference import parse_reference
+
+    return RegistryDestination(parse_reference(tag))

@@ -1,0 +1,24 @@
+"""What is printed without rich, which takes longer to import than an unchanged build takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+MEGABYTE = 1_000_000
+
+
+def print_json(document: Any) -> None:
+    """Print the one object that --json promises on stdout."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def megabytes(size_bytes: int | None) -> str:
+    """Return a size for people: "12.3 MB", "4.1 kB", or "?" where it is not known."""
+    if size_bytes is None:
+        return "?"
+    if size_bytes < MEGABYTE:
+        return f"{size_bytes / 1000:.1f} kB"
+    return f"{size_bytes / MEGABYTE:.1f} MB"
