@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from leoflow_builder.oci.layout import Attestation
 from leoflow_builder.supply import provenance, sbom, spdx
-from leoflow_builder.supply.attestation import Attestation, make_attestation
+from leoflow_builder.supply.attestation import make_attestation
 from leoflow_builder.supply.contents import ImageContents
 from leoflow_builder.supply.provenance import BuildRun
 from leoflow_builder.supply.statement import Subject, make_statement

@@ -13,7 +13,7 @@ IMAGE = Subject("team/weather", f"sha256:{'9' * 64}")
 
 def test_both_bills_of_materials_and_the_provenance_are_about_the_image() -> None:
     made = describe_image(IMAGE, CONTENTS, BuildRun("oci"), 0)
-    said = [json.loads(one.content) for one in made.blobs[1:]]
+    said = [json.loads(one.source) for one in made.blobs[1:]]
     assert [one["predicateType"] for one in said] == [
         "https://cyclonedx.org/bom",
         "https://spdx.dev/Document",
