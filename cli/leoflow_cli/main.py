@@ -13,6 +13,7 @@ import click
 
 SUBCOMMANDS = {
     "build": "Build a project into an image and a dag.json.",
+    "cache": "Show what leoflow keeps to be fast, and prune it.",
     "init": "Make a new project that builds and runs as it is.",
     "lock": "Write leoflow.lock: exact versions and hashes of the dependencies.",
     "run": "Run a project's DAG once, every try in a fresh container.",
