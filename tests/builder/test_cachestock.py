@@ -18,6 +18,7 @@ from leoflow_builder.scratch import scratch_folder
 
 LONG_AGO = 1_000_000_000.0
 BETWEEN = 1_500_000_000.0
+ROUNDS = 50
 
 
 @pytest.fixture
@@ -203,10 +204,10 @@ def test_other_ages_are_refused_with_an_example(text: str) -> None:
         cachestock.parse_age_seconds(text)
 
 
-def _build_often(parent: Path, until: float, broken: multiprocessing.Queue[str]) -> None:
+def _build_often(parent: Path, broken: multiprocessing.Queue[str]) -> None:
     """Each round is a process of its own, as only the end of a build lets go of what it used."""
     made = 0
-    while time.time() < until:
+    for _ in range(ROUNDS):
         pid = os.fork()
         if pid == 0:
             os._exit(_build(parent))
@@ -236,10 +237,7 @@ def _fill(folder: Path) -> None:
 def test_builds_that_run_while_the_cache_is_pruned_find_everything_whole(cache: Path) -> None:
     context = multiprocessing.get_context("spawn")
     broken: multiprocessing.Queue[str] = context.Queue()
-    until = time.time() + 4
-    builds = [
-        context.Process(target=_build_often, args=(cache / "deps", until, broken)) for _ in range(2)
-    ]
+    builds = [context.Process(target=_build_often, args=(cache / "deps", broken)) for _ in range(2)]
     for one in builds:
         one.start()
     removed = 0
@@ -249,5 +247,5 @@ def test_builds_that_run_while_the_cache_is_pruned_find_everything_whole(cache: 
     assert all(text.startswith("made") for text in said)
     assert broken.empty()
     made = sum(int(text.split()[1]) for text in said)
-    assert removed > 10
+    assert removed > 0
     assert made - removed in (0, 1)
