@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from leoflow_builder.cachehold import hold, is_still
 from leoflow_builder.scratch import scratch_folder
+
+MAKING = ".making-"
 
 
 def make_key(parts: Iterable[str]) -> str:
@@ -26,9 +29,11 @@ def make_key(parts: Iterable[str]) -> str:
 def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
     """Return the folder for a key and whether it was there; else let ``make`` fill a new one.
 
-    Safe against a second process and against being killed at any moment.
+    Safe against a second process and against being killed at any moment. The folder is not pruned
+    while this process lives.
     """
     folder = parent / key
+    hold(folder)
     if folder.exists():
         return folder, True
     parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +46,7 @@ def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple
 
 def _make_whole(folder: Path, make: Callable[[Path], None]) -> None:
     # A name of its own each time: what a killed process started may still write into the old one.
-    with scratch_folder(".making-", folder.parent) as unfinished:
+    with scratch_folder(MAKING, folder.parent) as unfinished:
         make(unfinished)
         unfinished.chmod(0o755)
         unfinished.rename(folder)
@@ -49,6 +54,9 @@ def _make_whole(folder: Path, make: Callable[[Path], None]) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if is_still(path, file.fileno()):
+                yield
+                return

@@ -105,6 +105,24 @@ _SCALAR_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 EnvironmentText = Annotated[str, BeforeValidator(_check_text), WithJsonSchema(_SCALAR_SCHEMA)]
 
 
+_Positive = Annotated[float, Field(gt=0)]
+
+
+class Budget(Strict):
+    """What the start of a task may cost; `leoflow build --check-budget` keeps to it."""
+
+    compressed_mb: _Positive | None = Field(
+        default=None, description="Megabytes (10^6 bytes) of the image as a registry keeps it"
+    )
+    import_ms: _Positive | None = Field(
+        default=None, description="Milliseconds to import a task's module; median of several runs"
+    )
+    user_code_ms: _Positive | None = Field(
+        default=None,
+        description="Milliseconds from the container's start to the first line of user code",
+    )
+
+
 class Settings(Strict):
     """leoflow.yaml: everything about a project that is not its DAG. Every key is optional."""
 
@@ -126,6 +144,7 @@ class Settings(Strict):
         default_factory=list,
         description="Paths in the project that may go into the image although they look secret",
     )
+    budget: Budget = Budget()
     defaults: TaskOption = TaskOption()
     tasks: Mapping[str, TaskOption] = Field(
         default_factory=dict, description="Per task_id; stronger than what the DAG says"
