@@ -154,7 +154,7 @@ def _show(document: dict[str, Any]) -> None:
     print(document["command"])
     modules = document["modules"]
     print(
-        f"\n{modules['all']} modules, {modules['besides_the_interpreter']} of them not Python's own"
+        f"\n{modules['all']} modules, {modules['besides_the_interpreter']} of them besides a bare interpreter"
     )
     print("\n| call | median s | p95 s | min s | million instructions |\n|---|--:|--:|--:|--:|")
     counted = document["instructions"] or {}
