@@ -76,22 +76,28 @@ def main() -> int:
     arguments = _parser().parse_args()
     work = arguments.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
+    trials: list[Trial] = []
     try:
         with _arena(work, arguments) as arena:
-            trials = [
-                _hold(arena, scenario, target, arguments)
-                for scenario in arguments.only
-                for target in arguments.targets or DEFAULT_TARGETS[scenario]
-            ]
+            for scenario, target in _pairs(arguments):
+                trials.append(_hold(arena, scenario, target, arguments))
+                # After each, so that an interrupted run leaves what it has measured.
+                text = json.dumps(_document(trials), indent=2) + "\n"
+                (arguments.json or work / "compare.json").write_text(text, encoding="utf-8")
     except BenchError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 1
     document = _document(trials)
-    (arguments.json or work / "compare.json").write_text(
-        json.dumps(document, indent=2) + "\n", encoding="utf-8"
-    )
     print(f"{document['command']}\n{json.dumps(document['machine'])}\n\n{table(trials)}")
     return 0
+
+
+def _pairs(arguments: argparse.Namespace) -> list[tuple[Name, Target]]:
+    return [
+        (scenario, target)
+        for scenario in arguments.only
+        for target in arguments.targets or DEFAULT_TARGETS[scenario]
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -202,6 +208,7 @@ def _take_turn(one: Entrant, scenario: Name, number: int, deck: Deck, arena: Are
         one.fault = f"failed: {str(error).splitlines()[-1]}"
         _say(str(error))
         return
+    _say(f"  {one.contender.name:<24}{seconds:7.2f} s")
     if number >= 0:
         one.seconds.append(seconds)
 
