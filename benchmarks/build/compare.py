@@ -12,6 +12,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,6 +78,8 @@ def main() -> int:
     work = arguments.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
     trials: list[Trial] = []
+    # So that the servers end with this process, whoever ends it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         with _arena(work, arguments) as arena:
             for scenario, target in _pairs(arguments):
@@ -141,12 +144,19 @@ def _arena(work: Path, arguments: argparse.Namespace) -> Iterator[Arena]:
         ensure_base(work, index_url, shell)
         if new_locks:
             _say("filling the package caches")
-            shutil.rmtree(work / "home", ignore_errors=True)
+            _forget_all_but_bases(work / "home" / "cache")
             if arguments.ours:
                 warm_leoflow(work, shell)
             warm_rivals(work, index_url, shop)
         help_text = output_of(contenders.leoflow("build", "--help"), shell.environment)
         yield Arena(work, index_url, host, shop, help_text, arguments.rounds)
+
+
+def _forget_all_but_bases(cache: Path) -> None:
+    """Empty leoflow's cache, but for the base images: making one is not measured."""
+    for one in cache.glob("*"):
+        if one.name != "bases":
+            shutil.rmtree(one)
 
 
 def _environment(work: Path, index_url: str, host: str) -> dict[str, str]:
