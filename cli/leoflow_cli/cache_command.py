@@ -11,7 +11,8 @@ import click
 from leoflow_cli.home import leoflow_home
 from leoflow_cli.option import json_option
 from leoflow_cli.outcome import InvalidInput
-from leoflow_cli.screen import Screen, megabytes, print_json
+from leoflow_cli.plain import megabytes, print_json
+from leoflow_cli.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
