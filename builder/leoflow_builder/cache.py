@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from leoflow_builder.cachehold import hold, is_still
@@ -42,6 +42,41 @@ def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple
             return folder, True
         _make_whole(folder, make)
     return folder, False
+
+
+def ensure_folders(
+    parent: Path, keys: Collection[str], make: Callable[[Mapping[str, Path]], None]
+) -> set[str]:
+    """Let ``make`` fill a new folder for each key that has none, all at once; return those keys.
+
+    As safe as `ensure_folder`; what another process makes meanwhile is waited for.
+    """
+    for key in keys:
+        hold(parent / key)
+    if all((parent / key).exists() for key in keys):
+        return set()
+    parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as locks:
+        # Always in the same order, so that no two processes wait for each other.
+        for key in sorted(key for key in keys if not (parent / key).exists()):
+            locks.enter_context(_locked(parent / f"{key}.lock"))
+        missing = sorted(key for key in keys if not (parent / key).exists())
+        if missing:
+            _make_all_whole(parent, missing, make)
+    return set(missing)
+
+
+def _make_all_whole(
+    parent: Path, keys: Sequence[str], make: Callable[[Mapping[str, Path]], None]
+) -> None:
+    with scratch_folder(MAKING, parent) as unfinished:
+        folders = {key: unfinished / key for key in keys}
+        for folder in folders.values():
+            folder.mkdir()
+        make(folders)
+        for key, folder in folders.items():
+            folder.chmod(0o755)
+            folder.rename(parent / key)
 
 
 def _make_whole(folder: Path, make: Callable[[Path], None]) -> None:

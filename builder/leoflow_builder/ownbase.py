@@ -16,9 +16,9 @@ from subprocess import CompletedProcess
 from typing import Any
 from uuid import uuid4
 
-from leoflow_builder.depslayer import Installation
 from leoflow_builder.engine import Engine
 from leoflow_builder.failure import BuildError, EngineError
+from leoflow_builder.installation import Installation
 from leoflow_builder.plan import Ground
 from leoflow_builder.scratch import scratch_folder
 from leoflow_builder.target import MACHINES, Target

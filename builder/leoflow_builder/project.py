@@ -23,7 +23,13 @@ from leoflow_builder.yamlfile import YamlFile, parse_yaml
 SETTINGS_FILE = "leoflow.yaml"
 ENTRIES = ("dag.py", "dag.yaml")
 # What decides which interpreter and packages the code is read with.
-_GROUND = {("python_version",), ("dependencies",), ("base_image",)}
+_GROUND = {
+    ("python_version",),
+    ("dependencies",),
+    ("dependencies_from",),
+    ("system_packages",),
+    ("base_image",),
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,14 @@ class Project:
     @property
     def dependencies(self) -> tuple[str, ...]:
         return tuple(self.settings.dependencies)
+
+    @property
+    def dependencies_from(self) -> str | None:
+        return self.settings.dependencies_from
+
+    @property
+    def system_packages(self) -> tuple[str, ...]:
+        return tuple(self.settings.system_packages)
 
     @property
     def environment(self) -> Mapping[str, str]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
+from leoflow_builder.dependencyname import READABLE, kind_of
 from leoflow_builder.option import Strict, TaskOption
 
 PYTHON_VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
@@ -20,7 +22,9 @@ ID_PATTERN = r"^[A-Za-z0-9_.\-]+$"
 ID_LENGTH = 250
 FOREIGN_KEYS = {
     "schedule": "it is not supported yet: `leoflow run` starts one run; remove it",
-    "requirements": "it is called 'dependencies' here",
+    "requirements": "it is called 'dependencies' here; for a file, write dependencies_from",
+    "requirements_file": "it is called 'dependencies_from' here",
+    "packages": "Python's are called 'dependencies' here, Debian's 'system_packages'",
     "image": "it is called 'base_image' here",
     "env": "it is called 'environment' here",
     "python": "it is called 'python_version' here",
@@ -50,7 +54,8 @@ def _check_python_version(value: object) -> str:
     return str(value)
 
 
-def _check_requirement(text: str) -> str:
+def check_requirement(text: str) -> str:
+    """Return ``text`` if it is a requirement that leoflow can honour, else raise ValueError."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
@@ -65,6 +70,26 @@ def _check_requirement(text: str) -> str:
     if canonicalize_name(requirement.name) == "leoflow":
         raise ValueError("'leoflow' is in every image already: remove it")
     return text
+
+
+def _check_dependency_file(name: str, info: ValidationInfo) -> str:
+    """Refuse what no reader is there for; that the file is there is checked when it is read."""
+    if info.data.get("dependencies"):
+        raise ValueError("there is a list of dependencies as well: keep one of the two")
+    if Path(name).is_absolute():
+        raise ValueError(f"'{name}' is a path of this machine: write it from the project folder")
+    if kind_of(name) is None:
+        raise ValueError(f"'{name}' is none that leoflow reads. {READABLE}")
+    return name
+
+
+def _check_system_package(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", name):
+        raise ValueError(
+            f"'{name}' is no name of a Debian package. Write the name alone, such as libpq5; "
+            "the version is kept in leoflow.lock"
+        )
+    return name
 
 
 def _check_variable(name: str) -> str:
@@ -131,8 +156,16 @@ class Settings(Strict):
     entry: Annotated[str, AfterValidator(_check_entry)] | None = Field(
         default=None, description="The file with the DAG; dag.py or dag.yaml where not given"
     )
-    dependencies: list[Annotated[str, AfterValidator(_check_requirement)]] = Field(
+    dependencies: list[Annotated[str, AfterValidator(check_requirement)]] = Field(
         default_factory=list, description="Requirements as pip writes them (PEP 508)"
+    )
+    dependencies_from: Annotated[str, AfterValidator(_check_dependency_file)] | None = Field(
+        default=None,
+        description="A file that has them instead: requirements.txt, pylock.toml, uv.lock, "
+        "pyproject.toml or pyproject.toml[extra]",
+    )
+    system_packages: list[Annotated[str, AfterValidator(_check_system_package)]] = Field(
+        default_factory=list, description="Names of Debian packages that the code needs"
     )
     environment: Mapping[Annotated[str, AfterValidator(_check_variable)], EnvironmentText] = Field(
         default_factory=dict
