@@ -119,6 +119,13 @@ def _compressor(level: Level) -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(compression_params=parameters)
 
 
+def write_plain(blob: Path, target: Path) -> None:
+    """Write a layer's tar, uncompressed, into a file."""
+    with blob.open("rb") as source, target.open("wb") as file:
+        with zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True) as plain:
+            shutil.copyfileobj(plain, file, _CHUNK_BYTES)
+
+
 @contextmanager
 def open_layer(blob: Path) -> Iterator[tarfile.TarFile]:
     """Open a layer's tar to be read from front to back; its frames may be several."""
