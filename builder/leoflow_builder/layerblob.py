@@ -121,9 +121,13 @@ def _compressor(level: Level) -> zstandard.ZstdCompressor:
 
 def write_plain(blob: Path, target: Path) -> None:
     """Write a layer's tar, uncompressed, into a file."""
-    with blob.open("rb") as source, target.open("wb") as file:
-        with zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True) as plain:
-            shutil.copyfileobj(plain, file, _CHUNK_BYTES)
+    decompressor = zstandard.ZstdDecompressor()
+    with (
+        blob.open("rb") as source,
+        target.open("wb") as file,
+        decompressor.stream_reader(source, read_across_frames=True) as plain,
+    ):
+        shutil.copyfileobj(plain, file, _CHUNK_BYTES)
 
 
 @contextmanager
