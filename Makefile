@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/
 ENGINE ?= auto
 export LEOFLOW_TEST_HOME ?= $(CURDIR)/.leoflow
 
-.PHONY: demo test test-long lint bench schema clean
+.PHONY: demo test test-long lint bench bench-build schema clean
 
 demo: $(VENV)/.ready
 	@if docker version >/dev/null 2>&1; then base-images/install-tools; fi
@@ -32,6 +32,11 @@ lint: $(VENV)/.ready
 bench: $(VENV)/.ready
 	base-images/install-tools
 	$(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart.agent_cost
+
+bench-build: $(VENV)/.ready
+	base-images/install-tools
+	benchmarks/build/install-tools
+	$(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.build.compare
 
 schema: $(VENV)/.ready
 	$(RUN)python -m leoflow_builder.schema

@@ -153,9 +153,8 @@ def _output(command: Sequence[str], environment: dict[str, str] | None = None) -
 def _show(document: dict[str, Any]) -> None:
     print(document["command"])
     modules = document["modules"]
-    print(
-        f"\n{modules['all']} modules, {modules['besides_the_interpreter']} of them not Python's own"
-    )
+    besides = modules["besides_the_interpreter"]
+    print(f"\n{modules['all']} modules, {besides} of them besides a bare interpreter")
     print("\n| call | median s | p95 s | min s | million instructions |\n|---|--:|--:|--:|--:|")
     counted = document["instructions"] or {}
     for name, one in document["seconds"].items():

@@ -12,6 +12,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,22 +77,30 @@ def main() -> int:
     arguments = _parser().parse_args()
     work = arguments.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
+    trials: list[Trial] = []
+    # So that the servers end with this process, whoever ends it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         with _arena(work, arguments) as arena:
-            trials = [
-                _hold(arena, scenario, target, arguments)
-                for scenario in arguments.only
-                for target in arguments.targets or DEFAULT_TARGETS[scenario]
-            ]
+            for scenario, target in _pairs(arguments):
+                trials.append(_hold(arena, scenario, target, arguments))
+                # After each, so that an interrupted run leaves what it has measured.
+                text = json.dumps(_document(trials), indent=2) + "\n"
+                (arguments.json or work / "compare.json").write_text(text, encoding="utf-8")
     except BenchError as error:
         print(f"compare: {error}", file=sys.stderr)
         return 1
     document = _document(trials)
-    (arguments.json or work / "compare.json").write_text(
-        json.dumps(document, indent=2) + "\n", encoding="utf-8"
-    )
     print(f"{document['command']}\n{json.dumps(document['machine'])}\n\n{table(trials)}")
     return 0
+
+
+def _pairs(arguments: argparse.Namespace) -> list[tuple[Name, Target]]:
+    return [
+        (scenario, target)
+        for scenario in arguments.only
+        for target in arguments.targets or DEFAULT_TARGETS[scenario]
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,12 +144,19 @@ def _arena(work: Path, arguments: argparse.Namespace) -> Iterator[Arena]:
         ensure_base(work, index_url, shell)
         if new_locks:
             _say("filling the package caches")
-            shutil.rmtree(work / "home", ignore_errors=True)
+            _forget_all_but_bases(work / "home" / "cache")
             if arguments.ours:
                 warm_leoflow(work, shell)
             warm_rivals(work, index_url, shop)
         help_text = output_of(contenders.leoflow("build", "--help"), shell.environment)
         yield Arena(work, index_url, host, shop, help_text, arguments.rounds)
+
+
+def _forget_all_but_bases(cache: Path) -> None:
+    """Empty leoflow's cache, but for the base images: making one is not measured."""
+    for one in cache.glob("*"):
+        if one.name != "bases":
+            shutil.rmtree(one)
 
 
 def _environment(work: Path, index_url: str, host: str) -> dict[str, str]:
@@ -202,6 +218,7 @@ def _take_turn(one: Entrant, scenario: Name, number: int, deck: Deck, arena: Are
         one.fault = f"failed: {str(error).splitlines()[-1]}"
         _say(str(error))
         return
+    _say(f"  {one.contender.name:<24}{seconds:7.2f} s")
     if number >= 0:
         one.seconds.append(seconds)
 

@@ -144,7 +144,7 @@ def table(measured: Sequence[Measured]) -> str:
 
 
 def _cell(size: Size) -> str:
-    return f"{size.compressed_bytes / 1e6:.2f} / {size.unpacked_bytes / 1e6:.2f}"
+    return f"{size.compressed_bytes / 1e6:.3f} / {size.unpacked_bytes / 1e6:.3f}"
 
 
 if __name__ == "__main__":

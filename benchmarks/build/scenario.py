@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import count, product
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, count
 from pathlib import Path
 from typing import Literal
 
 from benchmarks.build.contender import Contender, Place, leoflow
 from benchmarks.build.process import Shell
 from benchmarks.build.wheelhouse import (
-    CERTIFI,
-    IDNA,
+    FILLERS,
     PANDAS,
     REQUESTS,
     Variant,
@@ -53,26 +52,23 @@ class Deck:
     """Deals variants of the lock in one scenario, each once.
 
     Contenders with caches in common draw from one deck. Of two in a row, the package that the
-    scenario is named after differs; so do two small wheels, idna and certifi, since two versions
-    alone would soon repeat.
+    scenario is named after differs; so does which of seven small packages are there, since two
+    versions alone would soon repeat.
     """
 
     def __init__(self, scenario: Name) -> None:
         self._scenario = scenario
-        self._small = self._pairs()
-
-    def _pairs(self) -> Iterator[tuple[str, str]]:
-        pairs = list(product(IDNA, CERTIFI))
+        sizes = range(len(FILLERS))  # all of them at once are for warming
+        chosen = [one for size in sizes for one in combinations(FILLERS, size)][1:]
         # The scenarios share caches, so each has its own half.
-        return iter(pairs[::2] if self._scenario == "pandas" else pairs[1::2])
+        self._fillers = iter(chosen[::2] if scenario == "pandas" else chosen[1::2])
 
     def deal(self, number: int) -> Variant:
         """Return a new variant for the round ``number``, which decides between two versions."""
-        idna, certifi = next(self._small)
-        variant = Variant(idna=idna, certifi=certifi)
+        fillers = next(self._fillers)
         if self._scenario == "pandas":
-            return replace(variant, pandas=PANDAS[number % 2])
-        return replace(variant, requests=REQUESTS[number % 2])
+            return Variant(pandas=PANDAS[number % 2], fillers=fillers)
+        return Variant(requests=REQUESTS[number % 2], fillers=fillers)
 
 
 _revisions = count(1)

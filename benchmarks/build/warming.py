@@ -5,21 +5,13 @@ What it builds has dependencies that no measured build has, so no layer of a mea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.build.contender import leoflow
 from benchmarks.build.process import Shell
 from benchmarks.build.rivalbase import PYTHON
 from benchmarks.build.scenario import Workshop, write_project, write_settings
-from benchmarks.build.wheelhouse import (
-    CERTIFI,
-    IDNA,
-    PANDAS,
-    REQUESTS,
-    Variant,
-    requirements_lock,
-)
+from benchmarks.build.wheelhouse import requirements_lock, warming_variants
 
 INSTALL = {
     "pip": "pip install --target",
@@ -28,21 +20,13 @@ INSTALL = {
 
 
 def warm_leoflow(work: Path, shell: Shell) -> None:
-    """Build a small project for each version of each wheel."""
+    """Build projects that have every version of every wheel between them."""
     folder = work / "warm-leoflow"
     write_project(folder, with_dockerfiles=False)
-    for requirements in _selections():
-        write_settings(folder, requirements)
+    for variant in warming_variants():
+        write_settings(folder, variant.requirements)
         shell.run(leoflow("lock", str(folder)))
         shell.run(leoflow("build", str(folder)))
-
-
-def _selections() -> Iterator[list[str]]:
-    for pandas in PANDAS:
-        yield [f"pandas=={pandas}"]
-    for number, (idna, certifi) in enumerate(zip(IDNA, CERTIFI, strict=True)):
-        requests = REQUESTS[number % len(REQUESTS)]
-        yield [f"requests=={requests}", f"idna=={idna}", f"certifi=={certifi}"]
 
 
 def warm_rivals(work: Path, index_url: str, shop: Workshop) -> None:
@@ -51,7 +35,7 @@ def warm_rivals(work: Path, index_url: str, shop: Workshop) -> None:
     folder.mkdir(exist_ok=True)
     locks = folder / "locks"
     locks.mkdir(exist_ok=True)
-    for number, variant in enumerate(_variants()):
+    for number, variant in enumerate(warming_variants()):
         text = requirements_lock(variant, shop.wheels, shop.salt)
         (locks / f"{number}.txt").write_text(text, encoding="utf-8")
     for tool, install in INSTALL.items():
@@ -60,12 +44,6 @@ def warm_rivals(work: Path, index_url: str, shop: Workshop) -> None:
         command = ["docker", "buildx", "build", "--network", "host", "--output", "type=cacheonly"]
         command += ["--build-arg", f"INDEX_URL={index_url}", "--file", str(dockerfile)]
         shop.shell.run([*command, str(folder)])
-
-
-def _variants() -> Iterator[Variant]:
-    for number, (idna, certifi) in enumerate(zip(IDNA, CERTIFI, strict=True)):
-        pandas, requests = PANDAS[number % len(PANDAS)], REQUESTS[number % len(REQUESTS)]
-        yield Variant(pandas, requests, idna, certifi)
 
 
 def _dockerfile(tool: str, install: str) -> str:

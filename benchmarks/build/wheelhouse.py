@@ -19,39 +19,33 @@ from benchmarks.build.process import Shell
 
 PANDAS = ("2.2.3", "2.3.3")
 REQUESTS = ("2.32.4", "2.32.5")
-# Of what requests depends on: small wheels in many versions, so that no lock is met twice.
-IDNA = ("3.0", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11")
-CERTIFI = (
-    "2023.5.7",
-    "2023.7.22",
-    "2023.11.17",
-    "2024.2.2",
-    "2024.6.2",
-    "2024.7.4",
-    "2024.8.30",
-    "2024.12.14",
-    "2025.1.31",
-    "2025.4.26",
-    "2025.6.15",
-    "2025.7.14",
-)
+# Small wheels without dependencies. Which of them a project has makes its lock a new one.
+FILLERS = {
+    "colorama": "0.4.6",
+    "iniconfig": "2.0.0",
+    "pluggy": "1.5.0",
+    "six": "1.17.0",
+    "tabulate": "0.9.0",
+    "toml": "0.10.2",
+    "wcwidth": "0.2.13",
+}
 TOOLS = ("pip", "uv")
 NEWEST_GLIBC_MINOR = 36
 
 
 @dataclass(frozen=True)
 class Variant:
-    """The direct dependencies of the project, all pinned."""
+    """The direct dependencies of the project, all pinned; ``fillers`` are names of FILLERS."""
 
     pandas: str = PANDAS[0]
     requests: str = REQUESTS[0]
-    idna: str = IDNA[-1]
-    certifi: str = CERTIFI[-1]
+    fillers: tuple[str, ...] = ()
 
     @property
     def pins(self) -> Mapping[str, str]:
         """Versions by normalised name."""
-        return dict(vars(self))
+        chosen = {name: FILLERS[name] for name in self.fillers}
+        return {"pandas": self.pandas, "requests": self.requests, **chosen}
 
     @property
     def requirements(self) -> list[str]:
@@ -59,16 +53,21 @@ class Variant:
         return [f"{name}=={version}" for name, version in self.pins.items()]
 
 
+def warming_variants() -> list[Variant]:
+    """Return variants that have every wheel between them; no measured lock has all fillers."""
+    return [Variant(*both, tuple(FILLERS)) for both in zip(PANDAS, REQUESTS, strict=True)]
+
+
 def download(folder: Path, shell: Shell) -> None:
     """Fill a folder with the wheels of every variant; what is there is not asked for again."""
     done = folder / ".complete"
-    wanted = repr((PANDAS, REQUESTS, IDNA, CERTIFI, TOOLS))
+    wanted = repr((PANDAS, REQUESTS, FILLERS, TOOLS))
     if done.exists() and done.read_text(encoding="utf-8") == wanted:
         return
     folder.mkdir(parents=True, exist_ok=True)
     _pip_download(folder, shell, [*Variant().requirements], deps=True)
     singles = [f"pandas=={one}" for one in PANDAS] + [f"requests=={one}" for one in REQUESTS]
-    singles += [f"idna=={one}" for one in IDNA] + [f"certifi=={one}" for one in CERTIFI]
+    singles += [f"{name}=={version}" for name, version in FILLERS.items()]
     for single in [*singles, *TOOLS]:
         _pip_download(folder, shell, [single], deps=False)
     done.write_text(wanted, encoding="utf-8")
@@ -92,14 +91,16 @@ def _platforms() -> Iterator[str]:
 def requirements_lock(variant: Variant, wheels: Path, salt: str) -> str:
     """Return a requirements file with hashes: the same wheels that `leoflow lock` chooses.
 
-    All that a variant does not pin is in the folder in one version. ``salt`` is a comment, which
-    keeps an earlier run's layers from being found.
+    What a variant does not pin and needs is in the folder in one version. ``salt`` is a comment,
+    which keeps an earlier run's layers from being found.
     """
     pins = variant.pins
     lines = [f"# {salt}\n"]
     for wheel in sorted(wheels.glob("*.whl")):
         name, version, _, _ = parse_wheel_filename(wheel.name)
-        if name not in TOOLS and pins.get(name, str(version)) == str(version):
+        if name in TOOLS or (name in FILLERS and name not in pins):
+            continue
+        if pins.get(name, str(version)) == str(version):
             digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
             lines.append(f"{name}=={version} --hash=sha256:{digest}\n")
     return "".join(lines)

@@ -42,6 +42,7 @@ from leoflow_builder.readyimage import (
     refuse_difference,
 )
 from leoflow_builder.registry.reference import parse_reference
+from leoflow_builder.supply.annotation import created_time
 from leoflow_builder.toolfile import BUILT_FILE
 from leoflow_builder.tools import Tools, choose_tools
 from leoflow_builder.unchanged import Outcome, Watch, remember
@@ -178,7 +179,14 @@ def _prepare_parts(folder: Path, home: Path, say: Say, options: Options) -> _Par
         planned, name = plan_ready(own), own.found.name
     else:
         layers = _make_layers(project, environment, spec, files, home, say)
-        plan = plan_image(spec, dump_dag(spec), ground, layers, environment.has_pth)
+        plan = plan_image(
+            spec,
+            dump_dag(spec),
+            ground,
+            layers,
+            environment.has_pth,
+            created_time(os.environ),
+        )
         planned, name = PlannedImage(plan, layers, own.below if own else NOTHING), None
     tag = options.wish.tag or name or default_tag(spec.dag_id, planned.plan)
     return _Parts(project.folder, spec, tag, planned, files.ignored, own)

@@ -15,6 +15,7 @@ from leoflow_builder.builder import Blob, BuiltImage, PlannedImage
 from leoflow_builder.destination import Destination, Say
 from leoflow_builder.dockerfile import STACK, build_arguments, render_dockerfile
 from leoflow_builder.engine import BuildOrder, Engine
+from leoflow_builder.layerblob import write_plain
 from leoflow_builder.oci.image import OciImage, stack_layers
 from leoflow_builder.oci.layout import Bundle, make_archive, read_image, write_folder
 from leoflow_builder.ocibuilder import Describe, bare_bundle, deliver
@@ -81,7 +82,8 @@ def _order(image: PlannedImage, tag: str, folder: Path, stacked: bool) -> BuildO
         contexts = {STACK: _write_stack(image, folder / "stack")}
     else:
         for layer in image.layers:
-            _link(layer.blob, context / f"{layer.name}.tar.zst")
+            # Engines have crashed while they unpacked an archive of zstd's.
+            write_plain(layer.blob, context / f"{layer.name}.tar")
     text = render_dockerfile(plan, stacked)
     dockerfile = folder / f"Dockerfile.{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     dockerfile.write_text(text, encoding="utf-8")

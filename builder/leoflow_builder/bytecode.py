@@ -4,16 +4,18 @@ It never compiles with the interpreter that leoflow itself runs on.
 """
 
 import json
+import math
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from leoflow_builder import compile_worker
 from leoflow_builder.interpreter import Interpreter
 
-# Not the number of processors: which files share a process shows in the bytes.
+# How many processes share a tree. Not the number of processors, and not more trees in one
+# process: which files were compiled together shows in the bytes.
 PARTS = 4
+FILES_WORTH_A_PART = 16
 COMPILE_SECONDS = 600.0
 
 
@@ -28,11 +30,22 @@ def compile_sources(
 
     `sources` are relative to `root`; the code is told that it lies in `inside`, e.g. "/usr/lib".
     """
-    ordered = sorted(sources)
-    parts = [part for part in (ordered[start::PARTS] for start in range(PARTS)) if part]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        results = pool.map(lambda part: _compile(interpreter, root, inside, part), parts)
-        return {source: reason for failed in results for source, reason in failed.items()}
+    return compile_trees(interpreter, {root: sources}, inside)[root]
+
+
+def compile_trees(
+    interpreter: Interpreter, trees: Mapping[Path, Sequence[str]], inside: str
+) -> dict[Path, dict[str, str]]:
+    """Compile the sources of several trees, in one start of the interpreter; see above.
+
+    A tree's bytes are the same, whatever is compiled beside it.
+    """
+    parts = [(root, part) for root, sources in trees.items() for part in _parts(sources)]
+    failed: dict[Path, dict[str, str]] = {root: {} for root in trees}
+    if parts:
+        for (root, _), found in zip(parts, _compile(interpreter, parts, inside), strict=True):
+            failed[root] |= found
+    return failed
 
 
 def sources_below(folder: Path) -> list[str]:
@@ -40,10 +53,20 @@ def sources_below(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.py"))
 
 
+def _parts(sources: Sequence[str]) -> list[list[str]]:
+    ordered = sorted(sources)
+    number = min(PARTS, math.ceil(len(ordered) / FILES_WORTH_A_PART))
+    return [ordered[start::number] for start in range(number)]
+
+
 def _compile(
-    interpreter: Interpreter, root: Path, inside: str, sources: list[str]
-) -> dict[str, str]:
-    order = {"root": str(root), "inside": inside.rstrip("/"), "sources": sources}
+    interpreter: Interpreter, parts: Sequence[tuple[Path, list[str]]], inside: str
+) -> list[dict[str, str]]:
+    order = {
+        "inside": inside.rstrip("/"),
+        "parts": [{"root": str(root), "sources": sources} for root, sources in parts],
+        "processes": os.cpu_count() or 1,
+    }
     done = interpreter.run(
         ["-S", str(Path(compile_worker.__file__))],
         stdin=json.dumps(order).encode(),
@@ -51,6 +74,7 @@ def _compile(
         timeout_seconds=COMPILE_SECONDS,
     )
     if done.returncode != 0:
-        raise CompileError(f"compiling '{root}' failed:\n{done.stderr.decode(errors='replace')}")
-    failed: dict[str, str] = json.loads(done.stdout)
+        said = done.stderr.decode(errors="replace")
+        raise CompileError(f"compiling '{parts[0][0]}' failed:\n{said}")
+    failed: list[dict[str, str]] = json.loads(done.stdout)
     return failed

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from leoflow_builder.cachehold import hold, is_still
 from leoflow_builder.scratch import scratch_folder
+
+MAKING = ".making-"
 
 
 def make_key(parts: Iterable[str]) -> str:
@@ -26,9 +29,11 @@ def make_key(parts: Iterable[str]) -> str:
 def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
     """Return the folder for a key and whether it was there; else let ``make`` fill a new one.
 
-    Safe against a second process and against being killed at any moment.
+    Safe against a second process and against being killed at any moment. The folder is not pruned
+    while this process lives.
     """
     folder = parent / key
+    hold(folder)
     if folder.exists():
         return folder, True
     parent.mkdir(parents=True, exist_ok=True)
@@ -39,9 +44,44 @@ def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple
     return folder, False
 
 
+def ensure_folders(
+    parent: Path, keys: Collection[str], make: Callable[[Mapping[str, Path]], None]
+) -> set[str]:
+    """Let ``make`` fill a new folder for each key that has none, all at once; return those keys.
+
+    As safe as `ensure_folder`; what another process makes meanwhile is waited for.
+    """
+    for key in keys:
+        hold(parent / key)
+    if all((parent / key).exists() for key in keys):
+        return set()
+    parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as locks:
+        # Always in the same order, so that no two processes wait for each other.
+        for key in sorted(key for key in keys if not (parent / key).exists()):
+            locks.enter_context(_locked(parent / f"{key}.lock"))
+        missing = sorted(key for key in keys if not (parent / key).exists())
+        if missing:
+            _make_all_whole(parent, missing, make)
+    return set(missing)
+
+
+def _make_all_whole(
+    parent: Path, keys: Sequence[str], make: Callable[[Mapping[str, Path]], None]
+) -> None:
+    with scratch_folder(MAKING, parent) as unfinished:
+        folders = {key: unfinished / key for key in keys}
+        for folder in folders.values():
+            folder.mkdir()
+        make(folders)
+        for key, folder in folders.items():
+            folder.chmod(0o755)
+            folder.rename(parent / key)
+
+
 def _make_whole(folder: Path, make: Callable[[Path], None]) -> None:
     # A name of its own each time: what a killed process started may still write into the old one.
-    with scratch_folder(".making-", folder.parent) as unfinished:
+    with scratch_folder(MAKING, folder.parent) as unfinished:
         make(unfinished)
         unfinished.chmod(0o755)
         unfinished.rename(folder)
@@ -49,6 +89,9 @@ def _make_whole(folder: Path, make: Callable[[Path], None]) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if is_still(path, file.fileno()):
+                yield
+                return

@@ -1,73 +1,143 @@
 """The layer of the locked dependencies, shared by all DAGs with the same lock.
 
-Nothing of the project but its lock decides what is in it.
+Nothing of the project but its lock decides what is in it. It is put together from wheels that are
+ready, so that a changed dependency costs one wheel's work.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import errno
+import os
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from leoflow_builder import sitetree
-from leoflow_builder.bytecode import compile_sources, sources_below
-from leoflow_builder.cache import make_key
+from leoflow_builder.cache import ensure_folder, make_key
+from leoflow_builder.failure import BuildError
+from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import Interpreter
-from leoflow_builder.layer import LayerFolder, ensure_layer
-from leoflow_builder.lock import Lock
-from leoflow_builder.pextool import Pex
+from leoflow_builder.layer import BLOB, LayerFolder, normalise_modes, read_layer, write_layer
+from leoflow_builder.lock import LockedPackage
 from leoflow_builder.target import Target
 
-# Raise it when the same lock is to give another tree.
-LAYOUT = "1"
+# What only a missing layer needs takes long to load.
+if TYPE_CHECKING:
+    from leoflow_builder.wheelstore import Maker
+    from leoflow_builder.wheeltool import WheelTool
+
+__all__ = ["Installation", "deps_folder", "deps_key", "ensure_deps"]
+# Raise it when the same wheels are to give another layer.
+LAYOUT = "2"
 
 
-@dataclass(frozen=True)
-class Installation:
-    """Where the image's Python is and where it looks for packages, both inside the image."""
-
-    python: str
-    site_packages: str
-
-    @property
-    def prefix(self) -> str:
-        """The folder that holds bin and share: /usr/local for /usr/local/lib/python3.11/…"""
-        return self.site_packages.rpartition("/lib/")[0]
-
-    def site_in(self, tree: Path) -> Path:
-        """Return the site folder in a tree that mirrors the image's root."""
-        return tree / self.site_packages.lstrip("/")
-
-
-def deps_key(lock: Lock, target: Target, place: Installation) -> str:
+def deps_key(packages: Sequence[LockedPackage], target: Target, place: Installation) -> str:
     """Return the key of a deps layer."""
-    packages = [f"{one.name} {one.version} {one.sha256}" for one in lock.packages]
-    described = [LAYOUT, target.python_version, target.platform, place.python, place.site_packages]
-    return make_key([*described, *packages])
+    described = [f"{one.name} {one.version} {one.sha256}" for one in sorted(packages)]
+    about = [LAYOUT, target.python_version, target.platform, place.python, place.site_packages]
+    return make_key([*about, *described])
 
 
-def deps_folder(lock: Lock, target: Target, place: Installation, home: Path) -> Path:
+def deps_folder(
+    packages: Sequence[LockedPackage], target: Target, place: Installation, home: Path
+) -> Path:
     """Return where a deps layer is kept; it exists if the layer was made before."""
-    return home.absolute() / "cache" / "deps" / deps_key(lock, target, place)
+    return home.absolute() / "cache" / "deps" / deps_key(packages, target, place)
 
 
 def ensure_deps(
-    lock: Lock, target: Target, place: Installation, interpreter: Interpreter, pex: Pex, home: Path
+    packages: Sequence[LockedPackage],
+    target: Target,
+    place: Installation,
+    interpreter: Interpreter,
+    tool: Callable[[], WheelTool],
+    home: Path,
 ) -> LayerFolder | None:
     """Return the deps layer, made if it is missing; None if nothing is locked.
 
-    Unresolvable if a wheel is not to be had, or is not the locked one.
+    ``tool`` makes the program that unpacks, if there is something to unpack. Unresolvable if a
+    wheel is not to be had, or is not the locked one.
     """
-    if not lock.packages:
+    if not packages:
         return None
+    folder = deps_folder(packages, target, place, home)
+    if folder.exists():
+        return read_layer("deps", folder, reused=True)
+    from leoflow_builder.wheelstore import Maker
 
-    def fill(tree: Path) -> dict[str, Any]:
-        site = place.site_in(tree)
-        site.parent.mkdir(parents=True)
-        pex.unpack(lock, target, site)
-        sitetree.arrange(site, tree / place.prefix.lstrip("/"), place.python)
-        failed = compile_sources(interpreter, site, place.site_packages, sources_below(site))
-        return {"has_pth": sitetree.has_pth(site), "not_compiled": sorted(failed)}
+    maker = Maker(target, place, interpreter, tool)
+    try:
+        _, reused = ensure_folder(
+            folder.parent, folder.name, lambda new: _join(new, packages, maker, home)
+        )
+    except OSError as error:
+        raise _spoken(error) from None
+    return read_layer("deps", folder, reused)
 
-    folder = deps_folder(lock, target, place, home)
-    return ensure_layer("deps", folder.parent, folder.name, fill)
+
+def _join(folder: Path, packages: Sequence[LockedPackage], maker: Maker, home: Path) -> None:
+    from leoflow_builder.layerblob import join_frames, pack_frame
+    from leoflow_builder.wheelstore import ensure_wheels
+
+    wheels = ensure_wheels(packages, maker, home)
+    tree, head = folder / "tree", folder / "head.tar.zst"
+    maker.place.site_in(tree).mkdir(parents=True)
+    normalise_modes(tree)
+    pack_frame(tree, head)
+    for wheel in wheels:
+        _link_tree(wheel.tree, tree)
+    packed = join_frames([head, *(wheel.frame for wheel in wheels)], folder / BLOB)
+    head.unlink()
+    facts = {
+        "has_pth": any(wheel.has_pth for wheel in wheels),
+        "not_compiled": sorted({one for wheel in wheels for one in wheel.not_compiled}),
+    }
+    write_layer(folder, packed, facts)
+
+
+def _link_tree(source: Path, target: Path) -> None:
+    """Link all files of a wheel's tree; of two wheels' files of one name the later one stays."""
+    for entry in os.scandir(source):
+        place = target / entry.name
+        if entry.is_dir(follow_symlinks=False):
+            _make_folder(place)
+            _link_tree(Path(entry.path), place)
+        else:
+            _link(Path(entry.path), place)
+
+
+def _make_folder(place: Path) -> None:
+    if place.is_symlink() or place.is_file():
+        place.unlink()
+    if not place.exists():
+        place.mkdir()
+        place.chmod(0o755)
+
+
+def _link(source: Path, place: Path) -> None:
+    try:
+        os.link(source, place, follow_symlinks=False)
+    except FileExistsError:
+        _remove(place)
+        os.link(source, place, follow_symlinks=False)
+    except OSError as error:
+        # The cache may lie on two disks, and a file has no end of names.
+        if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
+            raise
+        shutil.copy2(source, place, follow_symlinks=False)
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink()
+
+
+def _spoken(error: OSError) -> Exception:
+    """Return a full disk in plain words; anything else as it is."""
+    if error.errno != errno.ENOSPC:
+        return error
+    from leoflow_builder.resolvefailure import disk_full
+
+    return BuildError(disk_full().message)

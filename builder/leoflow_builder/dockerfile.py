@@ -16,7 +16,7 @@ def render_dockerfile(plan: ImagePlan, stacked: bool = True) -> str:
     """Return the Dockerfile of a plan.
 
     ``stacked``: all layers are there as an image, the build context named STACK, and are taken as
-    they are. Else the context holds `NAME.tar.zst` for each; a tar keeps the times of folders,
+    they are. Else the context holds `NAME.tar` for each; a tar keeps the times of folders,
     which a copied folder would lose, and each is linked: it does not depend on those below.
     """
     lines = ["ARG SOURCE_DATE_EPOCH"]
@@ -24,7 +24,7 @@ def render_dockerfile(plan: ImagePlan, stacked: bool = True) -> str:
         lines.append(f"FROM {STACK}")
     else:
         lines.append(f"FROM {plan.base_reference or 'scratch'}")
-        lines += [f"ADD --link {name}.tar.zst /" for name, _ in plan.layers]
+        lines += [f"ADD --link {name}.tar /" for name, _ in plan.layers]
     for index, name in enumerate(multiline_names(plan)):
         lines.append(f"ARG LEOFLOW_TEXT_{index}")
         lines.append(f'ENV {name}="${{LEOFLOW_TEXT_{index}}}"')

@@ -12,19 +12,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from leoflow_builder.depslayer import Installation
 from leoflow_builder.failure import BuildError
+from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import HostInterpreter
-from leoflow_builder.lock import Lock, read_lock, stale_reason
-from leoflow_builder.locking import ensure_lock
-from leoflow_builder.pextool import Pex
+from leoflow_builder.lock import HOST_PREFIX, Lock, read_lock
+from leoflow_builder.locking import (
+    Basis,
+    Locksmith,
+    MakeTool,
+    changed_project,
+    remake_lock,
+    require_lock,
+    runs_with,
+    with_others,
+)
 from leoflow_builder.plan import Ground
-from leoflow_builder.prepare import Environment, Footing, install, make_pex
+from leoflow_builder.prepare import Environment, Footing, install, locksmith
 from leoflow_builder.project import Project
-from leoflow_builder.target import MACHINES, Target
+from leoflow_builder.target import ARCHITECTURES, MACHINES, Target
 
 Say = Callable[[str], None]
-NO_BASE = "none: locked for the subprocess mode"
 
 
 @dataclass(frozen=True)
@@ -70,49 +77,82 @@ def refusal(host: Host, python_minor: str) -> str | None:
     return None
 
 
-def prepare_host(project: Project, home: Path, say: Say, pex: Pex | None = None) -> Environment:
-    """Return the environment of a project for this host; leoflow.lock is used, or written.
+def prepare_host(
+    project: Project,
+    home: Path,
+    say: Say,
+    *,
+    locked: bool = False,
+    make_tool: MakeTool | None = None,
+) -> Environment:
+    """Return the environment of a project for this host; a lock is written if there is none.
 
-    BuildError if the project's images and this host have different platforms.
+    BuildError if this host can run nothing of what is locked. With ``locked`` nothing is written.
     """
-    host, pex = this_host(), pex or make_pex(home)
-    reason = refusal(host, project.python_version)
-    if reason:
-        raise BuildError(reason)
-    target = host_target(host)
+    basis = host_basis(project)
+    target = basis.target
+    smith = locksmith(project, home, say, make_tool)
+    lock = _host_lock(smith, basis, locked)
+    key = _runnable(lock, target)
+    if key is None:
+        raise BuildError(_nothing_runs(lock, target))
     place = Installation(
         f"/usr/bin/python{target.python_minor}",
         f"/usr/local/lib/python{target.python_minor}/dist-packages",
     )
     ground = Ground(target.platform, place)
-    footing = Footing(target, ground, HostInterpreter(host.python), NO_BASE)
-    return install(project, footing, _host_lock(project, target, pex, say), pex, home, say)
+    footing = Footing(target, ground, HostInterpreter(this_host().python), None)
+    return install(smith, footing, lock, key, home)
+
+
+def host_basis(project: Project) -> Basis:
+    """Return what to lock for the subprocess mode here; BuildError if it cannot run here at all."""
+    host = this_host()
+    reason = refusal(host, project.python_version)
+    if reason:
+        raise BuildError(reason)
+    target = host_target(host)
+    return Basis(f"{HOST_PREFIX}{target.platform}", target)
 
 
 def host_target(host: Host) -> Target:
     """Return the platform of a host that was not refused."""
-    words = {machine: word for word, machine in MACHINES.items()}
-    return Target(host.python_version, host.glibc or "", words[host.machine])
+    return Target(host.python_version, host.glibc or "", ARCHITECTURES[host.machine])
 
 
-def _host_lock(project: Project, target: Target, pex: Pex, say: Say) -> Lock:
-    """Take a lock made for an image with an older glibc as it is, since its wheels run here too."""
+def _host_lock(smith: Locksmith, basis: Basis, locked: bool) -> Lock:
+    """Take the lock as it is where it fits the project; an image's wheels mostly run here too."""
+    project = smith.project
     known = read_lock(project.folder)
+    if locked:
+        return require_lock(known, project, smith.dependencies)
     if known is None:
-        return ensure_lock(project, target, NO_BASE, pex, say)
-    made_for = Target(target.python_version, known.glibc, target.architecture)
-    if not stale_reason(known, project.dependencies, made_for) and runs_on(known, target):
+        return remake_lock(None, smith, [basis])
+    reason = changed_project(known, project, smith.dependencies)
+    if reason is None:
         return known
-    return ensure_lock(project, target, known.base, pex, say)
+    smith.say(f"leoflow.lock is made anew: {reason}")
+    if _runnable(known, basis.target):
+        others = with_others(known, [basis])[1:]
+        return remake_lock(known, smith, others)
+    return remake_lock(known, smith, with_others(known, [basis]))
 
 
-def runs_on(lock: Lock, target: Target) -> bool:
-    """Tell whether wheels for a lock's glibc run with the glibc of a target."""
-    return _numbers(lock.glibc) <= _numbers(target.glibc)
+def _runnable(lock: Lock, target: Target) -> str | None:
+    """Return the locked platform whose wheels run on a target, the image's before the host's."""
+    for key in (target.platform, f"{HOST_PREFIX}{target.platform}"):
+        if key in lock.targets and runs_with(lock.targets[key].glibc, target.glibc):
+            return key
+    return None
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+def _nothing_runs(lock: Lock, target: Target) -> str:
+    made_for = ", ".join(f"{key} with glibc {one.glibc}" for key, one in lock.targets.items())
+    return (
+        f"leoflow.lock is for {made_for or 'no platform'}, and this host is {target.platform} with "
+        f"glibc {target.glibc}. Add it with `leoflow lock --platform host`, or run the project in "
+        "containers: `--executor docker`"
+    )
 
 
 def _minor(version: str) -> str:

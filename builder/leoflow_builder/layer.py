@@ -51,6 +51,11 @@ def ensure_layer(name: LayerName, parent: Path, key: str, fill: Fill) -> LayerFo
     executable bit.
     """
     folder, reused = ensure_folder(parent, key, lambda new: _make(new, fill))
+    return read_layer(name, folder, reused)
+
+
+def read_layer(name: LayerName, folder: Path, reused: bool) -> LayerFolder:
+    """Return the layer that a folder of the cache holds."""
     known = json.loads((folder / "layer.json").read_text(encoding="utf-8"))
     facts = known.pop("facts")
     return LayerFolder(Layer(name, folder / BLOB, **known, reused=reused), folder / "tree", facts)
@@ -61,7 +66,12 @@ def _make(folder: Path, fill: Fill) -> None:
     tree.mkdir()
     facts = fill(tree)
     normalise_modes(tree)
-    known = describe(pack_layer(tree, folder / BLOB), tree) | {"facts": facts}
+    write_layer(folder, pack_layer(tree, folder / BLOB), facts)
+
+
+def write_layer(folder: Path, packed: Packed, facts: Mapping[str, Any]) -> None:
+    """Note beside a blob and its tree what `read_layer` needs to know."""
+    known = describe(packed, folder / "tree") | {"facts": facts}
     (folder / "layer.json").write_text(json.dumps(known), encoding="utf-8")
 
 

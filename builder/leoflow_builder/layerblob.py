@@ -1,14 +1,17 @@
 """Writes the tree of a layer as a registry keeps it: a tar, compressed with zstd.
 
 The same tree gives the same bytes on every machine: the library that compresses is pinned, and
-how many processors take part does not show.
+how many processors take part does not show. A blob may be made of several frames of zstd's, each
+with its part of the tar (RFC 8878, section 3), so that a part is compressed once.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +19,15 @@ from typing import IO, Literal
 
 import zstandard
 
-from leoflow_builder.layertar import write_tar
+from leoflow_builder.layertar import END, write_members, write_tar
 
 MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
-Level = Literal["often", "seldom"]
+Level = Literal["wheel", "often", "seldom"]
 # A layer that changes seldom is compressed once and pulled many times; one that changes often
 # is waited for. Measured in docs/adr/0010.
-_ZSTD_LEVEL: Mapping[Level, int] = {"often": 12, "seldom": 19}
-_WINDOW_LOG: Mapping[Level, int] = {"often": 23, "seldom": 24}
+_ZSTD_LEVEL: Mapping[Level, int] = {"wheel": 9, "often": 12, "seldom": 19}
+_WINDOW_LOG: Mapping[Level, int] = {"wheel": 23, "often": 23, "seldom": 24}
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,9 @@ class _Tee:
         self._target.write(data)
         return len(data)
 
+    def tell(self) -> int:
+        return self.size_bytes
+
     @property
     def digest(self) -> str:
         return f"sha256:{self._sha256.hexdigest()}"
@@ -70,12 +77,57 @@ def pack_layer(
     return Packed(plain.digest, blob.digest, blob.size_bytes)
 
 
+def pack_frame(root: Path, target: Path, left_out: Collection[str] = ()) -> None:
+    """Write all below ``root`` but the names in ``left_out`` as a frame of a layer to be joined."""
+    with (
+        target.open("wb") as file,
+        _compressor("wheel").stream_writer(file, closefd=False) as compressed,
+    ):
+        write_members(root, _Tee(compressed), left_out)  # type: ignore[arg-type]
+
+
+def join_frames(frames: Sequence[Path], target: Path) -> Packed:
+    """Write one layer made of frames, in their order, into the file ``target``."""
+    end = _compressor("wheel").compress(END)
+    with ThreadPoolExecutor(1) as pool, target.open("wb") as file:
+        diff_id = pool.submit(_plain_digest, frames)
+        blob = _Tee(file)
+        for frame in frames:
+            with frame.open("rb") as source:
+                shutil.copyfileobj(source, blob, _CHUNK_BYTES)
+        blob.write(end)
+        return Packed(diff_id.result(), blob.digest, blob.size_bytes)
+
+
+def _plain_digest(frames: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for frame in frames:
+        with frame.open("rb") as file:
+            for chunk in zstandard.ZstdDecompressor().read_to_iter(
+                file, _CHUNK_BYTES, _CHUNK_BYTES
+            ):
+                digest.update(chunk)
+    digest.update(END)
+    return f"sha256:{digest.hexdigest()}"
+
+
 def _compressor(level: Level) -> zstandard.ZstdCompressor:
     # With any number of threads zstd writes the same, but without them something else.
     parameters = zstandard.ZstdCompressionParameters.from_level(
         _ZSTD_LEVEL[level], window_log=_WINDOW_LOG[level], threads=-1
     )
     return zstandard.ZstdCompressor(compression_params=parameters)
+
+
+def write_plain(blob: Path, target: Path) -> None:
+    """Write a layer's tar, uncompressed, into a file."""
+    decompressor = zstandard.ZstdDecompressor()
+    with (
+        blob.open("rb") as source,
+        target.open("wb") as file,
+        decompressor.stream_reader(source, read_across_frames=True) as plain,
+    ):
+        shutil.copyfileobj(plain, file, _CHUNK_BYTES)
 
 
 @contextmanager

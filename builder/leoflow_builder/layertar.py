@@ -5,12 +5,14 @@ Names are sorted, times and owners fixed. It compresses nothing.
 
 import os
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 # Every file's time: late enough for zip archives, whose calendar begins in 1980, in any time zone.
 LAYER_TIME = 315_619_200
+# What ends a tar: two empty records of 512 bytes (POSIX, pax).
+END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 def write_tar(root: Path, target: IO[bytes], owners: Mapping[str, int]) -> None:
@@ -21,6 +23,19 @@ def write_tar(root: Path, target: IO[bytes], owners: Mapping[str, int]) -> None:
     with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for path in _sorted_below(root):
             _add(archive, path, path.relative_to(root).as_posix(), owners)
+
+
+def write_members(root: Path, target: IO[bytes], left_out: Collection[str]) -> None:
+    """Write the part of a tar that holds all below `root` but the names in `left_out`.
+
+    Parts may follow one another; `END` has to come last.
+    """
+    archive = tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+    # Never closed, since that would write the end.
+    for path in _sorted_below(root):
+        name = path.relative_to(root).as_posix()
+        if name not in left_out:
+            _add(archive, path, name, {})
 
 
 def set_times(root: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from leoflow_builder.agentlayer import AGENT_ENTRY
 from leoflow_builder.daglayer import SPEC_FILE
-from leoflow_builder.depslayer import Installation
 from leoflow_builder.engine import Engine, WhalesEngine
 from leoflow_builder.inspection.choice import this_platform
+from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import Interpreter
 from leoflow_builder.oci.image import BelowImage
 from leoflow_builder.ownimage.dockerfilebuild import DockerfileOrder, build_dockerfile

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,23 +17,18 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from leoflow_builder.bounded_process import run_bounded
-from leoflow_builder.lock import Lock, LockedPackage, pinned_requirements
-from leoflow_builder.resolvefailure import ResolveFailure, explain
+from leoflow_builder.lock import LockedPackage
+from leoflow_builder.requirement import without_contradicted
+from leoflow_builder.resolvefailure import explain, other_file
 from leoflow_builder.scratch import scratch_folder
 from leoflow_builder.target import Target, complete_platform
+from leoflow_builder.wheeltool import Unresolvable, Wanted, pinned_requirements
 
 Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 # pip's older resolver, pex's default here, installs contradictions without a word.
 RESOLVER = ("--resolver-version", "pip-2020-resolver")
 WHEELS_ONLY = ("--wheel", "--no-build")
-
-
-class Unresolvable(Exception):
-    """The wheels could not be had; ``failure`` says why."""
-
-    def __init__(self, failure: ResolveFailure) -> None:
-        self.failure = failure
-        super().__init__(failure.message)
+_UNSATISFIABLE = ("conflict", "no_version", "sdist_only")
 
 
 def run_pex(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -54,24 +49,41 @@ class Pex:
         self._root = root
         self._run = run
 
-    def resolve(self, requirements: Iterable[str], target: Target) -> list[LockedPackage]:
-        """Return the wheels that satisfy the requirements on a target; Unresolvable if none do."""
+    def resolve(self, wanted: Wanted, target: Target) -> list[LockedPackage]:
+        """Return the wheels that satisfy what is wanted; see `WheelTool.resolve`."""
+        kept = without_contradicted(wanted.preferred, wanted.requirements)
+        try:
+            packages = self._lock(wanted, kept, target)
+        except Unresolvable as error:
+            # pex knows no wishes, only demands: what cannot all be kept is not kept at all.
+            if not kept or error.failure.kind not in _UNSATISFIABLE:
+                raise
+            packages = self._lock(wanted, {}, target)
+        for package in packages:
+            hashes = wanted.hashes.get(package.name)
+            if hashes and package.sha256 not in hashes:
+                raise Unresolvable(other_file(f"{package.name}=={package.version}"))
+        return packages
+
+    def _lock(self, wanted: Wanted, kept: Mapping[str, str], target: Target) -> list[LockedPackage]:
         with scratch_folder("leoflow-lock-") as work:
-            lines = "".join(f"{requirement}\n" for requirement in requirements)
+            constraints = work / "constraints.txt"
+            pins = [f"{name}=={version}" for name, version in kept.items()]
+            lines = "".join(f"{one}\n" for one in [*wanted.constraints, *pins])
+            constraints.write_text(lines, encoding="utf-8")
             found = work / "found.json"
             arguments = ["lock", "create", "--style", "strict", "-o", str(found)]
-            self._call(arguments, lines, target, work)
+            arguments += ["--constraints", str(constraints)] if lines else []
+            wishes = "".join(f"{requirement}\n" for requirement in wanted.requirements)
+            self._call(arguments, wishes, target, work)
             return locked_packages(json.loads(found.read_text(encoding="utf-8")))
 
-    def unpack(self, lock: Lock, target: Target, folder: Path) -> None:
-        """Unpack the locked wheels flat into a new folder, as copies that may be changed.
-
-        Unresolvable if a wheel is not to be had any more, or has another hash.
-        """
+    def unpack(self, packages: Sequence[LockedPackage], target: Target, folder: Path) -> None:
+        """Unpack these wheels flat into a new folder; see `WheelTool.unpack`."""
         with scratch_folder("leoflow-unpack-") as work:
             arguments = ["venv", "create", "--layout", "flat", "-d", str(folder)]
-            arguments += ["--site-packages-copies", "--no-transitive"]
-            self._call(arguments, pinned_requirements(lock), target, work)
+            arguments += ["--site-packages-copies", "--no-transitive", "--collisions-ok"]
+            self._call(arguments, pinned_requirements(packages), target, work)
 
     def _call(self, arguments: list[str], lines: str, target: Target, work: Path) -> None:
         requirements, platform, log = (

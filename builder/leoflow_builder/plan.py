@@ -17,6 +17,7 @@ from leoflow_builder.daglayer import DAG_FOLDER
 from leoflow_builder.depslayer import Installation
 from leoflow_builder.layer import Layer
 from leoflow_builder.layertar import LAYER_TIME
+from leoflow_builder.supply.annotation import manifest_annotations
 
 # Raise it when the same plan is to give another image.
 PLAN_VERSION = "2"
@@ -67,9 +68,18 @@ class Ground:
 
 
 def plan_image(
-    spec: DagSpec, spec_json: bytes, ground: Ground, layers: Sequence[Layer], has_pth: bool
+    spec: DagSpec,
+    spec_json: bytes,
+    ground: Ground,
+    layers: Sequence[Layer],
+    has_pth: bool,
+    created: int = LAYER_TIME,
 ) -> ImagePlan:
-    """Return the plan of a DAG's image; ``layers`` are from the bottom up."""
+    """Return the plan of a DAG's image; ``layers`` are from the bottom up.
+
+    ``created`` is what the image says of its age, in seconds since the epoch.
+    """
+    annotations = manifest_annotations(spec.dag_id, spec_digest(spec_json), created)
     return ImagePlan(
         platform=ground.platform,
         base_reference=ground.base_reference,
@@ -78,6 +88,8 @@ def plan_image(
         user=USER,
         entrypoint=(ground.place.python, "-I", "-S", AGENT_ENTRY),
         labels=_sorted(_labels(spec, spec_json)),
+        annotations=_sorted(annotations),
+        created=created,
     )
 
 
@@ -92,11 +104,16 @@ def image_environment(ground: Ground, declared: Mapping[str, str], has_pth: bool
     return {**ENVIRONMENT, **below, **declared, **own}
 
 
+def spec_digest(spec_json: bytes) -> str:
+    """Return the digest by which images name their DagSpec."""
+    return f"sha256:{hashlib.sha256(spec_json).hexdigest()}"
+
+
 def _labels(spec: DagSpec, spec_json: bytes) -> dict[str, str]:
     return {
         "io.leoflow.dag_id": spec.dag_id,
         "io.leoflow.python_version": spec.python_version,
-        "io.leoflow.spec": f"sha256:{hashlib.sha256(spec_json).hexdigest()}",
+        "io.leoflow.spec": spec_digest(spec_json),
         "org.opencontainers.image.title": spec.dag_id,
     }
 

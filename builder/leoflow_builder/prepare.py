@@ -5,30 +5,45 @@ It reads no DAG and makes no image, so that validating, running and building can
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from leoflow_builder.baseimage import BaseImage, ensure_base
-from leoflow_builder.depslayer import Installation, deps_folder, ensure_deps
+from leoflow_builder.debpackage import DebPackage
+from leoflow_builder.dependencyfile import Dependencies, read_dependencies, unused_file
+from leoflow_builder.depslayer import deps_folder, ensure_deps
+from leoflow_builder.failure import BuildError
+from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import Interpreter, RootfsInterpreter
 from leoflow_builder.layer import LayerFolder
-from leoflow_builder.lock import Lock
-from leoflow_builder.locking import as_lock_error, ensure_lock, remake_lock
-from leoflow_builder.ownbase import OwnBase, Pin, find_own_base
-from leoflow_builder.pextool import Pex, Unresolvable
+from leoflow_builder.lock import Lock, LockedBase, LockedPackage, LockedTarget, read_lock
+from leoflow_builder.locking import (
+    Basis,
+    Locksmith,
+    MakeTool,
+    as_lock_error,
+    ensure_lock,
+    require_lock,
+)
+from leoflow_builder.pinnedbase import host_architecture, locked_base, pinned_base, system_debs
 from leoflow_builder.plan import Ground
 from leoflow_builder.problem import ProjectError, count
 from leoflow_builder.project import Project
 from leoflow_builder.recipe import known_versions
 from leoflow_builder.target import Target
 
+if TYPE_CHECKING:
+    from leoflow_builder.baseimage import BaseImage
+    from leoflow_builder.ownbase import OwnBase
+    from leoflow_builder.wheeltool import WheelTool
+
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Footing:
-    """What dependencies are locked for: a platform, its Python, and the name of the base.
+    """What dependencies are locked for: a platform, its Python, and what of it is pinned.
 
     ``own`` is set if the base is an image of the user's own.
     """
@@ -36,8 +51,14 @@ class Footing:
     target: Target
     ground: Ground
     interpreter: Interpreter
-    base_name: str
+    base: LockedBase | None
+    system: tuple[DebPackage, ...] = ()
     own: OwnBase | None = None
+
+    @property
+    def basis(self) -> Basis:
+        """The same as a lock has it."""
+        return Basis(self.target.platform, self.target, self.base, self.system)
 
 
 @dataclass(frozen=True)
@@ -46,6 +67,7 @@ class Environment:
 
     footing: Footing
     lock: Lock
+    packages: tuple[LockedPackage, ...]
     deps: LayerFolder | None
 
     @property
@@ -64,53 +86,132 @@ class Environment:
         return self.deps is not None and bool(self.deps.facts["has_pth"])
 
 
-def prepare(project: Project, home: Path, say: Say, pex: Pex | None = None) -> Environment:
+@dataclass(frozen=True)
+class Pins:
+    """What a base is made of: what a lock says, and with ``strict`` nothing else."""
+
+    locked: LockedTarget | None = None
+    strict: bool = False
+
+    @property
+    def base(self) -> tuple[DebPackage, ...]:
+        """The packages of the base; none if there is nothing to obey."""
+        return self.locked.base.debs if self.locked and self.locked.base else ()
+
+    @property
+    def system(self) -> tuple[DebPackage, ...]:
+        """The packages of the system layer."""
+        return self.locked.system if self.locked else ()
+
+
+def prepare(
+    project: Project,
+    home: Path,
+    say: Say,
+    *,
+    locked: bool = False,
+    make_tool: MakeTool | None = None,
+) -> Environment:
     """Return the environment of a project; what is missing is made, and leoflow.lock written.
 
-    ``home`` is LEOFLOW_HOME. ProjectError if the dependencies cannot be had, BuildError or
-    BaseImageError if the machinery fails.
+    ``home`` is LEOFLOW_HOME. With ``locked`` the lock has to fit, and is not written. ProjectError
+    if the dependencies cannot be had, BuildError or BaseImageError if the machinery fails.
     """
-    pex = pex or make_pex(home)
-    footing = find_footing(project, home, say)
-    lock = ensure_lock(project, footing.target, footing.base_name, pex, say)
-    return install(project, footing, lock, pex, home, say)
+    smith = locksmith(project, home, say, make_tool)
+    known = read_lock(project.folder)
+    if locked:
+        require_lock(known, project, smith.dependencies)
+    pins = Pins(known.targets.get(f"linux/{host_architecture()}") if known else None, locked)
+    footing = find_footing(project, home, say, pins)
+    lock = ensure_lock(known, smith, footing.basis, locked)
+    return install(smith, footing, lock, footing.basis.key, home)
 
 
-def install(
-    project: Project, footing: Footing, lock: Lock, pex: Pex, home: Path, say: Say
-) -> Environment:
-    """Return the environment with the locked packages, which are unpacked if they are not."""
+def locksmith(
+    project: Project, home: Path, say: Say, make_tool: MakeTool | None = None
+) -> Locksmith:
+    """Return what locking takes; what the project depends on is read."""
+    unused = unused_file(project)
+    if unused:
+        say(unused)
+    return Locksmith(project, read_dependencies(project), make_tool or tool_maker(home, say), say)
+
+
+def tool_maker(home: Path, say: Say) -> MakeTool:
+    """Return what makes the program that finds wheels, once it is needed."""
+
+    def make() -> WheelTool:
+        from leoflow_builder.wheelfinder import find_tool
+
+        return find_tool(home, say)
+
+    return make
+
+
+def install(smith: Locksmith, footing: Footing, lock: Lock, key: str, home: Path) -> Environment:
+    """Return the environment with what is locked for a platform, unpacked if it is not."""
+    packages = lock.targets[key].packages
     target, place = footing.target, footing.ground.place
-    if lock.packages and not deps_folder(lock, target, place, home).exists():
-        say(f"unpacking and compiling {count(len(lock.packages), 'package')}")
+    if packages and not deps_folder(packages, target, place, home).exists():
+        smith.say(f"unpacking and compiling {count(len(packages), 'package')}")
+    deps = _deps(packages, footing, smith.make_tool, smith.dependencies, home)
+    return Environment(footing, lock, packages, deps)
+
+
+def _deps(
+    packages: Sequence[LockedPackage],
+    footing: Footing,
+    make_tool: MakeTool,
+    dependencies: Dependencies,
+    home: Path,
+) -> LayerFolder | None:
+    place = footing.ground.place
     try:
-        deps = ensure_deps(lock, target, place, footing.interpreter, pex, home)
-    except Unresolvable as error:
-        raise as_lock_error(error.failure, project) from None
-    return Environment(footing, lock, deps)
+        return ensure_deps(packages, footing.target, place, footing.interpreter, make_tool, home)
+    except Exception as error:
+        # Its module is loaded only if something had to be unpacked.
+        failure = getattr(error, "failure", None)
+        if failure is None:
+            raise
+        raise as_lock_error(failure, dependencies) from None
 
 
-def lock_project(
-    project: Project, home: Path, say: Say, upgrade: bool = False, pex: Pex | None = None
-) -> Lock:
-    """Write leoflow.lock if it does not fit, or anew from the index with ``upgrade``."""
-    footing = find_footing(project, home, say)
-    make = remake_lock if upgrade else ensure_lock
-    return make(project, footing.target, footing.base_name, pex or make_pex(home), say)
-
-
-def find_footing(project: Project, home: Path, say: Say, pin: Pin | None = None) -> Footing:
-    """Return the base that a project asks for: leoflow's, made if missing, or one of its own.
-
-    ``pin`` is what a lock says of an image of the user's own.
-    """
+def find_footing(project: Project, home: Path, say: Say, pins: Pins | None = None) -> Footing:
+    """Return the base that a project asks for: leoflow's, made if missing, or one of its own."""
+    pins = pins or Pins()
     if project.own_image is not None:
-        return _own_footing(project, home, say, pin)
-    _refuse_unknown_version(project)
-    base = ensure_base(project.python_version, "plain", home, say)
+        return _own_footing(project, home, say, pins)
+    base, system, trees = _made(project, host_architecture(), home, say, pins)
     target = Target(base.python_version, base.glibc, base.architecture)
     ground = Ground(target.platform, Installation(base.python, base.site_packages))
-    return Footing(target, ground, RootfsInterpreter(base.rootfs), base_name(base))
+    # The trees of the system layer are laid over the base's by the interpreter.
+    interpreter = RootfsInterpreter(base.rootfs, *([trees] if trees else []))
+    return Footing(target, ground, interpreter, locked_base(base), system)
+
+
+def find_basis(project: Project, platform: str, home: Path, say: Say, pins: Pins) -> Basis:
+    """Return what to lock a project for on a platform, of which nothing need run here."""
+    if project.own_image is not None:
+        basis = _own_footing(project, home, say, pins).basis
+        if basis.key != platform:
+            raise BuildError(
+                f"{project.own_image[0]} '{project.own_image[1]}' is for {basis.key} here, and not "
+                f"for {platform}. Lock for it on such a machine"
+            )
+        return basis
+    architecture = platform.rpartition("/")[2]
+    base, system, _ = _made(project, architecture, home, say, pins)
+    target = Target(base.python_version, base.glibc, base.architecture)
+    return Basis(platform, target, locked_base(base), system)
+
+
+def _made(
+    project: Project, architecture: str, home: Path, say: Say, pins: Pins
+) -> tuple[BaseImage, tuple[DebPackage, ...], tuple[Path, ...]]:
+    _refuse_unknown_version(project)
+    base = pinned_base(project.python_version, architecture, pins.base, pins.strict, home, say)
+    system = system_debs(project.system_packages, base, pins.system, pins.strict, home, say)
+    return base, *system
 
 
 def _refuse_unknown_version(project: Project) -> None:
@@ -123,17 +224,15 @@ def _refuse_unknown_version(project: Project) -> None:
         raise ProjectError([project.problem(message, "python_version")])
 
 
-def _own_footing(project: Project, home: Path, say: Say, pin: Pin | None) -> Footing:
+def _own_footing(project: Project, home: Path, say: Say, pins: Pins) -> Footing:
+    from leoflow_builder.ownbase import Pin, find_own_base
+
+    key, name = project.own_image or ("", "")
+    if project.system_packages:
+        message = f"{key} is an image of your own: install the packages in it"
+        raise ProjectError([project.problem(message, "system_packages")])
+    known = pins.locked.base if pins.locked else None
+    pin = Pin(known.digest if known and known.name == name else None, pins.strict)
     own = find_own_base(project, home, say, pin)
-    name = f"{own.reference} {own.digest}"
-    return Footing(own.target, own.ground, own.interpreter, name, own)
-
-
-def make_pex(home: Path) -> Pex:
-    """Return pex with its cache under LEOFLOW_HOME."""
-    return Pex(home.absolute() / "cache" / "pex")
-
-
-def base_name(base: BaseImage) -> str:
-    """Name a base by its content, which is the same on every machine."""
-    return f"{base.python.rpartition('/')[2]}-{base.variant} {base.layer.diff_id}"
+    base = LockedBase(name, own.digest)
+    return Footing(own.target, own.ground, own.interpreter, base, own=own)

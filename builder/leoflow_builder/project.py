@@ -26,6 +26,8 @@ ENTRIES = ("dag.py", "dag.yaml")
 _GROUND = {
     ("python_version",),
     ("dependencies",),
+    ("dependencies_from",),
+    ("system_packages",),
     ("base_image",),
     ("dockerfile",),
     ("image",),
@@ -59,6 +61,14 @@ class Project:
     @property
     def dependencies(self) -> tuple[str, ...]:
         return tuple(self.settings.dependencies)
+
+    @property
+    def dependencies_from(self) -> str | None:
+        return self.settings.dependencies_from
+
+    @property
+    def system_packages(self) -> tuple[str, ...]:
+        return tuple(self.settings.system_packages)
 
     @property
     def environment(self) -> Mapping[str, str]:

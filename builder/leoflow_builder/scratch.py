@@ -35,13 +35,25 @@ def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
 def remove_abandoned(prefix: str, place: Path) -> None:
     """Remove the scratch folders of dead processes; those of other users are theirs."""
     for folder in place.glob(f"{prefix}*"):
-        with suppress(OSError):
-            descriptor = _open(folder)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(descriptor)
+        with suppress(OSError), _locked(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Tell whether the process that made a scratch folder is dead."""
+    with suppress(OSError), _locked(folder):
+        return True
+    return False
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = _open(folder)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make_locked(prefix: str, place: Path) -> tuple[Path, int]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
+from leoflow_builder.dependencyname import READABLE, kind_of
 from leoflow_builder.option import Strict, TaskOption
 
 PYTHON_VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
@@ -23,7 +24,9 @@ ID_LENGTH = 250
 OWN_IMAGE_KEYS = ("base_image", "dockerfile", "image")
 FOREIGN_KEYS = {
     "schedule": "it is not supported yet: `leoflow run` starts one run; remove it",
-    "requirements": "it is called 'dependencies' here",
+    "requirements": "it is called 'dependencies' here; for a file, write dependencies_from",
+    "requirements_file": "it is called 'dependencies_from' here",
+    "packages": "Python's are called 'dependencies' here, Debian's 'system_packages'",
     "env": "it is called 'environment' here",
     "python": "it is called 'python_version' here",
     "default_args": "it is called 'defaults' here",
@@ -52,7 +55,8 @@ def _check_python_version(value: object) -> str:
     return str(value)
 
 
-def _check_requirement(text: str) -> str:
+def check_requirement(text: str) -> str:
+    """Return ``text`` if it is a requirement that leoflow can honour, else raise ValueError."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
@@ -67,6 +71,26 @@ def _check_requirement(text: str) -> str:
     if canonicalize_name(requirement.name) == "leoflow":
         raise ValueError("'leoflow' is in every image already: remove it")
     return text
+
+
+def _check_dependency_file(name: str, info: ValidationInfo) -> str:
+    """Refuse what no reader is there for; that the file is there is checked when it is read."""
+    if info.data.get("dependencies"):
+        raise ValueError("there is a list of dependencies as well: keep one of the two")
+    if Path(name).is_absolute():
+        raise ValueError(f"'{name}' is a path of this machine: write it from the project folder")
+    if kind_of(name) is None:
+        raise ValueError(f"'{name}' is none that leoflow reads. {READABLE}")
+    return name
+
+
+def _check_system_package(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", name):
+        raise ValueError(
+            f"'{name}' is no name of a Debian package. Write the name alone, such as libpq5; "
+            "the version is kept in leoflow.lock"
+        )
+    return name
 
 
 def _check_variable(name: str) -> str:
@@ -109,11 +133,12 @@ def _check_dockerfile(name: str, info: ValidationInfo) -> str:
 
 def _check_image(name: str, info: ValidationInfo) -> str:
     _check_only("image", info)
-    if info.data.get("dependencies"):
-        raise ValueError(
-            "a ready image brings its packages, and nothing is installed into it. Remove "
-            "'dependencies', or call the image 'base_image'"
-        )
+    for one in ("dependencies", "dependencies_from"):
+        if info.data.get(one):
+            raise ValueError(
+                "a ready image brings its packages, and nothing is installed into it. Remove "
+                f"'{one}', or call the image 'base_image'"
+            )
     return name
 
 
@@ -132,6 +157,24 @@ _SCALAR_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 EnvironmentText = Annotated[str, BeforeValidator(_check_text), WithJsonSchema(_SCALAR_SCHEMA)]
 
 
+_Positive = Annotated[float, Field(gt=0)]
+
+
+class Budget(Strict):
+    """What the start of a task may cost; `leoflow build --check-budget` keeps to it."""
+
+    compressed_mb: _Positive | None = Field(
+        default=None, description="Megabytes (10^6 bytes) of the image as a registry keeps it"
+    )
+    import_ms: _Positive | None = Field(
+        default=None, description="Milliseconds to import a task's module; median of several runs"
+    )
+    user_code_ms: _Positive | None = Field(
+        default=None,
+        description="Milliseconds from the container's start to the first line of user code",
+    )
+
+
 class Settings(Strict):
     """leoflow.yaml: everything about a project that is not its DAG. Every key is optional."""
 
@@ -140,8 +183,16 @@ class Settings(Strict):
     entry: Annotated[str, AfterValidator(_check_entry)] | None = Field(
         default=None, description="The file with the DAG; dag.py or dag.yaml where not given"
     )
-    dependencies: list[Annotated[str, AfterValidator(_check_requirement)]] = Field(
+    dependencies: list[Annotated[str, AfterValidator(check_requirement)]] = Field(
         default_factory=list, description="Requirements as pip writes them (PEP 508)"
+    )
+    dependencies_from: Annotated[str, AfterValidator(_check_dependency_file)] | None = Field(
+        default=None,
+        description="A file that has them instead: requirements.txt, pylock.toml, uv.lock, "
+        "pyproject.toml or pyproject.toml[extra]",
+    )
+    system_packages: list[Annotated[str, AfterValidator(_check_system_package)]] = Field(
+        default_factory=list, description="Names of Debian packages that the code needs"
     )
     environment: Mapping[Annotated[str, AfterValidator(_check_variable)], EnvironmentText] = Field(
         default_factory=dict
@@ -162,6 +213,7 @@ class Settings(Strict):
         default_factory=list,
         description="Paths in the project that may go into the image although they look secret",
     )
+    budget: Budget = Budget()
     defaults: TaskOption = TaskOption()
     tasks: Mapping[str, TaskOption] = Field(
         default_factory=dict, description="Per task_id; stronger than what the DAG says"

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from packaging import tags
+if TYPE_CHECKING:
+    from packaging.tags import Tag
 
 # PEP 600: the older names of three glibc versions. Wheels are still published under them.
 LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+ARCHITECTURES = {machine: word for word, machine in MACHINES.items()}
+PLATFORMS = tuple(f"linux/{word}" for word in MACHINES)
 # The first glibc that each architecture has; older wheels cannot exist.
 OLDEST_GLIBC = {"amd64": 5, "arm64": 17}
 
@@ -41,12 +45,21 @@ class Target:
 def complete_platform(target: Target) -> dict[str, Any]:
     """Return the markers and the wheel tags of a target, best tag first, as pex reads them."""
     return {
-        "marker_environment": _markers(target),
-        "compatible_tags": [str(tag) for tag in _tags(target)],
+        "marker_environment": marker_environment(target),
+        "compatible_tags": [str(tag) for tag in compatible_tags(target)],
     }
 
 
-def _tags(target: Target) -> Iterator[tags.Tag]:
+@cache
+def compatible_tags(target: Target) -> tuple[Tag, ...]:
+    """Return the tags of the wheels that run on a target, best first."""
+    return tuple(_tags(target))
+
+
+def _tags(target: Target) -> Iterator[Tag]:
+    # Imported here: a build whose lock fits needs targets, and no tags.
+    from packaging import tags
+
     version = [int(part) for part in target.python_minor.split(".")]
     interpreter = f"cp{version[0]}{version[1]}"
     platforms = list(_platforms(target))
@@ -64,7 +77,8 @@ def _platforms(target: Target) -> Iterator[str]:
     yield f"linux_{machine}"
 
 
-def _markers(target: Target) -> dict[str, str]:
+def marker_environment(target: Target) -> dict[str, str]:
+    """Return what PEP 508's markers compare with on a target."""
     return {
         "implementation_name": "cpython",
         "implementation_version": target.python_version,

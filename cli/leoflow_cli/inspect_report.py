@@ -107,7 +107,9 @@ def _show_start(view: ImageView, screen: Screen) -> None:
         "user": config.user,
         "folder": config.working_folder,
     }
-    _pairs({name: value for name, value in facts.items() if value}, screen)
+    for name, value in facts.items():
+        if value:
+            screen.line(f"  {name:<10}  {value}")
     for name, value in config.environment.items():
         screen.line(f"  {name}={value}")
 
@@ -170,7 +172,7 @@ def _told(layer: LayerChange) -> str:
         return f"files: {told}"
     if layer.status == "changed" and layer.before and layer.after:
         same = layer.before.diff_id == layer.after.diff_id
-        return "the same, compressed otherwise" if same else "no file differs, but their times do"
+        return "the same, compressed otherwise" if same else "no file differs, the tar does"
     return ""
 
 

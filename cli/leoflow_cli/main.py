@@ -12,6 +12,7 @@ import click
 
 SUBCOMMANDS = {
     "build": "Build a project into an image and a dag.json.",
+    "cache": "Show what leoflow keeps to be fast, and prune it.",
     "init": "Make a new project that builds and runs as it is.",
     "inspect": "Show what is in an image, and what differs from another one.",
     "lock": "Write leoflow.lock: exact versions and hashes of the dependencies.",

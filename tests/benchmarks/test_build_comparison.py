@@ -21,6 +21,10 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "project", tmp_path / "layout", "host/name:tag", "http://index/simple/")
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def test_p95_is_the_nearest_rank() -> None:
     """Of twenty values it is the nineteenth."""
     assert figure.figures_of(range(1, 21)) == figure.Figures(20, 10.5, 19, 1)
@@ -107,14 +111,16 @@ def test_only_one_way_to_lock_stands_for_the_rivals() -> None:
 def test_the_lock_of_a_dockerfile_holds_the_chosen_versions_with_their_hashes(
     tmp_path: Path,
 ) -> None:
-    for name in ("idna-3.0", "idna-3.10", "numpy-2.0", "pip-26.0"):
+    names = ("pandas-2.2.3", "pandas-2.3.3", "numpy-2.0", "pip-26.0", "six-1.17.0", "toml-0.10.2")
+    for name in names:
         (tmp_path / f"{name}-py3-none-any.whl").write_bytes(name.encode())
-    digests = [hashlib.sha256(name).hexdigest() for name in (b"idna-3.10", b"numpy-2.0")]
-    assert requirements_lock(Variant(idna="3.10"), tmp_path, "salt").splitlines() == [
-        "# salt",
-        f"idna==3.10 --hash=sha256:{digests[0]}",
-        f"numpy==2.0 --hash=sha256:{digests[1]}",
+    variant = Variant(pandas="2.3.3", fillers=("six",))
+    chosen = {"numpy": "2.0", "pandas": "2.3.3", "six": "1.17.0"}
+    lines = [
+        f"{name}=={version} --hash=sha256:{_digest(f'{name}-{version}')}"
+        for name, version in chosen.items()
     ]
+    assert requirements_lock(variant, tmp_path, "salt").splitlines() == ["# salt", *lines]
 
 
 def test_an_index_links_wheels_with_their_hashes_and_metadata(tmp_path: Path) -> None:

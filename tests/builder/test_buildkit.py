@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 from leoflow_builder.builder import BuiltImage, PlannedImage
 from leoflow_builder.buildkit import BuildkitBuilder
 from leoflow_builder.destination import Destination, Receipt
@@ -89,7 +90,7 @@ class Folder:
 
 @pytest.fixture
 def layers(tmp_path: Path) -> list[Layer]:
-    (tmp_path / "some.tar").write_text("content")
+    (tmp_path / "some.tar").write_bytes(zstandard.compress(b"content"))
     return [Layer("dag", tmp_path / "some.tar", "sha256:1", "sha256:2", 7, 7, False)]
 
 
@@ -115,8 +116,8 @@ def test_an_engine_that_stores_manifests_is_given_the_layers_as_they_are(
 def test_a_classic_store_is_given_the_tars_by_name(layers: list[Layer], tmp_path: Path) -> None:
     engine = FakeEngine(manifests=False)
     build(engine, layers, tmp_path / "work")
-    assert engine.files["dag.tar.zst"] == "content"
-    assert "ADD --link dag.tar.zst /" in engine.files["Dockerfile"]
+    assert engine.files["dag.tar"] == "content"
+    assert "ADD --link dag.tar /" in engine.files["Dockerfile"]
     assert engine.orders[0].contexts == {}
 
 

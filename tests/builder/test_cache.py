@@ -29,7 +29,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         ensure_folder(tmp_path, "key", fail)
-    assert [path.name for path in tmp_path.iterdir()] == ["key.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".users", "key.lock"]
 
 
 def test_what_a_killed_process_left_is_thrown_away(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def test_the_whole_text() -> None:
 
 
 def test_layers_that_are_no_image_yet_are_added_one_by_one() -> None:
-    added = "FROM scratch\nADD --link base.tar.zst /\nADD --link agent.tar.zst /\n"
-    text = GOLDEN.replace("FROM leoflow-layers\n", f"{added}ADD --link dag.tar.zst /\n")
+    added = "FROM scratch\nADD --link base.tar /\nADD --link agent.tar /\n"
+    text = GOLDEN.replace("FROM leoflow-layers\n", f"{added}ADD --link dag.tar /\n")
     assert render_dockerfile(PLAN, stacked=False) == text
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from leoflow_builder.lock import LockedPackage, make_lock
-from leoflow_builder.pextool import Pex, Unresolvable, certificate_arguments, locked_packages
+from leoflow_builder.lock import LockedPackage
+from leoflow_builder.pextool import Pex, certificate_arguments, locked_packages
 from leoflow_builder.target import Target
+from leoflow_builder.wheeltool import Unresolvable, Wanted
 
 TARGET = Target("3.11.2", "2.36", "amd64")
 URL = "https://user:secret@host/packages/ab/torch-2.1.0%2Bcpu-cp311-cp311-linux_x86_64.whl"
@@ -54,14 +55,14 @@ class FakePex:
 
 def test_what_pex_works_on_for_a_while_is_gone_with_the_call(tmp_path: Path) -> None:
     run = FakePex()
-    Pex(tmp_path, run).resolve(["torch"], TARGET)
+    Pex(tmp_path, run).resolve(Wanted(("torch",)), TARGET)
     assert Path(run.value("--tmpdir")) == Path(run.value("-r")).parent
     assert not Path(run.value("--tmpdir")).exists()
 
 
 def test_the_index_settings_of_the_host_are_used_and_only_wheels_taken(tmp_path: Path) -> None:
     run = FakePex()
-    Pex(tmp_path, run).resolve(["torch"], TARGET)
+    Pex(tmp_path, run).resolve(Wanted(("torch",)), TARGET)
     for option in ("--use-pip-config", "--wheel", "--no-build"):
         assert option in run.arguments
     assert run.value("--resolver-version") == "pip-2020-resolver"
@@ -70,20 +71,20 @@ def test_the_index_settings_of_the_host_are_used_and_only_wheels_taken(tmp_path:
 
 def test_requirements_are_given_in_a_file_and_never_as_options(tmp_path: Path) -> None:
     run = FakePex()
-    Pex(tmp_path, run).resolve(["torch>=2", "a"], TARGET)
+    Pex(tmp_path, run).resolve(Wanted(("torch>=2", "a")), TARGET)
     assert run.files["-r"] == "torch>=2\na\n"
     assert "torch>=2" not in run.arguments
 
 
 def test_the_platform_is_the_image_s(tmp_path: Path) -> None:
     run = FakePex()
-    Pex(tmp_path, run).resolve(["torch"], TARGET)
+    Pex(tmp_path, run).resolve(Wanted(("torch",)), TARGET)
     tags = json.loads(run.files["--complete-platform"])["compatible_tags"]
     assert tags[0] == "cp311-cp311-manylinux_2_36_x86_64"
 
 
 def test_what_was_found_has_a_file_name_and_no_address(tmp_path: Path) -> None:
-    assert Pex(tmp_path, FakePex()).resolve(["torch"], TARGET) == [TORCH]
+    assert Pex(tmp_path, FakePex()).resolve(Wanted(("torch",)), TARGET) == [TORCH]
 
 
 def test_a_hash_of_another_kind_is_refused() -> None:
@@ -94,7 +95,7 @@ def test_a_hash_of_another_kind_is_refused() -> None:
 
 def test_unpacking_takes_the_locked_hashes_and_nothing_else(tmp_path: Path) -> None:
     run = FakePex()
-    Pex(tmp_path, run).unpack(make_lock(["torch"], TARGET, "b", [TORCH]), TARGET, tmp_path / "to")
+    Pex(tmp_path, run).unpack([TORCH], TARGET, tmp_path / "to")
     assert run.files["-r"] == "torch==2.1.0+cpu --hash=sha256:ab\n"
     assert "--no-transitive" in run.arguments
     assert run.value("-d") == str(tmp_path / "to")
@@ -102,7 +103,7 @@ def test_unpacking_takes_the_locked_hashes_and_nothing_else(tmp_path: Path) -> N
 
 def test_what_is_unpacked_is_not_linked_to_pex_s_cache(tmp_path: Path) -> None:
     run = FakePex()
-    Pex(tmp_path, run).unpack(make_lock(["torch"], TARGET, "b", [TORCH]), TARGET, tmp_path / "to")
+    Pex(tmp_path, run).unpack([TORCH], TARGET, tmp_path / "to")
     assert "--site-packages-copies" in run.arguments
 
 
@@ -112,7 +113,7 @@ def test_a_failure_is_explained_from_pip_s_log(tmp_path: Path) -> None:
         1, stderr, "Skipping link: No sources permitted for docopt: https://h/docopt-0.6.2.tar.gz"
     )
     with pytest.raises(Unresolvable) as caught:
-        Pex(tmp_path, run).resolve(["docopt"], TARGET)
+        Pex(tmp_path, run).resolve(Wanted(("docopt",)), TARGET)
     assert caught.value.failure.kind == "sdist_only"
 
 

@@ -28,6 +28,12 @@ def test_numbers_become_text_in_the_environment() -> None:
     }
 
 
+def test_a_budget_may_be_set_in_part() -> None:
+    assert Settings.model_validate({}).budget.import_ms is None
+    budget = Settings.model_validate({"budget": {"compressed_mb": 60}}).budget
+    assert (budget.compressed_mb, budget.user_code_ms) == (60, None)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -60,6 +66,11 @@ def test_numbers_become_text_in_the_environment() -> None:
         ({"environment": {"A-B": "x"}}, "environment.A-B: 'A-B' cannot be the name of an env"),
         ({"environment": {"LEOFLOW_X": "x"}}, "environment.LEOFLOW_X: names with LEOFLOW_ are"),
         ({"entry": "flows/dag.py"}, "entry: 'flows/dag.py' has to be a .py or .yaml file dir"),
+        ({"budget": {"import_ms": 0}}, "budget.import_ms is '0': input should be greater than 0"),
+        ({"budget": {"import_ms": "1"}}, "budget.import_ms has to be a number, not '1'"),
+        ({"budget": {"import": 1}}, "unknown key 'import'. Did you mean 'import_ms'?"),
+        ({"budget": {"import_ms": True}}, "budget.import_ms has to be a number, not"),
+        ({"budget": {"import_ms": float("inf")}}, "budget.import_ms is 'inf'"),
         ({"base_image": ""}, "base_image is '': string should have at least 1 character"),
     ],
 )

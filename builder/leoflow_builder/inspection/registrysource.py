@@ -62,9 +62,15 @@ def open_in_registry(text: str) -> Iterator[ImageSource]:
     """Give the image of a reference such as "host:5000/team/dag:1"; RegistryError if none."""
     from leoflow_builder.registry.client import Registry
     from leoflow_builder.registry.reference import parse_reference
+    from leoflow_builder.registry.retry import Retry, RetryPolicy
 
     reference = parse_reference(text)
-    with scratch_folder("leoflow-inspect-") as folder, Registry(reference.host) as registry:
+    # Somebody waits who may have mistyped the name of an image of the engine.
+    retry = Retry(RetryPolicy(attempts=3))
+    with (
+        scratch_folder("leoflow-inspect-") as folder,
+        Registry(reference.host, retry=retry) as registry,
+    ):
         source = RegistrySource(registry, reference, folder)
         source.top()
         yield source

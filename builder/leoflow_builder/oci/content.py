@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from leoflow_builder.supply.canonical import canonical_json
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
 CHUNK_BYTES = 1 << 20
@@ -39,8 +40,12 @@ class Content:
 
 def json_content(media_type: str, document: Json) -> Content:
     """Return a document as content; one value has one text."""
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-    return Content(media_type, digest_of(text), len(text), text)
+    return bytes_content(media_type, canonical_json(document))
+
+
+def bytes_content(media_type: str, data: bytes) -> Content:
+    """Return bytes as content."""
+    return Content(media_type, digest_of(data), len(data), data)
 
 
 def digest_of(data: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,13 @@ class ClientImages:
         repository, _, tag = reference.rpartition(":")
         with _explained(f"tagging an image as '{reference}'"):
             self._client.tag(image_id, repository, tag)
+
+    def remove(self, reference: str) -> None:
+        """See `EngineImages`."""
+        from docker.errors import ImageNotFound
+
+        with _explained(f"removing the image '{reference}'"), suppress(ImageNotFound):
+            self._client.remove_image(reference)
 
     def load(self, archive: Archive) -> None:
         """See `EngineImages`."""

@@ -51,8 +51,15 @@ class EngineImages(Protocol):
         """Give an image one more name, "REPOSITORY:TAG"."""
         ...
 
+    def remove(self, reference: str) -> None:
+        """Take a name away, if it is there; what no other name needs goes with it."""
+        ...
+
     def load(self, archive: Archive) -> None:
-        """Read images out of an archive; EngineError if the engine cannot."""
+        """Read images out of an archive; EngineError if the engine cannot.
+
+        An archive that lacks a blob can leave its name behind, for an image that does not work.
+        """
         ...
 
     def save(self, reference: str) -> Iterator[bytes]:
@@ -95,6 +102,12 @@ class SocketImages:
         path = f"/images/{quote(image_id, safe=':')}/tag?repo={quote(repository)}&tag={quote(tag)}"
         with self._call("POST", path) as answer:
             answer.checked(f"tagging an image as '{reference}'")
+
+    def remove(self, reference: str) -> None:
+        """See `EngineImages`."""
+        with self._call("DELETE", f"/images/{quote(reference, safe='/:@')}") as answer:
+            if answer.status != 404:
+                answer.checked(f"removing the image '{reference}'")
 
     def load(self, archive: Archive) -> None:
         """See `EngineImages`."""

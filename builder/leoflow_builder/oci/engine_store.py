@@ -56,9 +56,10 @@ class EngineStore:
         try:
             self._images.load(make_archive(bundle, present))
         except EngineError:
+            self._images.remove(bundle.name)
             if not present:
                 raise
-            # The engine had cleaned up in the meantime, or knows layers by other names.
+            # The engine lost a layer of an image that it still names: send all of them.
             sent = _missing_bytes(image, frozenset())
             self._images.load(make_archive(bundle))
         found = self._loaded(bundle.name, image)

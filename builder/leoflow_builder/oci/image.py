@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from leoflow_builder.layer import Layer
 from leoflow_builder.layerblob import MEDIA_TYPE
 from leoflow_builder.oci.content import CONFIG, Content, Json, json_content
 from leoflow_builder.oci.presence import INDEX, MANIFEST
 from leoflow_builder.plan import ImagePlan
+from leoflow_builder.supply.canonical import rfc3339
 
 WORKING_FOLDER = "/"
 
@@ -74,11 +74,6 @@ def stack_layers(plan: ImagePlan, layers: Sequence[Layer], below: BelowImage) ->
 def layer_content(layer: Layer) -> Content:
     """Return a layer's blob as content."""
     return Content(MEDIA_TYPE, layer.digest, layer.size_bytes, layer.blob)
-
-
-def rfc3339(instant: int) -> str:
-    """Return seconds since the epoch as OCI writes times."""
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def platform_fields(platform: str) -> dict[str, str]:

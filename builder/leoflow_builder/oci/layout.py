@@ -160,7 +160,11 @@ def _docker_manifest(image: OciImage, name: str) -> bytes:
 
 def _index(bundle: Bundle, others: Sequence[Json]) -> bytes:
     """Return a layout's index; attestations of one image are listed beside it, as in a registry."""
-    named = {IMAGE_NAME: bundle.name, REF_NAME: bundle.name.rpartition(":")[2]}
+    named = {
+        **bundle.annotations,
+        IMAGE_NAME: bundle.name,
+        REF_NAME: bundle.name.rpartition(":")[2],
+    }
     listed: list[Json]
     if len(bundle.images) > 1:
         listed = [bundle.top.descriptor(annotations=named)]

@@ -67,7 +67,7 @@ def base_purl(base: OwnBaseImage) -> str:
     folder, slash, last = repository.rpartition("/")
     name, _, tag = last.partition(":")
     tagged = f"&tag={_escaped(tag)}" if tag else ""
-    place = quote(f"{folder}{slash}{name}", safe="/")
+    place = quote(f"{folder}{slash}{name}", safe="/:")
     return f"pkg:oci/{_escaped(name.lower())}@{base.digest}?repository_url={place}{tagged}"
 
 

@@ -65,7 +65,8 @@ def make_provenance(contents: ImageContents, run: BuildRun) -> bytes:
 
 
 def _source(source: GitSource) -> Json:
-    return {"repository": source.url, "revision": source.revision, "dirty": source.dirty}
+    place = {} if source.url is None else {"repository": source.url}
+    return {**place, "revision": source.revision, "dirty": source.dirty}
 
 
 def _internal(contents: ImageContents, run: BuildRun) -> Json:

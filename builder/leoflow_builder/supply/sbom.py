@@ -7,20 +7,13 @@ https://cyclonedx.org/docs/1.6/json/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
 from leoflow_builder.supply.canonical import canonical_json
-from leoflow_builder.supply.contents import (
-    ImageContents,
-    base_purl,
-    deb_purl,
-    debian_release,
-    leoflow_purl,
-    wheel_purl,
-)
+from leoflow_builder.supply.contents import ImageContents
+from leoflow_builder.supply.part import Part, parts_of
 
 if TYPE_CHECKING:
     from cyclonedx.model.bom import Bom
@@ -59,7 +52,7 @@ def _bom(contents: ImageContents) -> Bom:
     )
     root = _root(contents)
     metadata = BomMetaData(component=root, tools=ToolRepository(components=[tool]))
-    parts = list(_parts(contents))
+    parts = [_component(part) for part in parts_of(contents)]
     bom = Bom(components=parts, metadata=metadata)
     bom.register_dependency(root, parts)
     return bom
@@ -84,44 +77,19 @@ def _root(contents: ImageContents) -> Component:
     )
 
 
-def _parts(contents: ImageContents) -> Iterator[Component]:
-    yield _part("leoflow", contents.leoflow_version, leoflow_purl(contents.leoflow_version))
-    for wheel in contents.wheels:
-        facts = {"io.leoflow.filename": wheel.filename}
-        yield _part(wheel.name, wheel.version, wheel_purl(wheel), sha256=wheel.sha256, facts=facts)
-    for package in contents.debs:
-        purl = deb_purl(package, contents.suite)
-        yield _part(package.name, package.version, purl, sha256=package.sha256)
-    if contents.suite is not None:
-        yield _part("debian", debian_release(contents.suite), None, kind="operating-system")
-    if contents.own_base is not None:
-        base = contents.own_base
-        yield _part(base.reference, base.digest, base_purl(base), kind="container")
-        yield _part("cpython", contents.python_version, None, kind="platform")
-
-
-def _part(
-    name: str,
-    version: str | None,
-    purl: str | None,
-    *,
-    kind: str = "library",
-    sha256: str | None = None,
-    facts: dict[str, str] | None = None,
-) -> Component:
+def _component(part: Part) -> Component:
     from cyclonedx.model import HashAlgorithm, HashType, Property
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
 
-    hashes = [HashType(alg=HashAlgorithm.SHA_256, content=sha256)] if sha256 else []
-    properties = [Property(name=one, value=value) for one, value in (facts or {}).items()]
-    named: Any = PackageURL.from_string(purl) if purl else None
+    hashes = [HashType(alg=HashAlgorithm.SHA_256, content=part.sha256)] if part.sha256 else []
+    facts = [Property(name="io.leoflow.filename", value=part.filename)] if part.filename else []
     return Component(
-        type=ComponentType(kind),
-        name=name,
-        version=version,
-        bom_ref=purl or f"{kind}:{name}@{version}",
-        purl=named,
+        type=ComponentType(part.kind),
+        name=part.name,
+        version=part.version,
+        bom_ref=part.reference,
+        purl=PackageURL.from_string(part.purl) if part.purl else None,
         hashes=hashes,
-        properties=properties,
+        properties=facts,
     )

@@ -28,7 +28,7 @@ from .image_sample import (
 sys.path.insert(0, str(Path(__file__).parents[1] / "registry"))
 
 from fake_registry import FakeRegistry
-from sample import open_registry
+from registry_sample import open_registry
 
 Keep = Callable[[Sample], ImageSource]
 EVERYWHERE = ("folder", "nested folder", "archive", "compressed archive", "engine", "registry")

@@ -130,8 +130,8 @@ class Sample:
         """Keep statements about an image beside it."""
         made = make_attestation(image, statements)
         for piece in (*made.blobs, made.manifest):
-            self.add(piece.content, piece.media_type)
-        self.entries.append(dict(made.index_entry()))
+            self.add(piece.source, piece.media_type)
+        self.entries.append(dict(made.descriptor()))
 
     @property
     def index(self) -> bytes:

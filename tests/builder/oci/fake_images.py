@@ -51,6 +51,9 @@ class FakeImages:
         manifest = json.loads(known[top["digest"]])
         for one in (*manifest["layers"], manifest["config"]):
             if one["digest"] not in known:
+                # As containerd does: the name is given before the layers are looked at.
+                self.blobs = known
+                self.names[top["annotations"][IMAGE_NAME]] = top["digest"]
                 raise EngineError(f"content digest {one['digest']}: not found")
         self.blobs = known
         self.names[top["annotations"][IMAGE_NAME]] = top["digest"]
@@ -59,9 +62,8 @@ class FakeImages:
         raise NotImplementedError(reference)
 
     def remove(self, reference: str) -> None:
-        """Remove a name; blobs that no image needs any more are cleaned up."""
-        del self.names[_whole(reference)]
-        manifests = [(one, self._json(one)) for one in self.names.values()]
+        self.names.pop(_whole(reference), None)
+        manifests = [(one, self._json(one)) for one in set(self.names.values())]
         needed = {digest for digest, _ in manifests}
         for _, manifest in manifests:
             needed |= {one["digest"] for one in (*manifest["layers"], manifest["config"])}

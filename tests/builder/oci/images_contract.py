@@ -60,4 +60,10 @@ class ImagesContract:
         image, own = make_sample(tmp_path, base=name()), name()
         with pytest.raises(EngineError):
             images.load(make_archive(Bundle(own, (image,)), frozenset({image.layers[0].digest})))
+        images.remove(own)
         assert images.find(own) is None
+
+    def test_what_is_not_there_can_be_removed(
+        self, images: EngineImages, name: Callable[[], str]
+    ) -> None:
+        images.remove(name())

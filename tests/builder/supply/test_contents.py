@@ -46,6 +46,7 @@ def test_a_base_of_the_user_s_own_keeps_port_and_tag() -> None:
         deb_purl(DebPackage("libstdc++6", "12.2.0-14", "amd64", "f" * 64), "bookworm"),
         wheel_purl(LockedPackage("zope-interface", "1!2.0rc1", "z.whl", "f" * 64)),
         base_purl(OwnBaseImage("python", f"sha256:{'3' * 64}")),
+        base_purl(OWN),
         leoflow_purl("0.1.0"),
     ],
 )
