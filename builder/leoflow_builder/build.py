@@ -34,6 +34,7 @@ from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
 from leoflow_builder.projectfile import BUILT_FILE, choose_files
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
+from leoflow_builder.systemlayer import ensure_system
 
 Say = Callable[[str], None]
 NAMES_SHOWN = 8
@@ -199,8 +200,10 @@ def _base_layers(
     """Return leoflow's base, with a shell if a task needs one; nothing for a base of one's own."""
     bash_task = next((one for one in spec.tasks if isinstance(one.action, BashAction)), None)
     if footing.own is None:
-        base = ensure_base(project.python_version, "bash" if bash_task else "plain", home, say)
-        return [base.layer]
+        base = ensure_base(project.python_version, home, say)
+        if bash_task is None:
+            return [base.layer]
+        return [base.layer, ensure_system((), base, home, say, shell=True).folder.layer]
     if bash_task and not footing.own.has_bash:
         message = f"base_image has no bash, which task '{bash_task.task_id}' needs. Choose another"
         raise ProjectError([project.problem(message, "base_image")])

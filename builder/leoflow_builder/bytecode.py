@@ -22,16 +22,21 @@ class CompileError(Exception):
 
 
 def compile_sources(
-    interpreter: Interpreter, root: Path, inside: str, sources: Sequence[str]
+    interpreter: Interpreter,
+    root: Path,
+    inside: str,
+    sources: Sequence[str],
+    options: Sequence[str] = (),
 ) -> dict[str, str]:
     """Write an unchecked-hash .pyc for each source, and return the ones that are no valid Python.
 
     `sources` are relative to `root`; the code is told that it lies in `inside`, e.g. "/usr/lib".
+    `options` are the interpreter's, such as "-X".
     """
     ordered = sorted(sources)
     parts = [part for part in (ordered[start::PARTS] for start in range(PARTS)) if part]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        results = pool.map(lambda part: _compile(interpreter, root, inside, part), parts)
+        results = pool.map(lambda part: _compile(interpreter, root, inside, part, options), parts)
         return {source: reason for failed in results for source, reason in failed.items()}
 
 
@@ -41,11 +46,15 @@ def sources_below(folder: Path) -> list[str]:
 
 
 def _compile(
-    interpreter: Interpreter, root: Path, inside: str, sources: list[str]
+    interpreter: Interpreter,
+    root: Path,
+    inside: str,
+    sources: list[str],
+    options: Sequence[str],
 ) -> dict[str, str]:
     order = {"root": str(root), "inside": inside.rstrip("/"), "sources": sources}
     done = interpreter.run(
-        ["-S", str(Path(compile_worker.__file__))],
+        [*options, "-S", str(Path(compile_worker.__file__))],
         stdin=json.dumps(order).encode(),
         env={"PYTHONHASHSEED": "0"},
         timeout_seconds=COMPILE_SECONDS,

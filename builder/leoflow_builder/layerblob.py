@@ -22,8 +22,8 @@ MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
 Level = Literal["often", "seldom"]
 # A layer that changes seldom is compressed once and pulled many times; one that changes often
 # is waited for. Measured in docs/adr/0010.
-_ZSTD_LEVEL: Mapping[Level, int] = {"often": 12, "seldom": 19}
-_WINDOW_LOG: Mapping[Level, int] = {"often": 23, "seldom": 24}
+_ZSTD_LEVEL: Mapping[Level, int] = {"often": 12, "seldom": 18}
+_WINDOW_LOG: Mapping[Level, int] = {"often": 23, "seldom": 25}
 
 
 @dataclass(frozen=True)

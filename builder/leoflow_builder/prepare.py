@@ -105,7 +105,7 @@ def find_footing(project: Project, home: Path, say: Say) -> Footing:
     if project.base_image is not None:
         return _own_footing(project, project.base_image, home)
     _refuse_unknown_version(project)
-    base = ensure_base(project.python_version, "plain", home, say)
+    base = ensure_base(project.python_version, home, say)
     target = Target(base.python_version, base.glibc, base.architecture)
     ground = Ground(target.platform, Installation(base.python, base.site_packages))
     return Footing(target, ground, RootfsInterpreter(base.rootfs), base_name(base))
@@ -138,4 +138,4 @@ def make_pex(home: Path) -> Pex:
 
 def base_name(base: BaseImage) -> str:
     """Name a base by its content, which is the same on every machine."""
-    return f"{base.python.rpartition('/')[2]}-{base.variant} {base.layer.diff_id}"
+    return f"{base.python.rpartition('/')[2]} {base.layer.diff_id}"
