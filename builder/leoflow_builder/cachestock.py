@@ -31,6 +31,8 @@ DESCRIPTIONS = {
     "blobs": "compressed layers",
     "images": "records of built images",
     "builds": "work in progress",
+    "engines": "what was loaded into which engine",
+    "unchanged": "what unchanged projects are known by",
     "locks": "results of locking",
     "pex": "downloads of pex",
     "uv": "downloads of uv",
@@ -41,7 +43,7 @@ PRUNED = ".pruned-"
 # Held by makers that take turns, whatever the key.
 KIND_LOCK = ".lock"
 # Folders that only a living process needs.
-SCRATCH = (MAKING, PRUNED, "context-", "manifest-", ".building-")
+SCRATCH = (MAKING, PRUNED, "context-", "verifying-", ".building-")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
