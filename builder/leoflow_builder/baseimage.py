@@ -1,44 +1,57 @@
-"""Makes a slim base image out of a recipe, once, and keeps it in leoflow's cache.
+"""Makes a slim base image out of pinned packages, once, and keeps it in leoflow's cache.
 
-It knows no container engine: what it gives is a folder and the layer's tar.
+It knows no container engine: what it gives is a folder and the layer's blob.
 """
 
-import fcntl
+from __future__ import annotations
+
+import errno
 import hashlib
 import json
-import platform
+import re
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from leoflow_builder import (
     base_check,
     bytecode,
     compile_worker,
-    debian,
+    debarchive,
+    foreign_check,
     interpreter,
     layerblob,
     layertar,
     recipe,
     rootfs,
 )
+from leoflow_builder.aptindex import AptIndex, Index
+from leoflow_builder.cache import ensure_folder
+from leoflow_builder.debarchive import DebCache
+from leoflow_builder.debpackage import DebPackage
+from leoflow_builder.debpins import for_architecture, obtain, refuse_missing
 from leoflow_builder.interpreter import RootfsInterpreter
 from leoflow_builder.layer import BLOB, Layer, describe
-from leoflow_builder.recipe import ARCHITECTURES, BaseImageError, Recipe, load_recipe
+from leoflow_builder.problem import count
+from leoflow_builder.recipe import (
+    BaseImageError,
+    Recipe,
+    host_architecture,
+    load_recipe,
+    system_rules,
+)
 
-Variant = Literal["plain", "bash"]
 Say = Callable[[str], None]
 # A change in any of these modules can change a base, so each is part of its key.
 MAKERS = (
     base_check,
     bytecode,
     compile_worker,
-    debian,
+    debarchive,
+    foreign_check,
     interpreter,
     layerblob,
     layertar,
@@ -46,16 +59,20 @@ MAKERS = (
     rootfs,
 )
 CHECK_SECONDS = 60.0
-NEEDED_BYTES = 350 * 10**6
-UNFINISHED = ".building-"
+NEEDED_BYTES = 250 * 10**6
+# Without columns of code in it, bytecode is smaller by a tenth; the lines stay. See docs/.
+COMPILE_OPTIONS = ("-X", "no_debug_ranges")
 
 
 @dataclass(frozen=True)
 class BaseImage:
-    """A base image in the cache. `python` and `site_packages` are paths inside the image."""
+    """A base image in the cache. `python` and `site_packages` are paths inside the image.
+
+    `packages` are those that it was made of; `debs` are what has to be pinned to get it and its
+    shell again. `architecture` is OCI's word; the Python runs here only if it is this machine's.
+    """
 
     key: str
-    variant: str
     architecture: str
     rootfs: Path
     layer: Layer
@@ -63,98 +80,191 @@ class BaseImage:
     site_packages: str
     python_version: str
     glibc: str
-    packages: tuple[tuple[str, str], ...]
+    packages: tuple[DebPackage, ...]
+    debs: tuple[DebPackage, ...]
 
 
-def ensure_base(python_version: str, variant: Variant, home: Path, say: Say) -> BaseImage:
+def ensure_base(
+    python_version: str,
+    home: Path,
+    say: Say,
+    *,
+    architecture: str | None = None,
+    pins: Sequence[DebPackage] = (),
+    strict: bool = False,
+) -> BaseImage:
     """Return the base image for a Python minor version such as "3.11", made if it is missing.
 
-    `home` is LEOFLOW_HOME. Building takes Debian's tools and a mirror, but neither root nor an
-    engine; a `BaseImageError` says what is missing.
+    `home` is LEOFLOW_HOME, `architecture` OCI's word. `pins` are a base's `debs`; those of other
+    architectures do not count. With them exactly these packages are used, except for what the
+    mirror no longer has: that is said, or with `strict` a BaseImageError. Without them the newest
+    base in the cache is taken, or one of the mirror's current packages is made. It takes apt and
+    a mirror, but neither root nor an engine.
     """
-    wanted = load_recipe(python_version, variant, platform.machine())
-    bases = home.absolute() / "cache" / "bases"
-    folder = bases / base_key(wanted)
-    if not folder.exists():
-        bases.mkdir(parents=True, exist_ok=True)
-        with _locked(bases / ".lock", say):
-            if not folder.exists():
-                _require_space(bases)
-                _build_into(folder, wanted, say)
-    return _read(folder)
+    wanted = load_recipe(python_version, architecture or host_architecture())
+    place = _Place(home.absolute(), say)
+    pins = for_architecture(pins, wanted.architecture)
+    if not pins:
+        newest = _newest(place.bases, wanted)
+        return newest or _ensure(wanted, _current(wanted, place), place, strict)
+    _refuse_incomplete(pins, wanted)
+    return _ensure(wanted, pins, place, strict)
 
 
-def base_key(wanted: Recipe) -> str:
-    """Name a base by all that decides its content, except the versions of the packages."""
-    parts = [wanted.text, wanted.variant, wanted.machine]
+def current_debs(
+    python_version: str, home: Path, say: Say, *, architecture: str | None = None
+) -> tuple[DebPackage, ...]:
+    """Return what a base of the mirror's current packages is made of, for use as its pins."""
+    wanted = load_recipe(python_version, architecture or host_architecture())
+    return _current(wanted, _Place(home.absolute(), say))
+
+
+@dataclass(frozen=True)
+class _Place:
+    home: Path
+    say: Say
+
+    @property
+    def bases(self) -> Path:
+        return self.home / "cache" / "bases"
+
+    @property
+    def debs(self) -> DebCache:
+        return DebCache(self.home)
+
+    def index(self, wanted: Recipe) -> Index:
+        return AptIndex(wanted.suite, wanted.architecture, self.home)
+
+
+def recipe_key(wanted: Recipe) -> str:
+    """Name all bases of a recipe, whatever packages they are made of."""
+    parts = [wanted.text, system_rules().text, wanted.architecture]
     parts += [Path(str(module.__file__)).read_text(encoding="utf-8") for module in MAKERS]
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return f"{wanted.name}-{ARCHITECTURES[wanted.machine]}-{digest[:16]}"
+    return f"{wanted.name}-{_digest(parts)}"
 
 
-@contextmanager
-def _locked(path: Path, say: Say) -> Iterator[None]:
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another build of a base image")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def base_key(wanted: Recipe, debs: Iterable[DebPackage]) -> str:
+    """Name a base by all that decides its content."""
+    return f"{recipe_key(wanted)}-{_digest(one.sha256 for one in sorted(debs))}"
 
 
-def _require_space(folder: Path) -> None:
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def _newest(bases: Path, wanted: Recipe) -> BaseImage | None:
+    made = bases.glob(f"{recipe_key(wanted)}-*/base.json")
+    newest = max(made, key=lambda file: (file.stat().st_mtime_ns, file), default=None)
+    return _read(newest.parent, reused=True) if newest else None
+
+
+def _current(wanted: Recipe, place: _Place) -> tuple[DebPackage, ...]:
+    place.say(f"base image {wanted.name}: asking the mirror for Debian {wanted.suite}")
+    names = [*wanted.packages, *system_rules().shell_packages]
+    found = place.index(wanted).closure(names)
+    return tuple(one for one in found if one.name not in wanted.without)
+
+
+def _refuse_incomplete(pins: Sequence[DebPackage], wanted: Recipe) -> None:
+    names = {one.name for one in pins}
+    lacking = [name for name in wanted.packages if name not in names]
+    if lacking:
+        raise BaseImageError(
+            f"leoflow.lock pins no '{lacking[0]}', of which the base image for Python "
+            f"{wanted.python} is made too. Run `leoflow lock --upgrade`"
+        )
+
+
+def _ensure(wanted: Recipe, debs: tuple[DebPackage, ...], place: _Place, strict: bool) -> BaseImage:
+    folder = place.bases / base_key(wanted, debs)
+    if folder.exists():
+        return _read(folder, reused=True)
+    _require_space(place.home)
+    own, shell = _split(debs)
+    missing = place.debs.missing(own)
+    if missing:
+        place.say(f"base image {wanted.name}: fetching {count(len(missing), 'package')}")
+    had = obtain(own, place.index(wanted), place.debs, place.say, strict)
+    refuse_missing(had, place.debs)
+    debs = tuple(sorted({*had, *shell}))
+    folder, reused = ensure_folder(
+        place.bases,
+        base_key(wanted, debs),
+        lambda new: _guarded(lambda: _build(new, wanted, debs, place)),
+    )
+    return _read(folder, reused)
+
+
+def _split(debs: Iterable[DebPackage]) -> tuple[list[DebPackage], list[DebPackage]]:
+    """Part what a base is made of from what only its shell is made of."""
+    of_shell = system_rules().shell_packages
+    debs = list(debs)
+    own = [one for one in debs if one.name not in of_shell]
+    return own, [one for one in debs if one.name in of_shell]
+
+
+def _require_space(home: Path) -> None:
     """Refuse a disk that would fill up, on which apt waits for ever instead of failing."""
-    free = shutil.disk_usage(folder).free
+    home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
     if free < NEEDED_BYTES:
         raise BaseImageError(
-            f"making a base image takes {NEEDED_BYTES // 10**6} MB for a while, and '{folder}' has "
+            f"making a base image takes {NEEDED_BYTES // 10**6} MB for a while, and '{home}' has "
             f"{free // 10**6} MB left. Free some space, or set LEOFLOW_HOME to another disk"
         )
 
 
-def _build_into(folder: Path, wanted: Recipe, say: Say) -> None:
-    """Build beside the folder and rename at the end, so that it is whole or not there."""
-    for leftover in folder.parent.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(leftover, ignore_errors=True)  # a killed build's children may still write
-    with tempfile.TemporaryDirectory(
-        prefix=UNFINISHED, dir=folder.parent, ignore_cleanup_errors=True
-    ) as work:
-        done = _build(Path(work), wanted, say)
-        done.rename(folder)
+def _guarded(make: Callable[[], None]) -> None:
+    try:
+        make()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise BaseImageError(
+            "the disk is full. Free some space, or set LEOFLOW_HOME to another disk"
+        ) from error
 
 
-def _build(work: Path, wanted: Recipe, say: Say) -> Path:
+def _build(result: Path, wanted: Recipe, debs: tuple[DebPackage, ...], place: _Place) -> None:
     started = time.monotonic()
-    result = work / "result"
-    result.mkdir()
-    say(f"base image {wanted.name}: fetching packages of Debian {wanted.suite}")
-    unpacked = debian.unpack(wanted.suite, wanted.packages, work / "unpacked")
-    say(f"base image {wanted.name}: picking files out of {len(unpacked.packages)} packages")
-    packages = rootfs.assemble(unpacked, result / "rootfs", wanted)
-    say(f"base image {wanted.name}: compiling the standard library")
-    facts = _compile_and_check(result / "rootfs", wanted)
-    layertar.set_times(result / "rootfs")
-    say(f"base image {wanted.name}: compressing")
-    packed = layerblob.pack_layer(result / "rootfs", result / BLOB, wanted.owners, "seldom")
-    facts["layer"] = describe(packed, result / "rootfs")
-    facts["packages"] = [package.as_dict() for package in packages]
+    own, _ = _split(debs)
+    root = result / "rootfs"
+    place.say(f"base image {wanted.name}: unpacking {count(len(own), 'package')}")
+    rootfs.assemble({one.name: place.debs.path(one) for one in own}, root, wanted)
+    place.say(f"base image {wanted.name}: compiling the standard library")
+    facts = _compile_and_check(root, wanted, own, place)
+    rootfs.drop_sources(root, wanted)
+    rootfs.set_modes(root, wanted)
+    layertar.set_times(root)
+    place.say(f"base image {wanted.name}: compressing")
+    packed = layerblob.pack_layer(root, result / BLOB, wanted.owners, "seldom")
+    facts["layer"] = describe(packed, root)
+    facts["packages"] = [asdict(one) for one in own]
+    facts["debs"] = [asdict(one) for one in debs]
     _write_facts(result, wanted, facts)
     seconds = time.monotonic() - started
-    size = facts["layer"]["unpacked_bytes"] / 1e6
-    say(f"base image {wanted.name}: {size:.1f} MB in {seconds:.0f} s")
-    return result
+    size = facts["layer"]["size_bytes"] / 1e6
+    place.say(f"base image {wanted.name}: {size:.1f} MB compressed, in {seconds:.0f} s")
 
 
-def _compile_and_check(root: Path, wanted: Recipe) -> dict[str, Any]:
-    python = RootfsInterpreter(root)
+def _compile_and_check(
+    root: Path, wanted: Recipe, own: Sequence[DebPackage], place: _Place
+) -> dict[str, Any]:
+    native = wanted.architecture == host_architecture()
+    python = _native_python(root, wanted, place) if native else _foreign_python(root, wanted, place)
     library = f"usr/lib/python{wanted.python}"
     sources = bytecode.sources_below(root / library)
-    failed = bytecode.compile_sources(python, root / library, f"/{library}", sources)
+    failed = bytecode.compile_sources(
+        python, root / library, f"/{library}", sources, COMPILE_OPTIONS
+    )
     if failed:
         raise BaseImageError(f"the standard library does not compile: {failed}")
-    check = [str(base_check.__file__), str(root.resolve())]
-    done = python.run(check, timeout_seconds=CHECK_SECONDS)
+    if not native:
+        foreign_check.check(root, wanted.architecture)
+        return _facts_of(own, wanted)
+    done = python.run(
+        [str(base_check.__file__), str(root.resolve())], timeout_seconds=CHECK_SECONDS
+    )
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace")
         raise BaseImageError(f"the new base image {wanted.name} does not work:\n{said}")
@@ -162,10 +272,37 @@ def _compile_and_check(root: Path, wanted: Recipe) -> dict[str, Any]:
     return facts
 
 
+def _native_python(root: Path, wanted: Recipe, place: _Place) -> RootfsInterpreter:
+    interpreter.write_loader(root)
+    return RootfsInterpreter(root)
+
+
+def _foreign_python(root: Path, wanted: Recipe, place: _Place) -> RootfsInterpreter:
+    """Return this machine's Python of the same minor version, whose bytecode has to be the same."""
+    native = ensure_base(wanted.python, place.home, place.say)
+    library = f"usr/lib/python{wanted.python}"
+    numbers = [foreign_check.magic_number(one / library) for one in (root, native.rootfs)]
+    if numbers[0] != numbers[1]:
+        raise BaseImageError(
+            f"Python {wanted.python} of {wanted.architecture} has bytecode {numbers[0]}, and "
+            f"{native.architecture} has {numbers[1]}. Run `leoflow lock --upgrade`"
+        )
+    return RootfsInterpreter(native.rootfs)
+
+
+def _facts_of(own: Sequence[DebPackage], wanted: Recipe) -> dict[str, Any]:
+    """Tell the versions by the packages', where nothing of the base can run."""
+    versions = {one.name: one.version.rpartition(":")[2] for one in own}
+    found = {
+        "python_version": versions.get(f"libpython{wanted.python}-minimal", ""),
+        "glibc": versions.get("libc6", ""),
+    }
+    return {key: re.split(r"[-~+]", version)[0] for key, version in found.items()}
+
+
 def _write_facts(result: Path, wanted: Recipe, facts: dict[str, Any]) -> None:
     facts |= {
-        "variant": wanted.variant,
-        "architecture": ARCHITECTURES[wanted.machine],
+        "architecture": wanted.architecture,
         "python": f"/usr/bin/python{wanted.python}",
         "site_packages": f"/usr/local/lib/python{wanted.python}/dist-packages",
     }
@@ -173,14 +310,16 @@ def _write_facts(result: Path, wanted: Recipe, facts: dict[str, Any]) -> None:
     (result / "base.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _read(folder: Path) -> BaseImage:
+def _read(folder: Path, reused: bool) -> BaseImage:
     facts = json.loads((folder / "base.json").read_text(encoding="utf-8"))
-    packages = tuple((one["name"], one["version"]) for one in facts.pop("packages"))
+    packages = tuple(DebPackage(**one) for one in facts.pop("packages"))
+    debs = tuple(DebPackage(**one) for one in facts.pop("debs"))
     layer = Layer("base", folder / BLOB, **facts.pop("layer"), reused=True)
     return BaseImage(
         key=folder.name,
         rootfs=folder / "rootfs",
-        layer=layer,
+        layer=replace(layer, reused=reused),
         packages=packages,
+        debs=debs,
         **facts,
     )

@@ -46,19 +46,26 @@ class Subject:
     site: Path | None = None
 
 
+def needs_start(project: Project) -> bool:
+    """Tell whether containers have to be started to hold a project to its budget."""
+    limits = _limits(project)
+    return not limits or bool(limits.keys() & {"import_ms", "user_code_ms"})
+
+
 def check_budget(
-    subject: Subject, stopwatch: Stopwatch, say: Say, runs: int = RUNS
+    subject: Subject, stopwatch: Stopwatch | None, say: Say, runs: int = RUNS
 ) -> BudgetReport:
     """Measure an image and hold it to the budget of its project, medians against limits.
 
-    Without any limit everything is measured and nothing judged. MeasureError or EngineError if a
-    task cannot be measured.
+    ``stopwatch`` may be None for a project that ``needs_start`` says no of. Without any limit
+    everything is measured and nothing judged. MeasureError or EngineError if a task cannot be
+    measured.
     """
     limits = _limits(subject.project)
     code = ProjectCode(subject.project.folder)
     notes = list(_notes(subject, limits))
     measured: tuple[Measured, ...] = ()
-    if not limits or limits.keys() & {"import_ms", "user_code_ms"}:
+    if stopwatch is not None and needs_start(subject.project):
         measured = tuple(_measure(one, stopwatch, say, runs) for one in _groups(subject.spec))
         notes += _unmeasured(subject.spec)
     size = subject.compressed_bytes

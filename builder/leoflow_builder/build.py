@@ -9,67 +9,56 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from leoflow_agent.inline_cap import DEFAULT_CAP_SECONDS
-from leoflow_agent.spec import BashAction, BuiltDag, DagSpec, ImageRef
+from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef
 
-from leoflow_builder.agentlayer import ensure_agent
-from leoflow_builder.baseimage import ensure_base
-from leoflow_builder.builder import BuiltImage, PlannedImage
+from leoflow_builder.assemble import Assembly, Options, assemble
+from leoflow_builder.builder import BuiltImage, Describe, bare_bundle
 from leoflow_builder.cache import make_key
-from leoflow_builder.dagjson import dump_built, dump_dag
-from leoflow_builder.daglayer import ensure_dag_layer
+from leoflow_builder.cachehold import hold
+from leoflow_builder.dagjson import dump_built
 from leoflow_builder.failure import BuildError
 from leoflow_builder.imagerecord import read_record, write_record
 from leoflow_builder.layer import Layer
 from leoflow_builder.layerreport import LayerReport, report_layers
-from leoflow_builder.oci.image import NOTHING
-from leoflow_builder.ownbase import OwnBase
-from leoflow_builder.plan import ImagePlan, default_tag, plan_image
-from leoflow_builder.prepare import Environment, Footing, prepare
-from leoflow_builder.problem import ProjectError
-from leoflow_builder.project import Project, load_project
-from leoflow_builder.projectfile import ProjectFiles, choose_files
-from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
-from leoflow_builder.readyimage import (
-    NO_BUILDER,
-    deliver_ready,
-    plan_ready,
-    ready_dag,
-    refuse_difference,
-)
+from leoflow_builder.plan import ImagePlan
 from leoflow_builder.registry.reference import parse_reference
-from leoflow_builder.supply.annotation import created_time
 from leoflow_builder.toolfile import BUILT_FILE
 from leoflow_builder.tools import Tools, choose_tools
 from leoflow_builder.unchanged import Outcome, Watch, remember
-from leoflow_builder.wish import BuildWish
 
 Say = Callable[[str], None]
-NAMES_SHOWN = 8
+# What makes a ready image, which is used as it is.
+NO_BUILDER = "none"
 
 
 @dataclass(frozen=True)
 class BuildResult:
     """A built project. ``dag_json`` is the file beside it, ``built`` False if the image was there.
 
-    ``compressed_bytes`` and ``digest`` are None where the engine keeps no manifests.
+    ``compressed_bytes`` and ``digest`` are None where the engine keeps no manifests. Of several
+    platforms ``digest`` is the index's, and sizes and layers are those of the first.
     """
 
     image: ImageRef
     image_id: str
     digest_reason: str | None
     dag_json: Path
-    spec: DagSpec
+    assembly: Assembly
     builder: str
     built: bool
     layers: tuple[LayerReport, ...]
     compressed_bytes: int | None
     unpacked_bytes: int
     seconds: float
+
+    @property
+    def spec(self) -> DagSpec:
+        """The DAG that is in the image."""
+        return self.assembly.spec
 
     def as_json(self) -> dict[str, Any]:
         """Return the document of `leoflow build --json`."""
@@ -87,37 +76,6 @@ class BuildResult:
         }
 
 
-@dataclass(frozen=True)
-class Options:
-    """What was asked for, and the limits that hold when a DAG is read."""
-
-    wish: BuildWish = field(default_factory=BuildWish)
-    read_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
-    inline_cap_seconds: float = DEFAULT_CAP_SECONDS
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """All that an image is made of: its layers, from the bottom up, and the plan of it."""
-
-    folder: Path
-    spec: DagSpec
-    tag: str
-    planned: PlannedImage
-    ignored: tuple[str, ...]
-    own: OwnBase | None
-
-    @property
-    def unpacked_bytes(self) -> int:
-        below = self.own.unpacked.unpacked_bytes if self.own else 0
-        return below + sum(layer.unpacked_bytes for layer in self.planned.layers)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether nothing is added to an image of the user's own."""
-        return self.own is not None and self.own.dag_json is not None
-
-
 def build_project(
     folder: Path, home: Path, say: Say, options: Options | None = None, tools: Tools | None = None
 ) -> BuildResult:
@@ -131,28 +89,15 @@ def build_project(
     tools = tools or choose_tools(options.wish, home)
     tools.destination.require()
     watch = Watch(folder)
-    parts = _prepare_parts(folder, home, say, options)
-    image, built = _ensure_image(parts, home, say, tools)
-    reference = ImageRef(parts.tag, image.digest, parts.planned.plan.platform)
-    written = write_built(parts.folder, BuiltDag(parts.spec, reference))
-    own, layers = parts.own, _since(started, parts.planned.layers)
-    result = BuildResult(
-        image=reference,
-        image_id=image.image_id,
-        digest_reason=image.digest_reason,
-        dag_json=written,
-        spec=parts.spec,
-        builder=NO_BUILDER if parts.is_ready else tools.builder.name,
-        built=built,
-        layers=report_layers(layers, image.blobs, own.digest if own else None),
-        compressed_bytes=image.compressed_bytes,
-        unpacked_bytes=parts.unpacked_bytes,
-        seconds=time.time() - started,
-    )
-    if own is None and watch.is_undisturbed():
-        name, told = str(parse_reference(parts.tag)), result.as_json()
-        outcome = Outcome(parts.ignored, name, image.image_id, told)
-        remember(parts.folder, home, options.wish, os.environ, outcome)
+    assembly = assemble(folder, home, say, options)
+    image, built = _ensure_image(assembly, home, say, tools)
+    reference = ImageRef(assembly.tag, image.digest, assembly.platform)
+    written = write_built(assembly.project.folder, BuiltDag(assembly.spec, reference))
+    result = _result(assembly, image, built, written, tools.builder.name, started)
+    if assembly.native.footing.own is None and watch.is_undisturbed():
+        name = str(parse_reference(assembly.tag))
+        outcome = Outcome(assembly.ignored, name, image.image_id, result.as_json())
+        remember(assembly.project.folder, home, options.wish, os.environ, outcome)
     return result
 
 
@@ -163,98 +108,34 @@ def plan_project(
 
     Raises as `build_project`; layers are made in the cache, since the plan names their digests.
     """
-    parts = _prepare_parts(folder, home, say, options or Options())
-    return parts.tag, parts.planned.plan
+    assembly = assemble(folder, home, say, options or Options())
+    return assembly.tag, assembly.first.plan
 
 
-def _prepare_parts(folder: Path, home: Path, say: Say, options: Options) -> _Parts:
-    project = load_project(folder)
-    environment = prepare(project, home, say)
-    spec = read_spec(project, environment, options)
-    files = choose_files(project.folder, project.settings.allow_secret_files)
-    if files.ignored:
-        say(f"left out by ignore files: {_shortened(files.ignored)}")
-    own, ground = environment.footing.own, environment.footing.ground
-    if own is not None and own.dag_json is not None:
-        planned, name = plan_ready(own), own.found.name
-    else:
-        layers = _make_layers(project, environment, spec, files, home, say)
-        plan = plan_image(
-            spec,
-            dump_dag(spec),
-            ground,
-            layers,
-            environment.has_pth,
-            created_time(os.environ),
-        )
-        planned, name = PlannedImage(plan, layers, own.below if own else NOTHING), None
-    tag = options.wish.tag or name or default_tag(spec.dag_id, planned.plan)
-    return _Parts(project.folder, spec, tag, planned, files.ignored, own)
-
-
-def read_spec(
-    project: Project, environment: Environment, options: Options | None = None
-) -> DagSpec:
-    """Read a project's DAG with the interpreter and the packages that its image will have.
-
-    That of a ready image is in it; a DAG in the folder has to be the same.
-    """
-    options = options or Options()
-    own = environment.footing.own
-    ready = ready_dag(own, project) if own is not None else None
-    if ready is not None and not project.entry:
-        return ready
-    spec = read_dag(
-        project,
-        environment.interpreter,
-        environment.site_path,
-        options.read_timeout_seconds,
-        options.inline_cap_seconds,
+def _result(
+    assembly: Assembly,
+    image: BuiltImage,
+    built: bool,
+    dag_json: Path,
+    builder: str,
+    started: float,
+) -> BuildResult:
+    own = assembly.native.footing.own
+    layers = _since(started, assembly.first.layers)
+    return BuildResult(
+        image=ImageRef(assembly.tag, image.digest, assembly.platform),
+        image_id=image.image_id,
+        digest_reason=image.digest_reason,
+        dag_json=dag_json,
+        assembly=assembly,
+        builder=NO_BUILDER if own is not None and own.dag_json is not None else builder,
+        built=built,
+        layers=report_layers(layers, image.blobs, own.digest if own else None),
+        compressed_bytes=image.compressed_bytes,
+        unpacked_bytes=sum(layer.unpacked_bytes for layer in layers)
+        + (own.unpacked.unpacked_bytes if own else 0),
+        seconds=time.time() - started,
     )
-    if own is not None and ready is not None:
-        refuse_difference(own, project, ready, spec)
-    return spec
-
-
-def _make_layers(
-    project: Project,
-    environment: Environment,
-    spec: DagSpec,
-    files: ProjectFiles,
-    home: Path,
-    say: Say,
-) -> tuple[Layer, ...]:
-    footing = environment.footing
-    python = footing.target.python_version
-    base = _base_layers(project, footing, spec, home, say)
-    agent = ensure_agent(python, footing.ground.place, footing.interpreter, home)
-    dag = ensure_dag_layer(files.chosen, dump_dag(spec), python, footing.interpreter, home)
-    for source, reason in sorted(dag.facts["not_compiled"].items()):
-        say(f"{source} is no valid Python for {python}, and cannot be imported: {reason}")
-    deps = [environment.deps.layer] if environment.deps else []
-    return (*base, agent.layer, *deps, dag.layer)
-
-
-def _shortened(names: Sequence[str]) -> str:
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _base_layers(
-    project: Project, footing: Footing, spec: DagSpec, home: Path, say: Say
-) -> list[Layer]:
-    """Return leoflow's base, with a shell if a task needs one; nothing for a base of one's own."""
-    bash_task = next((one for one in spec.tasks if isinstance(one.action, BashAction)), None)
-    if footing.own is None:
-        base = ensure_base(project.python_version, "bash" if bash_task else "plain", home, say)
-        return [base.layer]
-    if bash_task and not footing.own.has_bash:
-        message = (
-            f"{footing.own.key} '{footing.own.reference}' has no bash, which task "
-            f"'{bash_task.task_id}' needs. Install it there, or choose another image"
-        )
-        raise ProjectError([project.problem(message, footing.own.key)])
-    return []
 
 
 def _since(started: float, layers: Sequence[Layer]) -> list[Layer]:
@@ -265,22 +146,40 @@ def _since(started: float, layers: Sequence[Layer]) -> list[Layer]:
     ]
 
 
-def _ensure_image(parts: _Parts, home: Path, say: Say, tools: Tools) -> tuple[BuiltImage, bool]:
+def _ensure_image(
+    assembly: Assembly, home: Path, say: Say, tools: Tools
+) -> tuple[BuiltImage, bool]:
     """Return the image and whether it had to be built."""
-    plan, destination = parts.planned.plan, tools.destination
-    name = str(parse_reference(parts.tag))
-    if parts.own is not None and parts.is_ready:
-        return deliver_ready(parts.own, name, destination, say)
-    key = make_key([plan.content_key, tools.builder.name, destination.place])
+    name, destination = str(parse_reference(assembly.tag)), tools.destination
+    own = assembly.native.footing.own
+    if own is not None and own.dag_json is not None:
+        from leoflow_builder.readyimage import deliver_ready
+
+        return deliver_ready(own, name, destination, say)
+    images = [part.planned for part in assembly.parts]
+    key = make_key(
+        [*(one.plan.content_key for one in images), tools.builder.name, destination.place]
+    )
     record = home.absolute() / "cache" / "images" / f"{key}.json"
+    hold(record)
     known = read_record(record)
     if known is not None and destination.has(name, known.image_id):
-        say(f"nothing to build, the image is there: '{parts.tag}'")
+        say(f"nothing to build, the image is there: '{assembly.tag}'")
         return known, False
-    say(f"building '{parts.tag}'")
-    image = tools.builder.build([parts.planned], name, destination, say)
+    say(f"building '{assembly.tag}'")
+    describe = _describe(assembly, tools)
+    image = tools.builder.build(images, name, destination, say, describe)
     write_record(record, image)
     return image, True
+
+
+def _describe(assembly: Assembly, tools: Tools) -> Describe:
+    # An engine keeps nothing beside an image, and what tells of it takes long to load.
+    if tools.destination.is_engine:
+        return bare_bundle
+    from leoflow_builder.describing import describer
+
+    return describer(assembly, tools.builder.name)
 
 
 def write_built(folder: Path, built: BuiltDag) -> Path:

@@ -12,10 +12,12 @@ from typing import Protocol
 
 from leoflow_builder.destination import Destination
 from leoflow_builder.layer import Layer
-from leoflow_builder.oci.image import NOTHING, BelowImage
+from leoflow_builder.oci.image import NOTHING, BelowImage, OciImage
+from leoflow_builder.oci.layout import Bundle
 from leoflow_builder.plan import ImagePlan
 
 Say = Callable[[str], None]
+Describe = Callable[[str, Sequence[OciImage]], Bundle]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class BuiltImage:
         return None if self.blobs is None else sum(blob.size_bytes for blob in self.blobs)
 
 
+def bare_bundle(name: str, images: Sequence[OciImage]) -> Bundle:
+    """Return images as a bundle that says nothing more about them."""
+    return Bundle(name, tuple(images))
+
+
 class Builder(Protocol):
     """Makes images of plans."""
 
@@ -61,7 +68,15 @@ class Builder(Protocol):
         ...
 
     def build(
-        self, images: Sequence[PlannedImage], name: str, destination: Destination, say: Say
+        self,
+        images: Sequence[PlannedImage],
+        name: str,
+        destination: Destination,
+        say: Say,
+        describe: Describe = bare_bundle,
     ) -> BuiltImage:
-        """Make an image for each platform and deliver them under ``name``, or raise BuildError."""
+        """Make an image for each platform and deliver them under ``name``, or raise BuildError.
+
+        ``describe`` adds what is told about the images, such as an SBOM, once they are made.
+        """
         ...

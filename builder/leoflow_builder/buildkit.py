@@ -11,14 +11,14 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from leoflow_builder.builder import Blob, BuiltImage, PlannedImage
+from leoflow_builder.builder import Blob, BuiltImage, Describe, PlannedImage, bare_bundle
 from leoflow_builder.destination import Destination, Say
 from leoflow_builder.dockerfile import STACK, build_arguments, render_dockerfile
 from leoflow_builder.engine import BuildOrder, Engine
 from leoflow_builder.layerblob import write_plain
 from leoflow_builder.oci.image import OciImage, stack_layers
 from leoflow_builder.oci.layout import Bundle, make_archive, read_image, write_folder
-from leoflow_builder.ocibuilder import Describe, bare_bundle, deliver
+from leoflow_builder.ocibuilder import deliver
 from leoflow_builder.scratch import scratch_folder
 
 NO_DIGEST = (
@@ -32,13 +32,17 @@ class BuildkitBuilder:
 
     name = "buildkit"
 
-    def __init__(self, engine: Engine, work: Path, describe: Describe = bare_bundle) -> None:
+    def __init__(self, engine: Engine, work: Path) -> None:
         self._engine = engine
         self._work = work
-        self._describe = describe
 
     def build(
-        self, images: Sequence[PlannedImage], name: str, destination: Destination, say: Say
+        self,
+        images: Sequence[PlannedImage],
+        name: str,
+        destination: Destination,
+        say: Say,
+        describe: Describe = bare_bundle,
     ) -> BuiltImage:
         """See `Builder`."""
         self._work.mkdir(parents=True, exist_ok=True)
@@ -47,7 +51,7 @@ class BuildkitBuilder:
                 (image,) = images
                 return self._into_engine(image, name, folder, say)
             made = [self._export(one, name, folder / f"{n}", say) for n, one in enumerate(images)]
-            return deliver(self._describe(name, made), destination, say)
+            return deliver(describe(name, made), destination, say)
 
     def _into_engine(self, image: PlannedImage, name: str, folder: Path, say: Say) -> BuiltImage:
         stacked = self._engine.stores_manifests()

@@ -24,17 +24,25 @@ class CompileError(Exception):
 
 
 def compile_sources(
-    interpreter: Interpreter, root: Path, inside: str, sources: Sequence[str]
+    interpreter: Interpreter,
+    root: Path,
+    inside: str,
+    sources: Sequence[str],
+    options: Sequence[str] = (),
 ) -> dict[str, str]:
     """Write an unchecked-hash .pyc for each source, and return the ones that are no valid Python.
 
     `sources` are relative to `root`; the code is told that it lies in `inside`, e.g. "/usr/lib".
+    `options` are the interpreter's, such as "-X".
     """
-    return compile_trees(interpreter, {root: sources}, inside)[root]
+    return compile_trees(interpreter, {root: sources}, inside, options)[root]
 
 
 def compile_trees(
-    interpreter: Interpreter, trees: Mapping[Path, Sequence[str]], inside: str
+    interpreter: Interpreter,
+    trees: Mapping[Path, Sequence[str]],
+    inside: str,
+    options: Sequence[str] = (),
 ) -> dict[Path, dict[str, str]]:
     """Compile the sources of several trees, in one start of the interpreter; see above.
 
@@ -43,7 +51,9 @@ def compile_trees(
     parts = [(root, part) for root, sources in trees.items() for part in _parts(sources)]
     failed: dict[Path, dict[str, str]] = {root: {} for root in trees}
     if parts:
-        for (root, _), found in zip(parts, _compile(interpreter, parts, inside), strict=True):
+        for (root, _), found in zip(
+            parts, _compile(interpreter, parts, inside, options), strict=True
+        ):
             failed[root] |= found
     return failed
 
@@ -60,7 +70,10 @@ def _parts(sources: Sequence[str]) -> list[list[str]]:
 
 
 def _compile(
-    interpreter: Interpreter, parts: Sequence[tuple[Path, list[str]]], inside: str
+    interpreter: Interpreter,
+    parts: Sequence[tuple[Path, list[str]]],
+    inside: str,
+    options: Sequence[str],
 ) -> list[dict[str, str]]:
     order = {
         "inside": inside.rstrip("/"),
@@ -68,7 +81,7 @@ def _compile(
         "processes": os.cpu_count() or 1,
     }
     done = interpreter.run(
-        ["-S", str(Path(compile_worker.__file__))],
+        [*options, "-S", str(Path(compile_worker.__file__))],
         stdin=json.dumps(order).encode(),
         env={"PYTHONHASHSEED": "0"},
         timeout_seconds=COMPILE_SECONDS,

@@ -24,6 +24,10 @@ DESCRIPTIONS = {
     "debs": "packages that bases are made of",
     "bases": "base images",
     "system": "layers of system packages",
+    "images-of-others": "images that projects stand on",
+    "roots-of-others": "the same, unpacked",
+    "images-of-engines": "what an engine calls them",
+    "dockerfiles": "what Dockerfiles were built into",
     "agents": "layers of the agent",
     "wheels": "unpacked wheels",
     "deps": "layers of dependencies",
@@ -31,6 +35,8 @@ DESCRIPTIONS = {
     "blobs": "compressed layers",
     "images": "records of built images",
     "builds": "work in progress",
+    "engines": "what was loaded into which engine",
+    "unchanged": "what unchanged projects are known by",
     "locks": "results of locking",
     "pex": "downloads of pex",
     "uv": "downloads of uv",
@@ -41,7 +47,7 @@ PRUNED = ".pruned-"
 # Held by makers that take turns, whatever the key.
 KIND_LOCK = ".lock"
 # Folders that only a living process needs.
-SCRATCH = (MAKING, PRUNED, "context-", "manifest-", ".building-")
+SCRATCH = (MAKING, PRUNED, "context-", "dockerfile-", "verifying-", ".building-")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 

@@ -19,6 +19,8 @@ LOADERS = {
     "x86_64": "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
     "aarch64": "usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1",
 }
+# Beside a root file system: its loader without the folders of libraries that every host has too.
+LOADER = "loader"
 
 
 class Interpreter(Protocol):
@@ -45,10 +47,14 @@ class Interpreter(Protocol):
 
 
 class RootfsInterpreter:
-    """The Python of an unpacked root file system, started through that system's own loader."""
+    """The Python of an unpacked root file system, started through that system's own loader.
 
-    def __init__(self, rootfs: Path) -> None:
+    ``overlays`` are trees of system layers, whose libraries are found as in the image.
+    """
+
+    def __init__(self, rootfs: Path, overlays: Sequence[Path] = ()) -> None:
         self.rootfs = rootfs.absolute()
+        self._overlays = [tree.absolute() for tree in overlays]
         self._program = _program_in(self.rootfs)
 
     def run(
@@ -71,8 +77,11 @@ class RootfsInterpreter:
 
     def _command(self) -> list[str]:
         triplet = f"{platform.machine()}-linux-gnu"
-        libraries = ":".join(str(self.rootfs / place / triplet) for place in ("lib", "usr/lib"))
-        loader = self.rootfs / LOADERS[platform.machine()]
+        roots = [self.rootfs, *self._overlays]
+        libraries = ":".join(str(root / "usr/lib" / triplet) for root in roots)
+        loader = self.rootfs.with_name(LOADER)
+        if not loader.exists():
+            loader = self.rootfs / LOADERS[platform.machine()]
         return [str(loader), "--inhibit-cache", "--library-path", libraries, str(self._program)]
 
     def _settings(self, home: str) -> dict[str, str]:
@@ -108,6 +117,22 @@ class HostInterpreter:
             environment = {**_environment(str(home)), **(env or {})}
             command = [str(home / "bin" / "python"), *args]
             return run_bounded(command, stdin, environment, cwd or home, timeout_seconds)
+
+
+def write_loader(rootfs: Path) -> None:
+    """Write beside a root file system a loader that never looks into the host's own folders.
+
+    glibc has no option for it, and a library that only the host has would hide that the image
+    lacks it. The folders' names in the loader get a first letter that no host has.
+    """
+    content = (rootfs / LOADERS[platform.machine()]).read_bytes()
+    triplet = f"{platform.machine()}-linux-gnu".encode()
+    known = b"/lib/%b/\0/usr/lib/%b/\0/lib/\0/usr/lib/\0" % (triplet, triplet)
+    if known in content:
+        hidden = known.replace(b"/lib/", b"/\x01ib/").replace(b"/usr/", b"/\x01sr/")
+        loader = rootfs.with_name(LOADER)
+        loader.write_bytes(content.replace(known, hidden))
+        loader.chmod(0o755)
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from leoflow_builder.builder import Blob
 from leoflow_builder.layer import Layer, LayerName
 
-NAMES: tuple[LayerName, ...] = ("base", "agent", "deps", "dag")
+NAMES: tuple[LayerName, ...] = ("base", "system", "agent", "deps", "dag")
+# Told only where there is one: few DAGs have it.
+RARE: LayerName = "system"
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class LayerReport:
 def report_layers(
     layers: Sequence[Layer], blobs: Sequence[Blob] | None, base_digest: str | None = None
 ) -> tuple[LayerReport, ...]:
-    """Report on all four names, from the bottom up; one that the image lacks has size 0.
+    """Report on base, agent, deps and dag, from the bottom up; one that is lacking has size 0.
 
     Blobs below the given layers belong to a base image of the user's own, ``base_digest``.
     """
@@ -39,4 +41,5 @@ def report_layers(
         below = list(blobs or [])[: -len(layers)]
         size = sum(blob.size_bytes for blob in below) if blobs is not None else None
         reports["base"] = LayerReport("base", base_digest, size, True)
-    return tuple(reports[name] for name in NAMES)
+    there = {layer.name for layer in layers}
+    return tuple(reports[name] for name in NAMES if name != RARE or name in there)

@@ -20,8 +20,8 @@ from leoflow_builder.locking import (
     remake_lock,
     with_others,
 )
-from leoflow_builder.pinnedbase import host_architecture
-from leoflow_builder.prepare import Pins, find_basis, locksmith
+from leoflow_builder.pinnedbase import Pins, host_architecture
+from leoflow_builder.prepare import find_basis, locksmith
 from leoflow_builder.project import Project
 
 HOST = "host"
@@ -77,5 +77,5 @@ def _key(platform: str) -> str:
 def _basis(key: str, known: Lock | None, smith: Locksmith, home: Path, newest: bool) -> Basis:
     if key.startswith(HOST_PREFIX):
         return host_basis(smith.project)
-    locked = known.targets.get(key) if known and not newest else None
-    return find_basis(smith.project, key, home, smith.say, Pins(locked))
+    locked = known.targets.get(key) if known else None
+    return find_basis(smith.project, key, home, smith.say, Pins(locked, newest=newest))

@@ -5,35 +5,30 @@ It decides nothing about an image: the plan has it all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from leoflow_builder.builder import Blob, BuiltImage, PlannedImage
+from leoflow_builder.builder import Blob, BuiltImage, Describe, PlannedImage, bare_bundle
 from leoflow_builder.destination import Destination, Say
-from leoflow_builder.oci.image import OciImage, make_image
+from leoflow_builder.oci.image import make_image
 from leoflow_builder.oci.layout import Bundle
-
-Describe = Callable[[str, Sequence[OciImage]], Bundle]
-
-
-def bare_bundle(name: str, images: Sequence[OciImage]) -> Bundle:
-    """Return images as a bundle that says nothing more about them."""
-    return Bundle(name, tuple(images))
 
 
 class OciBuilder:
-    """Makes OCI images. ``describe`` adds what is told about them, such as an SBOM."""
+    """Makes OCI images out of layers as they lie in the cache."""
 
     name = "oci"
 
-    def __init__(self, describe: Describe = bare_bundle) -> None:
-        self._describe = describe
-
     def build(
-        self, images: Sequence[PlannedImage], name: str, destination: Destination, say: Say
+        self,
+        images: Sequence[PlannedImage],
+        name: str,
+        destination: Destination,
+        say: Say,
+        describe: Describe = bare_bundle,
     ) -> BuiltImage:
         """See `Builder`."""
         made = [make_image(one.plan, one.layers, one.below) for one in images]
-        return deliver(self._describe(name, made), destination, say)
+        return deliver(describe(name, made), destination, say)
 
 
 def deliver(bundle: Bundle, destination: Destination, say: Say) -> BuiltImage:

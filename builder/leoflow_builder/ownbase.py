@@ -51,6 +51,11 @@ class OwnBase:
     dag_json: bytes | None = None
 
     @property
+    def spoken(self) -> str:
+        """How messages name it."""
+        return f"{self.key} '{self.reference}'"
+
+    @property
     def digest(self) -> str:
         """The digest of its manifest: what a lock records."""
         return self.found.kept.digest

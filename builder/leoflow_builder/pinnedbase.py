@@ -3,63 +3,99 @@
 The one place that knows how the distribution's packages are handed over.
 """
 
-# ruff: noqa: ARG001
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from leoflow_builder.baseimage import BaseImage, ensure_base
+from leoflow_builder.baseimage import BaseImage, current_debs, ensure_base
 from leoflow_builder.debpackage import DebPackage
-from leoflow_builder.failure import BuildError
-from leoflow_builder.lock import LockedBase
-from leoflow_builder.target import ARCHITECTURES
+from leoflow_builder.lock import LockedBase, LockedTarget
+from leoflow_builder.problem import ProjectError
+from leoflow_builder.project import Project
+from leoflow_builder.recipe import host_architecture, known_versions
 
+__all__ = ["MadeBase", "Pins", "host_architecture", "locked_base", "make_base"]
 Say = Callable[[str], None]
 
 
-def host_architecture() -> str:
-    """Return this machine's architecture in OCI's word."""
-    machine = platform.machine()
-    return ARCHITECTURES.get(machine, machine)
+@dataclass(frozen=True)
+class Pins:
+    """What a base is made of: what a lock says, and with ``strict`` nothing else.
 
-
-def pinned_base(
-    python_version: str,
-    architecture: str,
-    pins: Sequence[DebPackage],
-    strict: bool,
-    home: Path,
-    say: Say,
-) -> BaseImage:
-    """Return the base made of the pinned packages; of the newest ones if none are pinned.
-
-    With ``strict`` a pinned package that the mirror no longer has is an error.
+    ``newest`` takes what the mirror has now instead.
     """
-    if architecture != host_architecture():
-        raise BuildError(
-            f"a base image for 'linux/{architecture}' cannot be made on this machine, which is "
-            f"'linux/{host_architecture()}'. Lock for it on such a machine"
-        )
-    return ensure_base(python_version, "plain", home, say)
+
+    locked: LockedTarget | None = None
+    strict: bool = False
+    newest: bool = False
+
+    @property
+    def base(self) -> tuple[DebPackage, ...]:
+        """The packages of the base; none if there is nothing to obey."""
+        return self.locked.base.debs if self.locked and self.locked.base else ()
+
+    @property
+    def system(self) -> tuple[DebPackage, ...]:
+        """The packages of the system layer."""
+        return self.locked.system if self.locked else ()
+
+
+@dataclass(frozen=True)
+class MadeBase:
+    """A base, and what the project's system packages bring beyond it.
+
+    ``trees`` are folders whose libraries a process needs that is to use these packages.
+    """
+
+    base: BaseImage
+    system: tuple[DebPackage, ...] = ()
+    trees: tuple[Path, ...] = ()
+
+
+def make_base(project: Project, architecture: str, home: Path, say: Say, pins: Pins) -> MadeBase:
+    """Return the base that a project asks for, made of the pinned packages.
+
+    ``architecture`` is OCI's word. ProjectError if there is no such Python or system package.
+    """
+    _refuse_unknown_version(project)
+    python, base_pins = project.python_version, pins.base
+    if pins.newest:
+        base_pins = current_debs(python, home, say, architecture=architecture)
+    base = ensure_base(
+        python, home, say, architecture=architecture, pins=base_pins, strict=pins.strict
+    )
+    if not project.system_packages:
+        return MadeBase(base)
+    return _with_system(project, base, home, say, pins)
+
+
+def _with_system(project: Project, base: BaseImage, home: Path, say: Say, pins: Pins) -> MadeBase:
+    from leoflow_builder.aptindex import UnknownPackage
+    from leoflow_builder.systemlayer import current_system_debs, ensure_system
+
+    names = project.system_packages
+    try:
+        system = current_system_debs(names, base, home) if pins.newest else pins.system
+        made = ensure_system(names, base, home, say, shell=False, pins=system, strict=pins.strict)
+    except UnknownPackage as error:
+        index = names.index(error.name) if error.name in names else None
+        place = ("system_packages",) if index is None else ("system_packages", index)
+        raise ProjectError([project.problem(str(error), *place)]) from None
+    return MadeBase(base, made.debs, (made.folder.tree,))
 
 
 def locked_base(base: BaseImage) -> LockedBase:
     """Return what leoflow.lock says of a base, which is the same on every machine."""
-    name = f"{base.python.rpartition('/')[2]}-{base.variant}"
-    return LockedBase(name, base.layer.diff_id, ())
+    return LockedBase(base.python.rpartition("/")[2], base.layer.diff_id, base.debs)
 
 
-def system_debs(
-    names: Sequence[str],
-    base: BaseImage,
-    pins: Sequence[DebPackage],
-    strict: bool,
-    home: Path,
-    say: Say,
-) -> tuple[tuple[DebPackage, ...], tuple[Path, ...]]:
-    """Return the packages that the names bring, pinned where they were, and their trees."""
-    if names:
-        raise BuildError("system_packages are not made by this version of leoflow. Remove them")
-    return (), ()
+def _refuse_unknown_version(project: Project) -> None:
+    if project.python_version not in known_versions():
+        known = ", ".join(f"'{version}'" for version in known_versions())
+        message = (
+            f"there is no base image for Python '{project.python_version}'. Write one of {known}, "
+            "or name an image that has it as base_image"
+        )
+        raise ProjectError([project.problem(message, "python_version")])

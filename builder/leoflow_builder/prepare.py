@@ -17,7 +17,7 @@ from leoflow_builder.failure import BuildError
 from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import Interpreter, RootfsInterpreter
 from leoflow_builder.layer import LayerFolder
-from leoflow_builder.lock import Lock, LockedBase, LockedPackage, LockedTarget, read_lock
+from leoflow_builder.lock import Lock, LockedBase, LockedPackage, read_lock
 from leoflow_builder.locking import (
     Basis,
     Locksmith,
@@ -26,11 +26,16 @@ from leoflow_builder.locking import (
     ensure_lock,
     require_lock,
 )
-from leoflow_builder.pinnedbase import host_architecture, locked_base, pinned_base, system_debs
+from leoflow_builder.pinnedbase import (
+    MadeBase,
+    Pins,
+    host_architecture,
+    locked_base,
+    make_base,
+)
 from leoflow_builder.plan import Ground
 from leoflow_builder.problem import ProjectError, count
 from leoflow_builder.project import Project
-from leoflow_builder.recipe import known_versions
 from leoflow_builder.target import Target
 
 if TYPE_CHECKING:
@@ -45,7 +50,7 @@ Say = Callable[[str], None]
 class Footing:
     """What dependencies are locked for: a platform, its Python, and what of it is pinned.
 
-    ``own`` is set if the base is an image of the user's own.
+    ``made`` is leoflow's own base; ``own`` is set instead if it is an image of the user's.
     """
 
     target: Target
@@ -53,6 +58,7 @@ class Footing:
     interpreter: Interpreter
     base: LockedBase | None
     system: tuple[DebPackage, ...] = ()
+    made: BaseImage | None = None
     own: OwnBase | None = None
 
     @property
@@ -86,24 +92,6 @@ class Environment:
         return self.deps is not None and bool(self.deps.facts["has_pth"])
 
 
-@dataclass(frozen=True)
-class Pins:
-    """What a base is made of: what a lock says, and with ``strict`` nothing else."""
-
-    locked: LockedTarget | None = None
-    strict: bool = False
-
-    @property
-    def base(self) -> tuple[DebPackage, ...]:
-        """The packages of the base; none if there is nothing to obey."""
-        return self.locked.base.debs if self.locked and self.locked.base else ()
-
-    @property
-    def system(self) -> tuple[DebPackage, ...]:
-        """The packages of the system layer."""
-        return self.locked.system if self.locked else ()
-
-
 def prepare(
     project: Project,
     home: Path,
@@ -121,10 +109,39 @@ def prepare(
     known = read_lock(project.folder)
     if locked:
         require_lock(known, project, smith.dependencies)
-    pins = Pins(known.targets.get(f"linux/{host_architecture()}") if known else None, locked)
-    footing = find_footing(project, home, say, pins)
+    footing = find_footing(project, home, say, _pins(known, native_platform(), locked))
     lock = ensure_lock(known, smith, footing.basis, locked)
     return install(smith, footing, lock, footing.basis.key, home)
+
+
+def prepare_foreign(
+    project: Project,
+    platform: str,
+    native: Environment,
+    home: Path,
+    say: Say,
+    *,
+    locked: bool = False,
+    make_tool: MakeTool | None = None,
+) -> Environment:
+    """Return the environment of a project for another platform than this machine's.
+
+    Nothing of it runs here: code is compiled by the native environment's interpreter.
+    """
+    smith = locksmith(project, home, say, make_tool)
+    pins = _pins(native.lock, platform, locked)
+    footing = find_foreign(project, platform, native.footing, home, say, pins)
+    lock = ensure_lock(native.lock, smith, footing.basis, locked)
+    return install(smith, footing, lock, footing.basis.key, home)
+
+
+def native_platform() -> str:
+    """Return this machine's platform as OCI spells it."""
+    return f"linux/{host_architecture()}"
+
+
+def _pins(lock: Lock | None, platform: str, strict: bool) -> Pins:
+    return Pins(lock.targets.get(platform) if lock else None, strict)
 
 
 def locksmith(
@@ -181,12 +198,31 @@ def find_footing(project: Project, home: Path, say: Say, pins: Pins | None = Non
     pins = pins or Pins()
     if project.own_image is not None:
         return _own_footing(project, home, say, pins)
-    base, system, trees = _made(project, host_architecture(), home, say, pins)
+    made = make_base(project, host_architecture(), home, say, pins)
+    return _footing(made, RootfsInterpreter(made.base.rootfs, made.trees))
+
+
+def find_foreign(
+    project: Project, platform: str, native: Footing, home: Path, say: Say, pins: Pins
+) -> Footing:
+    """Return the base for a platform whose programs do not run here.
+
+    The interpreter is this machine's, of the same Python; BuildError for an image of one's own.
+    """
+    if native.own is not None:
+        raise BuildError(
+            f"{native.own.spoken} is for {native.target.platform} here, and not for {platform}. "
+            "Build for it on such a machine"
+        )
+    made = make_base(project, platform.rpartition("/")[2], home, say, pins)
+    return _footing(made, native.interpreter)
+
+
+def _footing(made: MadeBase, interpreter: Interpreter) -> Footing:
+    base = made.base
     target = Target(base.python_version, base.glibc, base.architecture)
     ground = Ground(target.platform, Installation(base.python, base.site_packages))
-    # The trees of the system layer are laid over the base's by the interpreter.
-    interpreter = RootfsInterpreter(base.rootfs, *([trees] if trees else []))
-    return Footing(target, ground, interpreter, locked_base(base), system)
+    return Footing(target, ground, interpreter, locked_base(base), made.system, made=base)
 
 
 def find_basis(project: Project, platform: str, home: Path, say: Say, pins: Pins) -> Basis:
@@ -199,29 +235,10 @@ def find_basis(project: Project, platform: str, home: Path, say: Say, pins: Pins
                 f"for {platform}. Lock for it on such a machine"
             )
         return basis
-    architecture = platform.rpartition("/")[2]
-    base, system, _ = _made(project, architecture, home, say, pins)
+    made = make_base(project, platform.rpartition("/")[2], home, say, pins)
+    base = made.base
     target = Target(base.python_version, base.glibc, base.architecture)
-    return Basis(platform, target, locked_base(base), system)
-
-
-def _made(
-    project: Project, architecture: str, home: Path, say: Say, pins: Pins
-) -> tuple[BaseImage, tuple[DebPackage, ...], tuple[Path, ...]]:
-    _refuse_unknown_version(project)
-    base = pinned_base(project.python_version, architecture, pins.base, pins.strict, home, say)
-    system = system_debs(project.system_packages, base, pins.system, pins.strict, home, say)
-    return base, *system
-
-
-def _refuse_unknown_version(project: Project) -> None:
-    if project.python_version not in known_versions():
-        known = ", ".join(f"'{version}'" for version in known_versions())
-        message = (
-            f"there is no base image for Python '{project.python_version}'. Write one of {known}, "
-            "or name an image that has it as base_image"
-        )
-        raise ProjectError([project.problem(message, "python_version")])
+    return Basis(platform, target, locked_base(base), made.system)
 
 
 def _own_footing(project: Project, home: Path, say: Say, pins: Pins) -> Footing:

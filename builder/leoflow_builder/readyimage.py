@@ -21,19 +21,13 @@ from leoflow_builder.project import Project
 from leoflow_builder.projectfile import choose_files
 
 Say = Callable[[str], None]
-# What made an image that is used as it is.
-NO_BUILDER = "none"
 _SPEC_LABEL = "io.leoflow.spec"
 _HOW = "Build the image anew from the folder, or take dag.py out of it"
 
 
-def ready_dag(own: OwnBase, project: Project) -> DagSpec | None:
-    """Return the DAG of an image that is used as it is; None if one is yet to be put into it.
-
-    ProjectError if the image has one that this leoflow cannot run.
-    """
-    if own.dag_json is None:
-        return None
+def ready_dag(own: OwnBase, project: Project) -> DagSpec:
+    """Return the DAG of an image that is used as it is; ProjectError if it cannot be run."""
+    assert own.dag_json is not None, "it is ready"
     said = own.found.kept.config.labels.get(_SPEC_LABEL)
     found = f"sha256:{hashlib.sha256(own.dag_json).hexdigest()}"
     if said not in (None, found):
@@ -64,7 +58,7 @@ def refuse_difference(own: OwnBase, project: Project, ready: DagSpec, spec: DagS
 
 
 def _refused(own: OwnBase, project: Project, message: str) -> ProjectError:
-    return ProjectError([project.problem(f"{own.key} '{own.reference}' {message}", own.key)])
+    return ProjectError([project.problem(f"{own.spoken} {message}", own.key)])
 
 
 def plan_ready(own: OwnBase) -> PlannedImage:

@@ -1,37 +1,42 @@
-"""Reads the recipe of a base image into one value. It looks at no machine and builds nothing."""
+"""Reads the recipes of base images and system layers into values. It builds nothing."""
 
+from __future__ import annotations
+
+import platform
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib import resources
-from typing import Any
 
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+from leoflow_builder.failure import BuildError
+from leoflow_builder.target import MACHINES
 
 
-class BaseImageError(Exception):
+class BaseImageError(BuildError):
     """A base image cannot be made here; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a base image consists of. Paths are inside the image, without a leading slash."""
+    """What a base image consists of. Paths are inside the image, without a leading slash.
+
+    ``architecture`` is OCI's word, which is Debian's too.
+    """
 
     text: str
-    variant: str
-    machine: str
+    architecture: str
     python: str
     suite: str
     packages: tuple[str, ...]
+    without: tuple[str, ...]
     keep: tuple[str, ...]
     drop: tuple[str, ...]
+    without_source: tuple[str, ...]
     certificates: str
     certificate_bundle: str
     absent_modules: tuple[str, ...]
-    variant_keep: tuple[str, ...] = ()
-    programs_of: tuple[str, ...] = ()
-    drop_programs: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     directories: Mapping[str, str] = field(default_factory=dict)
     owners: Mapping[str, int] = field(default_factory=dict)
@@ -39,77 +44,129 @@ class Recipe:
 
     @property
     def triplet(self) -> str:
-        return f"{self.machine}-linux-gnu"
+        """Return the name of the folder of libraries, such as "x86_64-linux-gnu"."""
+        return f"{MACHINES[self.architecture]}-linux-gnu"
 
     @property
     def name(self) -> str:
-        return f"python{self.python}-{self.variant}"
+        return f"python{self.python}-{self.architecture}"
 
-    def wants(self, path: str, package: str | None) -> bool:
+    def wants(self, path: str) -> bool:
         """Tell whether a path that a package brings stays in the image."""
-        if package in self.programs_of and path.startswith("usr/bin/"):
-            return path.removeprefix("usr/bin/") not in self.drop_programs
-        if self._any(self.variant_keep, path):
-            return True
-        return self._any(self.keep, path) and not self._any(self.drop, path)
+        return matches(path, self.keep, self.triplet) and not matches(path, self.drop, self.triplet)
 
-    def _any(self, patterns: tuple[str, ...], path: str) -> bool:
-        return any(fnmatchcase(path, one.replace("{triplet}", self.triplet)) for one in patterns)
+    def wants_source(self, path: str) -> bool:
+        """Tell whether a module's source stays beside its bytecode."""
+        return not matches(path, self.without_source, self.triplet)
+
+
+@dataclass(frozen=True)
+class SystemRules:
+    """What of a declared Debian package gets into an image, and what the shell consists of.
+
+    ``shell_packages`` are all that are not in a base; ``unneeded`` packages serve maintainer
+    scripts only, and come into an image only by their own names.
+    """
+
+    text: str
+    drop: tuple[str, ...]
+    unneeded: tuple[str, ...]
+    shell_packages: tuple[str, ...]
+    shell_keep: tuple[str, ...]
+    shell_drop: tuple[str, ...]
+    shell_links: Mapping[str, str]
+
+    def wants(self, path: str) -> bool:
+        """Tell whether a path of a declared package gets into an image."""
+        return not matches(path, self.drop, "")
+
+    def wants_for_shell(self, path: str, triplet: str) -> bool:
+        """Tell whether a path of the shell's packages gets into an image with a shell."""
+        kept = matches(path, self.shell_keep, triplet)
+        return kept and not matches(path, self.shell_drop, triplet)
+
+
+def matches(path: str, patterns: tuple[str, ...], triplet: str) -> bool:
+    """Tell whether a path matches a pattern, in which * also matches a slash."""
+    return any(fnmatchcase(path, one.replace("{triplet}", triplet)) for one in patterns)
+
+
+def host_architecture() -> str:
+    """Return this machine's architecture in OCI's word; BaseImageError if it is another one."""
+    words = {machine: word for word, machine in MACHINES.items()}
+    machine = platform.machine()
+    if machine not in words:
+        raise BaseImageError(
+            f"base images are for x86_64 and aarch64, and this machine is '{machine}'. "
+            "Name a ready image as base_image instead"
+        )
+    return words[machine]
 
 
 def known_versions() -> list[str]:
     """List the Python versions that have a recipe."""
     names = (file.name for file in resources.files("leoflow_base_images").iterdir())
-    found = [n.removeprefix("python").removesuffix(".toml") for n in names if n.endswith(".toml")]
+    found = [
+        name.removeprefix("python").removesuffix(".toml")
+        for name in names
+        if name.startswith("python") and name.endswith(".toml")
+    ]
     return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
 
 
-def load_recipe(python_version: str, variant: str, machine: str) -> Recipe:
-    """Return the recipe for a Python minor version, e.g. "3.11", for `plain` or `bash`."""
+def load_recipe(python_version: str, architecture: str) -> Recipe:
+    """Return the recipe for a Python minor version, e.g. "3.11", and e.g. "amd64"."""
     if python_version not in known_versions():
         known = ", ".join(known_versions())
         raise BaseImageError(
             f"there is no base image for Python '{python_version}'. Choose one of: {known}"
         )
-    if machine not in ARCHITECTURES:
+    if architecture not in MACHINES:
         raise BaseImageError(
-            f"base images are made on x86_64 and aarch64, and this machine is '{machine}'. "
-            "Name a ready image as base_image instead"
+            f"there is no base image for '{architecture}'. Choose one of: {', '.join(MACHINES)}"
         )
-    file = resources.files("leoflow_base_images") / f"python{python_version}.toml"
-    return parse_recipe(file.read_text(encoding="utf-8"), variant, machine)
+    return parse_recipe(_text(f"python{python_version}.toml"), architecture)
 
 
-def parse_recipe(text: str, variant: str, machine: str) -> Recipe:
+def parse_recipe(text: str, architecture: str) -> Recipe:
     """Return the recipe that a TOML text describes."""
     table = tomllib.loads(text)
-    variants = table.pop("variants")
-    if variant not in variants:
-        known = ", ".join(sorted(variants))
-        raise BaseImageError(f"a base image has no variant '{variant}'. Choose one of: {known}")
-    return _recipe(text, table, variants[variant], variant, machine)
-
-
-def _recipe(
-    text: str, table: dict[str, Any], extra: dict[str, Any], variant: str, machine: str
-) -> Recipe:
+    lists = ("packages", "without", "keep", "drop", "without_source", "absent_modules")
     return Recipe(
         text=text,
-        variant=variant,
-        machine=machine,
+        architecture=architecture,
         python=table["python"],
         suite=table["suite"],
-        packages=(*table["packages"], *extra.get("packages", ())),
-        keep=tuple(table["keep"]),
-        drop=tuple(table["drop"]),
+        **{name: tuple(table[name]) for name in lists},
         certificates=table["certificates"],
         certificate_bundle=table["certificate_bundle"],
-        absent_modules=tuple(table["absent_modules"]),
-        variant_keep=tuple(extra.get("keep", ())),
-        programs_of=tuple(extra.get("programs_of", ())),
-        drop_programs=tuple(extra.get("drop_programs", ())),
-        links={**table["links"], **extra.get("links", {})},
+        links=table["links"],
         directories=table["directories"],
         owners=table["owners"],
         files={path: content.lstrip("\n") for path, content in table["files"].items()},
     )
+
+
+@cache
+def system_rules() -> SystemRules:
+    """Return the rules for system layers, which are the same for every base."""
+    return parse_system_rules(_text("system.toml"))
+
+
+def parse_system_rules(text: str) -> SystemRules:
+    """Return the rules that a TOML text describes."""
+    table = tomllib.loads(text)
+    shell = table["shell"]
+    return SystemRules(
+        text=text,
+        drop=tuple(table["drop"]),
+        unneeded=tuple(table["unneeded"]),
+        shell_packages=tuple(shell["packages"]),
+        shell_keep=tuple(shell["keep"]),
+        shell_drop=tuple(shell["drop"]),
+        shell_links=shell["links"],
+    )
+
+
+def _text(name: str) -> str:
+    return (resources.files("leoflow_base_images") / name).read_text(encoding="utf-8")

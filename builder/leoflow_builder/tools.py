@@ -5,6 +5,7 @@ Modules that take long to import are imported for the choice that needs them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from leoflow_builder.destination import Destination
 from leoflow_builder.failure import BuildError
 from leoflow_builder.ocibuilder import OciBuilder
 from leoflow_builder.wish import BuildWish
+
+Progress = Callable[[str, int, int], None]
+
+
+def show_nothing(what: str, done_bytes: int, total_bytes: int) -> None:
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +30,12 @@ class Tools:
     destination: Destination
 
 
-def choose_tools(wish: BuildWish, home: Path) -> Tools:
-    """Return the tools for a build; BuildError if what was asked for does not go together."""
-    return Tools(_builder(wish.builder, home), _destination(wish, home))
+def choose_tools(wish: BuildWish, home: Path, progress: Progress = show_nothing) -> Tools:
+    """Return the tools for a build; BuildError if what was asked for does not go together.
+
+    ``progress`` is told of transfers: what, the bytes done, and all.
+    """
+    return Tools(_builder(wish.builder, home), _destination(wish, home, progress))
 
 
 def _builder(name: str, home: Path) -> Builder:
@@ -37,26 +47,31 @@ def _builder(name: str, home: Path) -> Builder:
     return BuildkitBuilder(WhalesEngine(), home.absolute() / "cache" / "builds")
 
 
-def _destination(wish: BuildWish, home: Path) -> Destination:
+def _destination(wish: BuildWish, home: Path, progress: Progress) -> Destination:
     if wish.push and wish.output is not None:
         raise BuildError("--push and --output exclude each other. Build twice: it costs no time")
     if wish.push:
-        return _registry(wish.tag)
+        return _registry(wish.tag, progress)
     if wish.output is not None:
         from leoflow_builder.oci.files import ArchiveFile, LayoutFolder
 
         is_file = wish.output.suffix == ".tar"
         return ArchiveFile(wish.output) if is_file else LayoutFolder(wish.output)
+    if len(wish.platforms) > 1:
+        raise BuildError(
+            "an engine keeps images for its own platform only. Add --output or --push for "
+            f"{','.join(wish.platforms)}"
+        )
     from leoflow_builder.oci.engine_images import open_images
     from leoflow_builder.oci.engine_store import EngineStore
 
     return EngineStore(open_images(), home.absolute() / "cache" / "engines")
 
 
-def _registry(tag: str | None) -> Destination:
+def _registry(tag: str | None, progress: Progress) -> Destination:
     if tag is None:
         raise BuildError("--push needs to know where to. Add --tag HOST/REPOSITORY:TAG")
     from leoflow_builder.registry.destination import RegistryDestination
     from leoflow_builder.registry.reference import parse_reference
 
-    return RegistryDestination(parse_reference(tag))
+    return RegistryDestination(parse_reference(tag), progress)

@@ -15,13 +15,16 @@ class BuildWish:
 
     ``output`` is a folder for an OCI layout, or a file that ends in .tar for an archive; with
     ``push`` the image goes to the registry that ``tag`` names. Without both it goes into the
-    engine.
+    engine. ``platforms`` are such as "linux/amd64"; none: this machine's. With ``locked``
+    leoflow.lock has to fit.
     """
 
     tag: str | None = None
     builder: str = "oci"
     output: Path | None = None
     push: bool = False
+    platforms: tuple[str, ...] = ()
+    locked: bool = False
 
     @property
     def into_engine(self) -> bool:

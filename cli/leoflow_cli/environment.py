@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from leoflow_builder.build import Options
+from leoflow_builder.assemble import Options
 from leoflow_builder.failure import BuildError
 from leoflow_builder.host import prepare_host
 from leoflow_builder.prepare import Environment, prepare

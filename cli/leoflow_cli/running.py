@@ -14,7 +14,7 @@ from typing import Any
 
 import leoflow_agent
 from leoflow_agent.spec import DagSpec
-from leoflow_builder.build import read_spec
+from leoflow_builder.assemble import read_spec
 from leoflow_builder.host import prepare_host
 from leoflow_builder.project import load_project
 from leoflow_builder.wish import BuildWish

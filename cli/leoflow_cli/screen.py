@@ -14,6 +14,8 @@ from rich.control import strip_control_codes
 from rich.status import Status
 from rich.text import Text
 
+from leoflow_cli.plain import MEGABYTE
+
 WIDTH_OF_A_FILE = 120
 
 
@@ -26,8 +28,9 @@ class _Console(Console):
 class Screen:
     """The terminal, or whatever stderr is."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self.console = _Console(stderr=True, highlight=False)
+        self._quiet = quiet
         if not self.console.is_terminal:
             self.console.width = WIDTH_OF_A_FILE
         self._status: Status | None = None
@@ -36,7 +39,7 @@ class Screen:
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
         """Show that something takes its time, until the block ends."""
-        if not self.console.is_terminal:
+        if self._quiet or not self.console.is_terminal:
             yield
             return
         with self.console.status(Text(text)) as self._status:
@@ -49,8 +52,16 @@ class Screen:
             self._status.update(Text(text))
         self.line("  " + text, style="dim")
 
+    def progress(self, what: str, done_bytes: int, total_bytes: int) -> None:
+        """Show how far a transfer is, on a terminal only: a file would get a line for each step."""
+        if self._status is not None:
+            done, total = done_bytes / MEGABYTE, total_bytes / MEGABYTE
+            self._status.update(Text(f"{what}: {done:.1f} of {total:.1f} MB"))
+
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line as it is, however long; of control sequences only colours count."""
+        if self._quiet:
+            return
         if "\x1b" in text:
             self.console.print(Text.from_ansi(text, style=style), soft_wrap=True)
         elif style or self._status is not None:

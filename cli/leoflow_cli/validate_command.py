@@ -16,7 +16,7 @@ from leoflow_cli.plain import print_json
 from leoflow_cli.screen import Screen
 
 if TYPE_CHECKING:
-    from leoflow_builder.build import Options
+    from leoflow_builder.assemble import Options
     from leoflow_builder.problem import Problem
     from leoflow_builder.project import Project
 
@@ -42,7 +42,7 @@ def command(context: click.Context, folder: Path, as_json: bool) -> None:
 
 
 def _validate(folder: Path, screen: Screen) -> tuple[str, list[str]]:
-    from leoflow_builder.build import read_spec
+    from leoflow_builder.assemble import read_spec
     from leoflow_builder.problem import ProjectError
     from leoflow_builder.project import InvalidProject, load_project
     from leoflow_builder.projectfile import find_file_problems

@@ -8,8 +8,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from leoflow_builder.build import BuildResult, Options, build_project
-from leoflow_builder.builder import BuiltImage, PlannedImage, Say
+from leoflow_builder.assemble import Options
+from leoflow_builder.build import BuildResult, build_project
+from leoflow_builder.builder import BuiltImage, Describe, PlannedImage, Say, bare_bundle
 from leoflow_builder.destination import Destination
 from leoflow_builder.failure import EngineError
 from leoflow_builder.lock import read_lock
@@ -91,7 +92,12 @@ class NoBuilder:
     name = "none"
 
     def build(
-        self, images: Sequence[PlannedImage], name: str, destination: Destination, say: Say
+        self,
+        images: Sequence[PlannedImage],
+        name: str,
+        destination: Destination,
+        say: Say,
+        describe: Describe = bare_bundle,
     ) -> BuiltImage:
         raise EngineError(f"no engine for {name} with {len(images)} in {destination.place}, {say}")
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
-from leoflow_builder.build import BuildResult, Options, build_project
+from leoflow_builder.assemble import Options
+from leoflow_builder.build import BuildResult, build_project
 from leoflow_builder.buildkit import BuildkitBuilder
 from leoflow_builder.engine import WhalesEngine
 from leoflow_builder.layerblob import open_layer

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leoflow_builder.cache import make_key
+from leoflow_builder.cachehold import hold
 from leoflow_builder.daglayer import content_key
 from leoflow_builder.engine import BuildOrder, Engine
 from leoflow_builder.inspection.choice import find_image
@@ -54,6 +55,7 @@ def build_dockerfile(
     One that was built of the same files is taken out of the cache and needs no engine.
     """
     record = home.absolute() / "cache" / "dockerfiles" / f"{order.key}.json"
+    hold(record)
     known = _known(record, home)
     if known is not None:
         return known

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leoflow_builder.cache import make_key
+from leoflow_builder.cachehold import hold
 from leoflow_builder.failure import BuildError, EngineError
 from leoflow_builder.inspection.choice import find_image
 from leoflow_builder.inspection.enginesource import open_in_engine
@@ -167,6 +168,7 @@ class ImageFinder:
         if facts is None:
             return None
         known = self._record(images.host, facts.image_id, wanted.platform)
+        hold(known)
         kept = self._known(known)
         if kept is None:
             self._say(f"reading {wanted.spoken} from the engine")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leoflow_builder.cache import ensure_folder
+from leoflow_builder.cachehold import hold
 from leoflow_builder.inspection.choice import FoundImage
 from leoflow_builder.inspection.document import Config, read_config
 from leoflow_builder.inspection.source import ImageSource, Pointer, open_verified
@@ -96,6 +97,7 @@ class KeptImage:
 def kept_image(digest: str, home: Path) -> KeptImage | None:
     """Return an image that is in the cache already."""
     folder = _folder(home) / _key(digest)
+    hold(folder)
     return KeptImage(folder, digest) if folder.is_dir() else None
 
 

@@ -10,12 +10,13 @@ from leoflow_builder.destination import Receipt, Say
 from leoflow_builder.oci.content import Content
 from leoflow_builder.oci.layout import Bundle
 from leoflow_builder.oci.presence import INDEX
-from leoflow_builder.registry.client import Registry
+from leoflow_builder.registry.client import Registry, tell_nobody
 from leoflow_builder.registry.descriptor import MANIFESTS
 from leoflow_builder.registry.failure import NotInRegistry
 from leoflow_builder.registry.image import BlobToPush, ImageToPush, ManifestToPush
 from leoflow_builder.registry.push import push
 from leoflow_builder.registry.reference import Reference
+from leoflow_builder.registry.sidebyside import Progress
 from leoflow_builder.scratch import scratch_folder
 
 
@@ -24,8 +25,9 @@ class RegistryDestination:
 
     is_engine = False
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: Reference, progress: Progress = tell_nobody) -> None:
         self._reference = reference
+        self._progress = progress
 
     @property
     def place(self) -> str:
@@ -45,10 +47,24 @@ class RegistryDestination:
         """See `Destination`."""
         say(f"pushing to '{self._reference}'")
         with _to_push(bundle) as image, Registry(self._reference.host) as registry:
-            pushed = push(registry, self._reference, image)
+            pushed = push(registry, self._reference, image, _Sum(image, self._progress).tell)
         if pushed.sent_bytes:
             say(f"sent {pushed.sent_bytes / 1000:.1f} kB, {pushed.blobs_skipped} blobs were there")
         return Receipt(image.top.digest, pushed.sent_bytes)
+
+
+class _Sum:
+    """Adds the progress of blobs up. A blob that the registry has counts when it is found."""
+
+    def __init__(self, image: ImageToPush, progress: Progress) -> None:
+        self._total = sum(blob.size_bytes for blob in image.blobs)
+        self._done: dict[str, int] = {}
+        self._progress = progress
+
+    def tell(self, digest: str, done_bytes: int, total_bytes: int) -> None:  # noqa: ARG002
+        """See `push`: one call at a time."""
+        self._done[digest] = done_bytes
+        self._progress("pushing", sum(self._done.values()), self._total)
 
 
 @contextmanager

@@ -1,0 +1,210 @@
+"""Gets ready all that a project's images are made of: reads the DAG, makes layers, plans images.
+
+It makes no image and knows no destination.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leoflow_agent.inline_cap import DEFAULT_CAP_SECONDS
+from leoflow_agent.spec import BashAction, DagSpec
+
+from leoflow_builder.agentlayer import ensure_agent
+from leoflow_builder.builder import PlannedImage
+from leoflow_builder.dagjson import dump_dag
+from leoflow_builder.daglayer import ensure_dag_layer
+from leoflow_builder.debpackage import DebPackage
+from leoflow_builder.layer import Layer
+from leoflow_builder.oci.image import NOTHING
+from leoflow_builder.plan import default_tag, plan_image
+from leoflow_builder.prepare import Environment, native_platform, prepare, prepare_foreign
+from leoflow_builder.problem import ProjectError
+from leoflow_builder.project import Project, load_project
+from leoflow_builder.projectfile import ProjectFiles, choose_files
+from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
+from leoflow_builder.supply.annotation import created_time
+from leoflow_builder.wish import BuildWish
+
+Say = Callable[[str], None]
+NAMES_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for, and the limits that hold when a DAG is read."""
+
+    wish: BuildWish = field(default_factory=BuildWish)
+    read_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    inline_cap_seconds: float = DEFAULT_CAP_SECONDS
+
+
+@dataclass(frozen=True)
+class Part:
+    """The image of one platform: its plan and layers, what it runs on, and the Debian packages
+    that are in it."""
+
+    planned: PlannedImage
+    environment: Environment
+    debs: tuple[DebPackage, ...]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A project, read, with a part for each platform. ``ignored`` is what the user's ignore files
+    leave out; ``native`` is what the DAG was read with."""
+
+    project: Project
+    spec: DagSpec
+    tag: str
+    parts: tuple[Part, ...]
+    ignored: tuple[str, ...]
+    native: Environment
+
+    @property
+    def first(self) -> PlannedImage:
+        """The image of the platform that was named first."""
+        return self.parts[0].planned
+
+    @property
+    def platform(self) -> str:
+        """All platforms, as they are written on the command line."""
+        return ",".join(part.planned.plan.platform for part in self.parts)
+
+
+def assemble(folder: Path, home: Path, say: Say, options: Options) -> Assembly:
+    """Return a project with all that its images are made of; ``home`` is LEOFLOW_HOME.
+
+    ProjectError if the project is at fault, BuildError or BaseImageError if the machinery is.
+    """
+    wish = options.wish
+    project = load_project(folder)
+    native = prepare(project, home, say, locked=wish.locked)
+    spec = read_spec(project, native, options)
+    files = choose_files(project.folder, project.settings.allow_secret_files)
+    if files.ignored:
+        say(f"left out by ignore files: {_shortened(files.ignored)}")
+    environments = _environments(project, native, home, say, wish)
+    parts = tuple(_part(project, one, spec, files, home, say) for one in environments)
+    tag = wish.tag or _own_name(native) or default_tag(spec.dag_id, parts[0].planned.plan)
+    return Assembly(project, spec, tag, parts, files.ignored, native)
+
+
+def read_spec(
+    project: Project, environment: Environment, options: Options | None = None
+) -> DagSpec:
+    """Read a project's DAG with the interpreter and the packages that its image will have.
+
+    That of a ready image is in it; a DAG in the folder has to be the same.
+    """
+    own, options = environment.footing.own, options or Options()
+    if own is None or own.dag_json is None:
+        return _read_dag(project, environment, options)
+    from leoflow_builder.readyimage import ready_dag, refuse_difference
+
+    ready = ready_dag(own, project)
+    if project.entry:
+        refuse_difference(own, project, ready, _read_dag(project, environment, options))
+    return ready
+
+
+def _read_dag(project: Project, environment: Environment, options: Options) -> DagSpec:
+    return read_dag(
+        project,
+        environment.interpreter,
+        environment.site_path,
+        options.read_timeout_seconds,
+        options.inline_cap_seconds,
+    )
+
+
+def _own_name(native: Environment) -> str | None:
+    """Return the name that a ready image has already."""
+    own = native.footing.own
+    return own.found.name if own is not None and own.dag_json is not None else None
+
+
+def _environments(
+    project: Project, native: Environment, home: Path, say: Say, wish: BuildWish
+) -> list[Environment]:
+    """Return what each image is made for; every one adds its platform to the same lock."""
+    found, latest = [], native
+    for platform in wish.platforms or (native_platform(),):
+        if platform != native.footing.target.platform:
+            latest = prepare_foreign(project, platform, latest, home, say, locked=wish.locked)
+            found.append(latest)
+        else:
+            found.append(native)
+    return found
+
+
+def _part(
+    project: Project,
+    environment: Environment,
+    spec: DagSpec,
+    files: ProjectFiles,
+    home: Path,
+    say: Say,
+) -> Part:
+    own = environment.footing.own
+    if own is not None and own.dag_json is not None:
+        from leoflow_builder.readyimage import plan_ready
+
+        return Part(plan_ready(own), environment, ())
+    base, debs = _base_layers(project, environment, spec, home, say)
+    layers = (*base, *_own_layers(environment, spec, files, home, say))
+    plan = plan_image(
+        spec,
+        dump_dag(spec),
+        environment.footing.ground,
+        layers,
+        environment.has_pth,
+        created_time(os.environ),
+    )
+    return Part(PlannedImage(plan, layers, own.below if own else NOTHING), environment, debs)
+
+
+def _own_layers(
+    environment: Environment, spec: DagSpec, files: ProjectFiles, home: Path, say: Say
+) -> list[Layer]:
+    footing = environment.footing
+    python = footing.target.python_version
+    agent = ensure_agent(python, footing.ground.place, footing.interpreter, home)
+    dag = ensure_dag_layer(files.chosen, dump_dag(spec), python, footing.interpreter, home)
+    for source, reason in sorted(dag.facts["not_compiled"].items()):
+        say(f"{source} is no valid Python for {python}, and cannot be imported: {reason}")
+    deps = [environment.deps.layer] if environment.deps else []
+    return [agent.layer, *deps, dag.layer]
+
+
+def _base_layers(
+    project: Project, environment: Environment, spec: DagSpec, home: Path, say: Say
+) -> tuple[list[Layer], tuple[DebPackage, ...]]:
+    """Return leoflow's base, with a shell if a task needs one; nothing for a base of one's own."""
+    footing = environment.footing
+    bash_task = next((one for one in spec.tasks if isinstance(one.action, BashAction)), None)
+    base = footing.made
+    if base is None:
+        if bash_task and footing.own and not footing.own.has_bash:
+            message = (
+                f"{footing.own.spoken} has no bash, which task '{bash_task.task_id}' needs. "
+                "Install it there, or choose another image"
+            )
+            raise ProjectError([project.problem(message, footing.own.key)])
+        return [], ()
+    if not bash_task and not project.system_packages:
+        return [base.layer], base.packages
+    from leoflow_builder.systemlayer import ensure_system
+
+    names, shell = project.system_packages, bash_task is not None
+    system = ensure_system(names, base, home, say, shell=shell, pins=footing.system)
+    debs = {*base.packages, *system.debs, *(base.debs if shell else ())}
+    return [base.layer, system.folder.layer], tuple(sorted(debs))
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
