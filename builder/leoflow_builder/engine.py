@@ -27,6 +27,8 @@ _STEPS = (
     (re.compile(r"^#\d+ exporting layers"), "compressing new layers"),
     (re.compile(r"^#\d+ unpacking to"), "unpacking the image in the engine"),
 )
+_RULE = "------"
+_MOST_LINES = 40
 _CONTAINERD = "io.containerd.snapshotter"
 
 
@@ -182,7 +184,9 @@ def _explained(what: str) -> Iterator[None]:
 def _last_lines(text: str | bytes) -> str:
     decoded = text.decode(errors="replace") if isinstance(text, bytes) else text
     lines = [line.strip() for line in decoded.splitlines() if line.strip()]
-    return "\n".join(lines[-8:])
+    # BuildKit repeats what a failed step printed, between rules.
+    report = lines.index(_RULE) if _RULE in lines else len(lines)
+    return "\n".join(lines[min(report, max(len(lines) - 8, 0)) :][-_MOST_LINES:])
 
 
 def _advice(said: str) -> str:

@@ -14,6 +14,7 @@ from leoflow_builder.engine import Engine, WhalesEngine
 from leoflow_builder.inspection.choice import this_platform
 from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import Interpreter
+from leoflow_builder.lock import LOCK_NAME
 from leoflow_builder.oci.image import BelowImage
 from leoflow_builder.ownimage.dockerfilebuild import DockerfileOrder, build_dockerfile
 from leoflow_builder.ownimage.finding import Doors, Found, ImageFinder, Wanted
@@ -117,6 +118,8 @@ def _built(project: Project, name: str, home: Path, say: Say, ways: Ways) -> Kep
         message = f"dockerfile '{name}' is not in the project: create it, or correct the name"
         raise ProjectError([project.problem(message, "dockerfile")])
     files = choose_files(project.folder, project.settings.allow_secret_files).chosen
+    # It tells the digest of what comes out of the build.
+    files = {name: path for name, path in files.items() if name != LOCK_NAME}
     order = DockerfileOrder(dockerfile, files, this_platform())
     return build_dockerfile(order, ways.engine(), ways.doors.images(), home, say)
 

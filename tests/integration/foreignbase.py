@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import zstandard
 from leoflow_builder.baseimage import BaseImage
 from leoflow_builder.layerblob import MEDIA_TYPE
 from leoflow_builder.oci.content import CONFIG, Content, digest_of, json_content
@@ -19,6 +20,7 @@ from leoflow_builder.oci.presence import MANIFEST
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 VARIABLES = ("PATH=/usr/local/bin:/usr/bin:/bin", "APP_MODE=foreign", "LEOFLOW_OLD=1")
 PYTHON = "python3.11"
+_PROGRAMS = (b"#!", b"\x7fELF")
 
 
 def make_foreign_base(base: BaseImage, mark: str = "1", **config: object) -> OciImage:
@@ -49,6 +51,23 @@ def with_tar(image: OciImage, tar: bytes, **config: object) -> OciImage:
     document["rootfs"]["diff_ids"].append(digest_of(tar))
     layers = (*image.layers, _content(tar, ""))
     return _image(image.platform, document, layers, (*image.diff_ids, digest_of(tar)))
+
+
+def docker_archive(image: OciImage) -> bytes:
+    """Return an image as `docker save` wrote it before Docker 25."""
+    tars = [_plain(b"".join(one.chunks())) for one in image.layers]
+    files = {f"{number}/layer.tar": tar for number, tar in enumerate(tars)}
+    listed = [{"Config": "config.json", "RepoTags": ["a:1"], "Layers": list(files)}]
+    files |= {"config.json": b"".join(image.config.chunks())}
+    return _tar({"manifest.json": json.dumps(listed).encode(), **files})
+
+
+def _plain(blob: bytes) -> bytes:
+    if blob.startswith(b"\x1f\x8b"):
+        return gzip.decompress(blob)
+    if not blob.startswith(b"\x28\xb5\x2f\xfd"):
+        return blob
+    return zstandard.ZstdDecompressor().stream_reader(blob, read_across_frames=True).read()
 
 
 def _image(
@@ -99,7 +118,7 @@ def link_tar(name: str, target: str) -> bytes:
 
 def _add_file(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), 0o755 if content.startswith(b"#!") else 0o644
+    entry.size, entry.mode = len(content), 0o755 if content.startswith(_PROGRAMS) else 0o644
     archive.addfile(entry, io.BytesIO(content))
 
 

@@ -31,11 +31,10 @@ from leoflow_builder.problem import ProjectError
 from leoflow_builder.registry.destination import RegistryDestination
 from leoflow_builder.registry.reference import parse_reference
 from leoflow_builder.wish import BuildWish
-from programs import require_program
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from foreignbase import link_tar, make_foreign_base, with_layer, with_tar
+from foreignbase import docker_archive, link_tar, make_foreign_base, with_layer, with_tar
 from test_registry import running_registry
 
 NO_ENGINE = "unix:///there/is/none.sock"
@@ -113,7 +112,7 @@ def as_folder(image: OciImage, folder: Path) -> Path:
 def build(
     project: Path, home: Path, say: Callable[[str], None] = print, **wish: Any
 ) -> BuildResult:
-    return build_project(folder, home, say, Options(BuildWish(**wish)))
+    return build_project(project, home, say, Options(BuildWish(**wish)))
 
 
 def image_in(folder: Path, home: Path) -> OciImage:
@@ -182,10 +181,7 @@ def _on_disk(place: str, image: OciImage, folder: Path) -> str:
     if place == "archive":
         ArchiveFile(folder / "base.tar").receive(bundle(image), print)
         return str(folder / "base.tar")
-    as_folder(image, folder / "base")
-    skopeo = require_program("skopeo")
-    order = [skopeo, "--insecure-policy", "copy", f"oci:{folder / 'base'}"]
-    subprocess.run([*order, f"docker-archive:{folder / 'base.tar'}:a:1"], check=True)
+    (folder / "base.tar").write_bytes(docker_archive(image))
     return f"docker-archive:{folder / 'base.tar'}"
 
 
@@ -244,13 +240,13 @@ def test_a_venv_on_the_path_is_used_as_it_is_in_the_image(
         f"{site}/inside.pth": b"\n",
     }
     image = with_layer(foreign, files, Env=["PATH=/opt/venv/bin:/usr/local/bin"])
-    image = with_tar(image, link_tar("opt/venv/bin/python3", "/usr/local/bin/python3.11"))
+    image = with_tar(image, link_tar("opt/venv/bin/python3.11", "/usr/local/bin/python3.11"))
     folder = project(f"base_image: oci:{as_folder(image, tmp_path / 'base')}")
     (folder / "dag.py").write_text("import inside\n" + (folder / "dag.py").read_text())
     build(folder, home, output=tmp_path / "out")
     built = image_in(tmp_path / "out", home)
     config = json.loads(b"".join(built.config.chunks()))["config"]
-    assert config["Entrypoint"][0] == "/opt/venv/bin/python3"
+    assert config["Entrypoint"][0] == "/opt/venv/bin/python3.11"
     assert f"LEOFLOW_SITE_FOLDER=/{site}" in config["Env"]
     assert "LEOFLOW_SITE_HAS_PTH=1" in config["Env"]
 

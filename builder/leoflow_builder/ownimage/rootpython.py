@@ -85,8 +85,8 @@ class RootPython:
         self._minor = python_minor
         self._variables = variables
         self._sites = [inside(root, one) for one in sites]
-        self._prefix = _prefix_of(self._program, python_minor)
         self._loader = _loader_of(root, self._program)
+        self._prefix = _prefix_of(self._program, python_minor)
 
     def run(
         self,
