@@ -39,20 +39,27 @@ class RootTree:
     def lay(self, archive: tarfile.TarFile) -> None:
         """Lay one layer over what is there; UnpackError if it is none."""
         laid: set[str] = set()
+        folders: dict[tuple[str, ...], Path] = {}
         for entry in archive:
             # ".." leads no higher than the root, as for a process in there.
             *above, name = names_of(os.path.normpath(f"/{entry.name}")) or [""]
             if not name:
                 continue
+            known = folders.get(tuple(above))
             with _explained(entry.name):
-                folder = inside(self._root, "/".join(above))
+                folder = known or inside(self._root, "/".join(above))
                 if name.startswith(_WHITEOUT):
+                    folders.clear()
                     _white_out(folder, name, laid)
                     continue
-                # Not every tool writes an entry for each folder.
-                folder.mkdir(parents=True, exist_ok=True)
-            self._remember(folder / name, laid)
-            self._put(archive, entry, folder / name)
+                if known is None:
+                    # Not every tool writes an entry for each folder.
+                    folder.mkdir(parents=True, exist_ok=True)
+            path = folders.setdefault(tuple(above), folder) / name
+            if not entry.isreg() or path.is_symlink() or path.is_dir():
+                folders.clear()  # from here on the same names may lead elsewhere
+            self._remember(path, laid)
+            self._put(archive, entry, path)
 
     def _remember(self, path: Path, laid: set[str]) -> None:
         while path != self._root and str(path) not in laid:
