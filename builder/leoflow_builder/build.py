@@ -149,9 +149,8 @@ def _ensure_image(
     """Return the image and whether it had to be built."""
     name, destination = str(parse_reference(assembly.tag)), tools.destination
     images = [part.planned for part in assembly.parts]
-    key = make_key(
-        [*(one.plan.content_key for one in images), tools.builder.name, destination.place]
-    )
+    contents = [one.plan.content_key for one in images]
+    key = make_key([*contents, tools.builder.name, destination.place])
     record = home.absolute() / "cache" / "images" / f"{key}.json"
     hold(record)
     known = read_record(record)
