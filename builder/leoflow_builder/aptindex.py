@@ -141,7 +141,7 @@ class _Apt:
             "APT::Get::AllowUnauthenticated": "false",
             "APT::Install-Recommends": "false",
             "APT::Sandbox::User": "",
-            "Acquire::GzipIndexes": "true",
+            "Acquire::GzipIndexes": "false",
             "Acquire::Languages": "none",
             "Dir::Cache": str(self._scratch / "cache"),
             "Dir::Etc": str(self._scratch / "etc"),
