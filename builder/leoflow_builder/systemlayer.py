@@ -159,11 +159,12 @@ def _resolve(order: Order, index: Index) -> tuple[DebPackage, ...]:
         return ()
     pinned = {one.name: one for one in order.base.debs}
     own = {one.name for one in order.base.packages}
-    rules = system_rules()
+    rules, found = system_rules(), index.closure(order.names)
+    asked = {*order.names, *(rules.companions.get(one.name, "") for one in found)}
     return tuple(
         pinned.get(one.name, one)
-        for one in index.closure(order.names)
-        if one.name not in own and (one.name in order.names or one.name not in rules.unneeded)
+        for one in found
+        if one.name not in own and (one.name in asked or one.name not in rules.unneeded)
     )
 
 

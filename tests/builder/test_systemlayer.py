@@ -30,8 +30,9 @@ class World:
         }
         script = "update-alternatives --install /usr/bin/t t /usr/bin/tool 1\nadduser x\n"
         self.debs = [libc, bash, deb(folder, "tool", tool, postinst=script)]
-        self.debs += [deb(folder, name, {f"usr/share/{name}/x": ""}) for name in ("data", "dpkg")]
-        needs = {"tool": ["libc6", "data", "dpkg"]}
+        others = ("data", "dpkg", "perl", "perl-base")
+        self.debs += [deb(folder, name, {f"usr/share/{name}/x": ""}) for name in others]
+        needs = {"tool": ["libc6", "data", "dpkg"], "dpkg": ["perl-base"], "perl": ["perl-base"]}
         self.mirror = mirror(self.debs, needs)
         rootfs = folder / "base" / "rootfs"
         (rootfs / TRIPLET).mkdir(parents=True)
@@ -77,6 +78,10 @@ def test_it_has_what_the_base_lacks_and_no_documentation(world: World) -> None:
 def test_packages_for_maintainer_scripts_come_by_their_own_names_only(world: World) -> None:
     assert [one.name for one in world.make("tool").debs] == ["data", "tool"]
     assert [one.name for one in world.make("dpkg").debs] == ["dpkg"]
+
+
+def test_a_package_comes_with_what_it_does_not_work_without(world: World) -> None:
+    assert [one.name for one in world.make("perl").debs] == ["perl", "perl-base"]
 
 
 def test_what_a_script_would_do_is_said_if_it_is_not_done(world: World) -> None:
