@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from leoflow_agent.spec import Action, Argument, BashAction, PythonAction, Source
 from pydantic import TypeAdapter, ValidationError
 
 from leoflow_builder.complaint import Complaint, complain
-from leoflow_builder.dagyaml import DagEntry
+from leoflow_builder.dagentry import DagEntry
 from leoflow_builder.drawing import Drawing, DrawnTask
 from leoflow_builder.httpfield import make_http
 from leoflow_builder.option import TaskOption
 from leoflow_builder.problem import Problem
 
-_ARGUMENT: TypeAdapter[Argument] = TypeAdapter(Argument)
+
+@cache
+def _argument_adapter() -> TypeAdapter[Argument]:
+    return TypeAdapter(Argument)
 
 
 def make_drawing(dag: Mapping[str, Any], module: str) -> tuple[Drawing, list[Problem]]:
@@ -52,8 +56,9 @@ def _entry(options: Mapping[str, Any], source: Source) -> tuple[DagEntry, list[P
 def _task(item: Mapping[str, Any], module: str) -> tuple[DrawnTask | None, list[Problem]]:
     source = Source(item["source"]["file"], item["source"]["line"])
     # None stands for an argument that the reader has refused.
-    args = tuple(_ARGUMENT.validate_python(given) for given in item["args"] if given)
-    kwargs = {name: _ARGUMENT.validate_python(v) for name, v in item["kwargs"].items() if v}
+    check = _argument_adapter().validate_python
+    args = tuple(check(given) for given in item["args"] if given)
+    kwargs = {name: check(given) for name, given in item["kwargs"].items() if given}
     option, problems = _option(item)
     action, complaints = _action(item["kind"], module, args, kwargs)
     name = item["task_id"]

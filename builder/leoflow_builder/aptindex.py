@@ -128,20 +128,20 @@ class _Apt:
         self._addresses = addresses
 
     def write_settings(
-        self, state: Path, architecture: str, lines: Sequence[str], options: Sequence[str]
+        self, state: Path, architecture: str, sources: Sequence[str], options: Sequence[str]
     ) -> None:
         for name in ("cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d", "log"):
             (self._scratch / name).mkdir(parents=True)
         (self._scratch / "status").touch()
-        sources = "".join(f"{line}\n" for line in lines)
-        (self._scratch / "etc" / "sources.list").write_text(sources, encoding="utf-8")
+        listed = "".join(f"{line}\n" for line in sources)
+        (self._scratch / "etc" / "sources.list").write_text(listed, encoding="utf-8")
         settings = {
             "APT::Architecture": architecture,
             "APT::Architectures::": architecture,
             "APT::Get::AllowUnauthenticated": "false",
             "APT::Install-Recommends": "false",
             "APT::Sandbox::User": "",
-            "Acquire::GzipIndexes": "true",
+            "Acquire::GzipIndexes": "false",
             "Acquire::Languages": "none",
             "Dir::Cache": str(self._scratch / "cache"),
             "Dir::Etc": str(self._scratch / "etc"),
@@ -151,10 +151,9 @@ class _Apt:
             "Dir::State": str(state),
             "Dir::State::status": str(self._scratch / "status"),
         }
-        own = ["#clear APT::Architectures;", *(f'{key} "{one}";' for key, one in settings.items())]
-        (self._scratch / "apt.conf").write_text(
-            "\n".join([*options, *own]) + "\n", encoding="utf-8"
-        )
+        own = [f'{key} "{value}";' for key, value in settings.items()]
+        lines = [*options, "#clear APT::Architectures;", *own]
+        (self._scratch / "apt.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def run(self, *command: str, folder: Path | None = None) -> str:
         doing = "asking the Debian mirror"
@@ -199,7 +198,8 @@ class _Apt:
                     )
                 except debian.CommandFailed:
                     continue
-                return cache.take(target, package)
+                cache.take(target, package)
+                return
 
 
 def parse_offers(text: str) -> Iterator[Offer]:

@@ -160,7 +160,7 @@ def _newest(bases: Path, wanted: Recipe) -> BaseImage | None:
 
 def _current(wanted: Recipe, place: _Place) -> tuple[DebPackage, ...]:
     place.say(f"base image {wanted.name}: asking the mirror for Debian {wanted.suite}")
-    names = [*wanted.packages, *system_rules().shell_packages]
+    names = [*wanted.packages, *system_rules().shell_roots]
     found = place.index(wanted).closure(names)
     return tuple(one for one in found if one.name not in wanted.without)
 
@@ -251,7 +251,7 @@ def _compile_and_check(
     root: Path, wanted: Recipe, own: Sequence[DebPackage], place: _Place
 ) -> dict[str, Any]:
     native = wanted.architecture == host_architecture()
-    python = _native_python(root, wanted, place) if native else _foreign_python(root, wanted, place)
+    python = _native_python(root) if native else _foreign_python(root, wanted, place)
     library = f"usr/lib/python{wanted.python}"
     sources = bytecode.sources_below(root / library)
     failed = bytecode.compile_sources(
@@ -272,7 +272,7 @@ def _compile_and_check(
     return facts
 
 
-def _native_python(root: Path, wanted: Recipe, place: _Place) -> RootfsInterpreter:
+def _native_python(root: Path) -> RootfsInterpreter:
     interpreter.write_loader(root)
     return RootfsInterpreter(root)
 

@@ -157,9 +157,8 @@ def _ensure_image(
 
         return deliver_ready(own, name, destination, say)
     images = [part.planned for part in assembly.parts]
-    key = make_key(
-        [*(one.plan.content_key for one in images), tools.builder.name, destination.place]
-    )
+    contents = [one.plan.content_key for one in images]
+    key = make_key([*contents, tools.builder.name, destination.place])
     record = home.absolute() / "cache" / "images" / f"{key}.json"
     hold(record)
     known = read_record(record)

@@ -20,12 +20,15 @@ from leoflow_agent.spec import (
     Value,
     XCom,
 )
-from pydantic import Field, ValidationError, WithJsonSchema
+from pydantic import Field, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from leoflow_builder.complaint import Path, complain
+from leoflow_builder.dagentry import DagEntry
 from leoflow_builder.drawing import Drawing, DrawnTask
 from leoflow_builder.httpfield import HttpField, make_http
-from leoflow_builder.option import Strict, TaskOption
+from leoflow_builder.option import TaskOption
 from leoflow_builder.problem import Problem
 from leoflow_builder.settings import FOREIGN_KEYS, Identifier
 from leoflow_builder.yamlfile import YamlFile, parse_yaml
@@ -34,8 +37,18 @@ _FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.A
 _ACTIONS = ("python", "bash", "http_api")
 _ONLY_FOR = {"args": "python", "kwargs": "python", "environment": "bash"}
 
-# Checked by make_http, which knows results from values; the schema is for editors.
-HttpFields = Annotated[Mapping[str, Any], WithJsonSchema(HttpField.model_json_schema())]
+
+class _HttpSchema:
+    """The schema of an http_api task, made when it is asked for: it is for editors."""
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return HttpField.model_json_schema()
+
+
+# Checked by make_http, which knows results from values.
+HttpFields = Annotated[Mapping[str, Any], _HttpSchema()]
 
 
 class TaskEntry(TaskOption):
@@ -48,15 +61,6 @@ class TaskEntry(TaskOption):
     environment: Mapping[str, Any] = Field(default_factory=dict)
     http_api: HttpFields | None = None
     upstream_task_ids: list[str] = Field(default_factory=list)
-
-
-class DagEntry(Strict):
-    """What may be said of the DAG itself, in dag.yaml or with @dag."""
-
-    dag_id: Identifier | None = None
-    description: str = ""
-    tags: list[str] = Field(default_factory=list)
-    params: Mapping[str, Any] | None = None
 
 
 class DagFile(DagEntry):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from leoflow_builder.problem import Problem, ProjectError
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 GIT, OWN = ".gitignore", ".leoflowignore"
 
@@ -22,7 +24,9 @@ class Ignored:
     out: `!data/model.bin`.
     """
 
-    def __init__(self, rules: Iterable[tuple[str, GitIgnoreSpec]], own: GitIgnoreSpec) -> None:
+    def __init__(
+        self, rules: Iterable[tuple[str, GitIgnoreSpec]], own: GitIgnoreSpec | None
+    ) -> None:
         self._rules = tuple(rules)
         self._own = own
 
@@ -38,13 +42,13 @@ class Ignored:
         for base, spec in self._rules:
             if path.startswith(base):
                 verdict = _latest(spec, path[len(base) :], verdict)
-        return bool(_latest(self._own, path, verdict))
+        return bool(verdict if self._own is None else _latest(self._own, path, verdict))
 
 
 def read_ignored(folder: Path) -> Ignored:
     """Return what holds in the project folder itself; ProjectError if a file is not readable."""
     git = _read(folder / GIT, GIT)
-    own = _read(folder / OWN, OWN) or GitIgnoreSpec.from_lines([])
+    own = _read(folder / OWN, OWN)
     return Ignored([] if git is None else [("", git)], own)
 
 
@@ -55,7 +59,11 @@ def _latest(spec: GitIgnoreSpec, path: str, verdict: bool | None) -> bool | None
 
 def _read(file: Path, name: str) -> GitIgnoreSpec | None:
     try:
-        return GitIgnoreSpec.from_lines(file.read_text(encoding="utf-8").splitlines())
+        lines = file.read_text(encoding="utf-8").splitlines()
+        # It takes long to load, and few projects have such a file.
+        from pathspec import GitIgnoreSpec
+
+        return GitIgnoreSpec.from_lines(lines)
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:

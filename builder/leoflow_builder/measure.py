@@ -1,4 +1,4 @@
-"""Holds what was just built to its budget: the image in the engine, and the sizes that are known."""
+"""Holds what was just built to its budget: the image in the engine, and its known sizes."""
 
 from __future__ import annotations
 

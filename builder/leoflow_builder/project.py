@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from leoflow_builder.complaint import complain
-from leoflow_builder.dagyaml import read_dag_yaml
 from leoflow_builder.drawing import Drawing
 from leoflow_builder.problem import Problem, ProjectError
 from leoflow_builder.settings import FOREIGN_KEYS, OWN_IMAGE_KEYS, Settings
@@ -137,6 +136,8 @@ def load_project(folder: Path) -> Project:
     entry = _find_entry(folder, settings, file, findings)
     drawing = None
     if entry and not entry.endswith(".py"):
+        from leoflow_builder.dagyaml import read_dag_yaml
+
         drawing, problems = read_dag_yaml(findings.text(folder / entry), entry)
         findings.problems += problems
     if entry is None:

@@ -64,13 +64,16 @@ class Recipe:
 class SystemRules:
     """What of a declared Debian package gets into an image, and what the shell consists of.
 
-    ``shell_packages`` are all that are not in a base; ``unneeded`` packages serve maintainer
-    scripts only, and come into an image only by their own names.
+    ``shell_packages`` are all that the ``shell_roots`` need and a base lacks; ``unneeded``
+    packages serve maintainer scripts only, and come into an image only by their own names, or
+    as ``companions`` of a package that does not work without them.
     """
 
     text: str
     drop: tuple[str, ...]
     unneeded: tuple[str, ...]
+    companions: Mapping[str, str]
+    shell_roots: tuple[str, ...]
     shell_packages: tuple[str, ...]
     shell_keep: tuple[str, ...]
     shell_drop: tuple[str, ...]
@@ -161,6 +164,8 @@ def parse_system_rules(text: str) -> SystemRules:
         text=text,
         drop=tuple(table["drop"]),
         unneeded=tuple(table["unneeded"]),
+        companions=table["companions"],
+        shell_roots=tuple(shell["roots"]),
         shell_packages=tuple(shell["packages"]),
         shell_keep=tuple(shell["keep"]),
         shell_drop=tuple(shell["drop"]),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from leoflow_builder.dagjson import BUILT_DAG, DAG
+from leoflow_builder.dagjson import built_dag_adapter, dag_adapter
 from leoflow_builder.dagyaml import DagFile
 from leoflow_builder.settings import Settings
 
@@ -17,9 +17,10 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def schemas() -> Mapping[str, dict[str, Any]]:
     """Return each published schema by its file name."""
+    beside = built_dag_adapter().json_schema()
     return {
-        "dag.schema.json": _titled(DAG.json_schema(), "dag.json inside of an image"),
-        "built-dag.schema.json": _titled(BUILT_DAG.json_schema(), "dag.json beside a project"),
+        "dag.schema.json": _titled(dag_adapter().json_schema(), "dag.json inside of an image"),
+        "built-dag.schema.json": _titled(beside, "dag.json beside a project"),
         "dag-yaml.schema.json": _titled(DagFile.model_json_schema(), "dag.yaml"),
         "leoflow-yaml.schema.json": _titled(Settings.model_json_schema(), "leoflow.yaml"),
     }

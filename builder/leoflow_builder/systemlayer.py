@@ -41,7 +41,7 @@ WHOLE_IN_BASE = ("libc6", "libc-bin")
 
 @dataclass(frozen=True)
 class SystemLayer:
-    """The layer, and the packages that have to be pinned beyond the base's ``debs`` to get it again.
+    """The layer, and what has to be pinned beyond the base's ``debs`` to get it again.
 
     A package that a base has for its shell only can be in both, with the same version.
     """
@@ -66,7 +66,7 @@ def ensure_system(
     and grep too. ``pins`` are a layer's ``debs`` and work as in ``ensure_base``. UnknownPackage
     if a name is none of Debian's.
     """
-    order = _Order(base, tuple(sorted(set(names))), shell or "bash" in names)
+    order = order_of(names, base, shell)
     index = AptIndex(order.recipe.suite, base.architecture, home)
     return make_system(order, home.absolute(), say, index, pins, strict)
 
@@ -75,12 +75,14 @@ def current_system_debs(
     names: Sequence[str], base: BaseImage, home: Path
 ) -> tuple[DebPackage, ...]:
     """Return the mirror's current packages for a system layer, for use as its pins."""
-    order = _Order(base, tuple(sorted(set(names))), False)
+    order = order_of(names, base, shell=False)
     return _resolve(order, AptIndex(order.recipe.suite, base.architecture, home))
 
 
 @dataclass(frozen=True)
-class _Order:
+class Order:
+    """What a system layer is to have, and for which base."""
+
     base: BaseImage
     names: tuple[str, ...]
     shell: bool
@@ -103,8 +105,13 @@ class _Order:
         return [one for one in self.base.debs if self.shell and one.name in of_shell]
 
 
+def order_of(names: Sequence[str], base: BaseImage, shell: bool) -> Order:
+    """Return the order for package names in any sequence; who names bash gets a shell."""
+    return Order(base, tuple(sorted(set(names))), shell or "bash" in names)
+
+
 def make_system(
-    order: _Order,
+    order: Order,
     home: Path,
     say: Say,
     index: Index,
@@ -132,12 +139,12 @@ def make_system(
     return SystemLayer(made, tuple(DebPackage(**one) for one in made.facts["debs"]))
 
 
-def _key(order: _Order, debs: Iterable[DebPackage]) -> str:
+def _key(order: Order, debs: Iterable[DebPackage]) -> str:
     shell = [one.sha256 for one in order.shell_debs]
     return f"{order.key}-{make_key([*shell, *(one.sha256 for one in debs)])}"
 
 
-def _known(parent: Path, order: _Order) -> tuple[DebPackage, ...]:
+def _known(parent: Path, order: Order) -> tuple[DebPackage, ...]:
     """Return the packages of the newest layer in the cache for an order, or none."""
     made = parent.glob(f"{order.key}-*/layer.json")
     newest = max(made, key=lambda file: (file.stat().st_mtime_ns, file), default=None)
@@ -147,20 +154,21 @@ def _known(parent: Path, order: _Order) -> tuple[DebPackage, ...]:
     return tuple(DebPackage(**one) for one in folder.facts["debs"])
 
 
-def _resolve(order: _Order, index: Index) -> tuple[DebPackage, ...]:
+def _resolve(order: Order, index: Index) -> tuple[DebPackage, ...]:
     if not order.names:
         return ()
     pinned = {one.name: one for one in order.base.debs}
     own = {one.name for one in order.base.packages}
-    rules = system_rules()
+    rules, found = system_rules(), index.closure(order.names)
+    asked = {*order.names, *(rules.companions.get(one.name, "") for one in found)}
     return tuple(
         pinned.get(one.name, one)
-        for one in index.closure(order.names)
-        if one.name not in own and (one.name in order.names or one.name not in rules.unneeded)
+        for one in found
+        if one.name not in own and (one.name in asked or one.name not in rules.unneeded)
     )
 
 
-def _refuse_incomplete(order: _Order, debs: Iterable[DebPackage]) -> None:
+def _refuse_incomplete(order: Order, debs: Iterable[DebPackage]) -> None:
     known = {one.name for one in (*debs, *order.base.packages)}
     lacking = [name for name in order.names if name not in known]
     if lacking:
@@ -170,7 +178,7 @@ def _refuse_incomplete(order: _Order, debs: Iterable[DebPackage]) -> None:
 
 
 def _filler(
-    order: _Order,
+    order: Order,
     packages: Mapping[str, DebPackage],
     debs: Sequence[DebPackage],
     cache: DebCache,
@@ -195,7 +203,7 @@ def _filler(
     return fill
 
 
-def _wants(name: str, whole: bool, order: _Order, rules: SystemRules) -> Callable[[str], bool]:
+def _wants(name: str, whole: bool, order: Order, rules: SystemRules) -> Callable[[str], bool]:
     triplet, rootfs = order.recipe.triplet, order.base.rootfs
 
     def wants(path: str) -> bool:
@@ -208,7 +216,7 @@ def _wants(name: str, whole: bool, order: _Order, rules: SystemRules) -> Callabl
     return wants
 
 
-def _complete(tree: Path, order: _Order, cache: DebCache) -> None:
+def _complete(tree: Path, order: Order, cache: DebCache) -> None:
     """Add what the base leaves out of its own packages' libraries, and a program here links."""
     pattern = (LIBRARIES,)
     texts = [file.read_bytes() for file in tree.rglob("*") if _is_program(file)]
@@ -253,7 +261,7 @@ def _scripts(
     }
 
 
-def _link_alternatives(tree: Path, order: _Order, scripts: Mapping[str, str], say: Say) -> None:
+def _link_alternatives(tree: Path, order: Order, scripts: Mapping[str, str], say: Say) -> None:
     """Make the links of `update-alternatives`, and say what else the scripts would have done."""
     found: list[Alternative] = []
     for package, script in scripts.items():
@@ -265,7 +273,7 @@ def _link_alternatives(tree: Path, order: _Order, scripts: Mapping[str, str], sa
     for one in sorted(found):
         link, target = merged(one.link), merged(one.target)
         if (tree / target).exists() or (order.base.rootfs / target).exists():
-            write_links(tree, [(link, os.path.relpath(target, os.path.dirname(link)))])
+            write_links(tree, [(link, os.path.relpath(target, Path(link).parent))])
     _say_library_folders(tree, say)
 
 

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     folder: Path,
     verify: bool,
     check_budget: bool,

@@ -5,43 +5,60 @@ On a terminal a long step shows that it lives; elsewhere each step is a plain li
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.control import strip_control_codes
-from rich.status import Status
-from rich.text import Text
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from leoflow_cli.plain import MEGABYTE
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
 WIDTH_OF_A_FILE = 120
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave the verdict to the command's end; rich would exit as if the run had failed."""
-        raise
+# What moves a terminal's cursor or rings its bell; escape sequences are rich's to read.
+_CONTROLS = dict.fromkeys((7, 8, 11, 12, 13))
 
 
 class Screen:
-    """The terminal, or whatever stderr is."""
+    """The terminal, or whatever stderr is. Where it is none, rich is not loaded for a line."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.console = _Console(stderr=True, highlight=False)
         self._quiet = quiet
-        if not self.console.is_terminal:
-            self.console.width = WIDTH_OF_A_FILE
         self._status: Status | None = None
         warnings.showwarning = self._show_warning  # type: ignore[assignment]
+
+    @cached_property
+    def console(self) -> Console:
+        """What lays out tables and colours."""
+        from leoflow_cli.console import make_console
+
+        console = make_console()
+        if not console.is_terminal:
+            console.width = WIDTH_OF_A_FILE
+        return console
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether lines go where colours do not; rich need not be loaded to know it."""
+        if "console" in vars(self):
+            return not self.console.is_terminal
+        if not sys.stderr.isatty() and not os.environ.get("FORCE_COLOR"):
+            return True
+        return not self.console.is_terminal
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
         """Show that something takes its time, until the block ends."""
-        if self._quiet or not self.console.is_terminal:
+        if self._quiet or self._is_plain:
             yield
             return
+        from rich.text import Text
+
         with self.console.status(Text(text)) as self._status:
             yield
         self._status = None
@@ -49,26 +66,34 @@ class Screen:
     def say(self, text: str) -> None:
         """Show one step of what is being worked on."""
         if self._status is not None:
-            self._status.update(Text(text))
+            self._update(text)
         self.line("  " + text, style="dim")
 
     def progress(self, what: str, done_bytes: int, total_bytes: int) -> None:
         """Show how far a transfer is, on a terminal only: a file would get a line for each step."""
         if self._status is not None:
             done, total = done_bytes / MEGABYTE, total_bytes / MEGABYTE
-            self._status.update(Text(f"{what}: {done:.1f} of {total:.1f} MB"))
+            self._update(f"{what}: {done:.1f} of {total:.1f} MB")
+
+    def _update(self, text: str) -> None:
+        from rich.text import Text
+
+        assert self._status is not None
+        self._status.update(Text(text))
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line as it is, however long; of control sequences only colours count."""
         if self._quiet:
             return
-        if "\x1b" in text:
-            self.console.print(Text.from_ansi(text, style=style), soft_wrap=True)
-        elif style or self._status is not None:
-            self.console.print(Text(text, style=style), soft_wrap=True)
+        if "\x1b" in text or (not self._is_plain and (style or self._status is not None)):
+            from rich.text import Text
+
+            shown = Text.from_ansi(text, style=style) if "\x1b" in text else Text(text, style)
+            self.console.print(shown, soft_wrap=True)
         else:
             # A task may print faster than rich can lay out what needs no layout.
-            self.console.file.write(strip_control_codes(text) + "\n")
+            file = self.console.file if "console" in vars(self) else sys.stderr
+            file.write(text.translate(_CONTROLS) + "\n")
 
     def _show_warning(self, message: Warning | str, *_: object) -> None:
         self.line(f"warning: {message}", style="yellow")

@@ -16,7 +16,7 @@ from leoflow_builder.uvtool import Uv
 from leoflow_builder.wheeltool import Unresolvable, Wanted, WheelTool
 
 if TYPE_CHECKING:
-    from conftest import WheelIndex
+    from wheelindex import WheelIndex
 
 TARGET = Target("3.11.2", "2.36", "amd64")
 Make = Callable[[], WheelTool]

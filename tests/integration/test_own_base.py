@@ -35,7 +35,7 @@ own()
 @pytest.fixture
 def image(home: Path) -> Iterator[str]:
     """An image made of nothing but leoflow's base, so with a Python and without bash."""
-    base = ensure_base("3.11", "plain", home, print)
+    base = ensure_base("3.11", home, print)
     name = f"leoflow-test/own:{uuid4().hex[:12]}"
     subprocess.run(["docker", "import", base.layer_tar, name], check=True, capture_output=True)
     yield name
