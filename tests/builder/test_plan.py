@@ -55,6 +55,21 @@ def test_the_agent_learns_where_everything_is() -> None:
     assert found["LEOFLOW_SITE_HAS_PTH"] == "1"
 
 
+def test_an_image_below_has_its_own_path_and_folders_of_packages() -> None:
+    ground = replace(
+        GROUND,
+        environment=(("PATH", "/opt/bin"), ("LANG", "C"), ("APP", "1")),
+        further_sites=("/usr/lib/python3/dist-packages",),
+        has_pth=True,
+    )
+    spec = replace(SPEC, environment={"LANG": "de_DE.UTF-8"})
+    found = dict(plan_image(spec, b"{}", ground, [], False).environment)
+    assert (found["PATH"], found["LANG"]) == ("/opt/bin", "de_DE.UTF-8")
+    assert found["LEOFLOW_SITE_FOLDER"] == f"{PLACE.site_packages}:/usr/lib/python3/dist-packages"
+    assert found["LEOFLOW_SITE_HAS_PTH"] == "1"
+    assert "APP" not in found
+
+
 def test_without_pth_files_the_agent_is_not_sent_to_look_for_them() -> None:
     assert "LEOFLOW_SITE_HAS_PTH" not in dict(plan().environment)
 

@@ -72,6 +72,15 @@ def test_a_budget_may_be_set_in_part() -> None:
         ({"budget": {"import_ms": True}}, "budget.import_ms has to be a number, not"),
         ({"budget": {"import_ms": float("inf")}}, "budget.import_ms is 'inf'"),
         ({"base_image": ""}, "base_image is '': string should have at least 1 character"),
+        ({"base_image": "a", "image": "b"}, "image: there is 'base_image' as well: keep one"),
+        ({"dockerfile": "D", "image": "b"}, "image: there is 'dockerfile' as well: keep one"),
+        ({"dockerfile": "../D"}, "dockerfile: '../D' is not in the project: write its path"),
+        ({"dockerfile": "/D"}, "dockerfile: '/D' is not in the project: write its path"),
+        (
+            {"image": "b", "dependencies_from": "uv.lock"},
+            "image: a ready image brings its packages, and nothing is installed into it. "
+            "Remove 'dependencies_from'",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_the_users_words(value: Any, message: str) -> None:
