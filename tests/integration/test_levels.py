@@ -396,7 +396,11 @@ def test_a_dockerfile_that_is_not_there_is_told_with_the_line(
 def test_an_image_without_the_agent_is_given_one(
     foreign: OciImage, project: Callable[..., Path], home: Path, tmp_path: Path
 ) -> None:
-    folder = project(f"image: oci:{as_folder(foreign, tmp_path / 'base')}")
+    # Debian's Python looks for packages in two folders; apt's are in the second.
+    files = {"usr/local/lib/python3/dist-packages/second.py": b"VALUE = 2\n"}
+    image = with_layer(foreign, files)
+    dag = DAG.replace("    import sys\n", "    import sys\n\n    import second\n")
+    folder = project(f"image: oci:{as_folder(image, tmp_path / 'base')}", dag)
     assert run_task(folder, home) == LOOKED
 
 
