@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -253,37 +255,65 @@ def test_it_is_made_once(kitchen: Kitchen, tool: LockedPackage) -> None:
     assert (len(kitchen.unpacked), first.layer.reused, second.layer.reused) == (1, False, True)
 
 
+CHILD = """
+import json, os, sys
+from pathlib import Path
+from leoflow_builder import wheelstore
+from leoflow_builder.depslayer import ensure_deps
+from leoflow_builder.installation import Installation
+from leoflow_builder.interpreter import HostInterpreter
+from leoflow_builder.lock import LockedPackage
+from leoflow_builder.target import Target
+from leoflow_builder.wheelfinder import find_tool
+order = json.load(sys.stdin)
+home = Path(order["home"])
+if order["dies"]:
+    wheelstore.pack_frame = lambda *_: os.kill(os.getpid(), 9)
+unpacked = []
+class Tool:
+    def unpack(self, packages, target, folder):
+        unpacked.append([one.name for one in packages])
+        find_tool(home, print).unpack(packages, target, folder)
+packages = [LockedPackage(*one) for one in order["packages"]]
+target, place = Target(*order["target"]), Installation(*order["place"])
+made = ensure_deps(packages, target, place, HostInterpreter(Path(sys.executable)), Tool, home)
+print(json.dumps([made.layer.digest, unpacked]))
+"""
+
+
+def start(kitchen: Kitchen, *packages: LockedPackage, dies: bool = False) -> subprocess.Popen[str]:
+    order = {
+        "home": str(kitchen.home),
+        "dies": dies,
+        "packages": [astuple(one) for one in packages],
+        "target": astuple(TARGET),
+        "place": astuple(PLACE),
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(order))
+    child.stdin.close()
+    child.stdin = None
+    return child
+
+
 def test_ten_at_once_make_each_wheel_once(
-    kitchen: Kitchen, tool: LockedPackage, wheel_index: WheelIndex, tmp_path: Path
+    kitchen: Kitchen, tool: LockedPackage, wheel_index: WheelIndex
 ) -> None:
     other = wheel_index.wheel("other", "1")
-    children = []
-    for number in range(10):
-        child = os.fork()
-        if child == 0:
-            made = kitchen.make(*([tool, other] if number % 2 else [other]))
-            lines = [f"{made.layer.digest} {kitchen.unpacked}"]
-            (tmp_path / f"{number}.txt").write_text("\n".join(lines))
-            os._exit(0)
-        children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 10
-    said = [(tmp_path / f"{number}.txt").read_text().split(" ", 1) for number in range(10)]
-    assert len({digest for digest, _ in said}) == 2
-    unpacked = [name for _, calls in said for name in ("tool", "other") if name in calls]
+    children = [start(kitchen, *([tool, other] if n % 2 else [other])) for n in range(10)]
+    found = [json.loads(child.communicate(timeout=200)[0]) for child in children]
+    assert len({digest for digest, _ in found}) == 2
+    unpacked = [name for _, calls in found for call in calls for name in call]
     assert sorted(unpacked) == ["other", "tool"]
 
 
-def test_a_killed_one_leaves_no_broken_cache(
-    kitchen: Kitchen, tool: LockedPackage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    child = os.fork()
-    if child == 0:
-        monkeypatch.setattr(
-            "leoflow_builder.wheelstore.pack_frame", lambda *_: os.kill(os.getpid(), 9)
-        )
-        kitchen.make(tool)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 9
+def test_a_killed_one_leaves_no_broken_cache(kitchen: Kitchen, tool: LockedPackage) -> None:
+    child = start(kitchen, tool, dies=True)
+    child.communicate(timeout=200)
+    assert child.returncode == -9
     made = kitchen.make(tool)
     assert not made.layer.reused
     assert (PLACE.site_in(made.tree) / "tool/__init__.py").exists()
