@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 from leoflow_builder.depslayer import deps_key, ensure_deps
+from leoflow_builder.failure import BuildError
 from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import HostInterpreter
 from leoflow_builder.layer import LayerFolder
@@ -345,3 +347,16 @@ def test_the_key_follows_what_is_inside_and_nothing_else() -> None:
     assert len(set(keys)) == len(keys)
     other = LockedPackage("zeta", "1", "z.whl", "cc")
     assert deps_key([other, package], TARGET, PLACE) == deps_key([package, other], TARGET, PLACE)
+
+
+def test_a_full_disk_is_told_in_plain_words_and_nothing_half_stays(
+    kitchen: Kitchen, tool: LockedPackage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("leoflow_builder.wheelstore.pack_frame", full)
+        with pytest.raises(BuildError, match=r"the disk is full.*LEOFLOW_HOME"):
+            kitchen.make(tool)
+    assert not kitchen.make(tool).layer.reused
