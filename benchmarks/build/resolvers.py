@@ -44,9 +44,10 @@ def main() -> None:
                 for step, seconds in _measure(make, requirements).items():
                     measured.setdefault(f"{name} {step}", {}).setdefault(tool, []).append(seconds)
                     print(f"{name} {step} {tool} {seconds:.2f}", file=sys.stderr)
+        # After each round, so that whoever stops it has what was measured.
+        if options.json:
+            options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     print(_table(measured))
-    if options.json:
-        options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
 
 def _uv(root: Path) -> WheelTool:

@@ -25,7 +25,7 @@ MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
 Level = Literal["wheel", "often", "seldom"]
 # A layer that changes seldom is compressed once and pulled many times; one that changes often
 # is waited for. Measured in docs/adr/0010.
-_ZSTD_LEVEL: Mapping[Level, int] = {"wheel": 9, "often": 12, "seldom": 18}
+_ZSTD_LEVEL: Mapping[Level, int] = {"wheel": 7, "often": 12, "seldom": 18}
 _WINDOW_LOG: Mapping[Level, int] = {"wheel": 23, "often": 23, "seldom": 25}
 _CHUNK_BYTES = 1 << 20
 

@@ -44,6 +44,7 @@ def arrange(site: Path, prefix: Path, python: str) -> None:
         made = _write_entry_scripts(record.parent, scripts, python)
         _clean_distribution(record, site, prefix, moved, made)
     _drop_empty_folders(prefix)
+    _set_modes(prefix)
 
 
 def has_pth(site: Path) -> bool:
@@ -73,6 +74,17 @@ def _drop_empty_folders(root: Path) -> None:
                 Path(folder).rmdir()
 
 
+def _set_modes(root: Path) -> None:
+    """Make executable what a kernel can execute: not every installer keeps the wheel's modes."""
+    for folder, _, names in os.walk(root):
+        for path in (Path(folder, name) for name in names):
+            if path.is_symlink():
+                continue
+            with path.open("rb") as file:
+                head = file.read(4)
+            path.chmod(0o755 if head.startswith((b"#!", b"\x7fELF")) else 0o644)
+
+
 def _set_interpreter(script: Path, python: str) -> None:
     """Replace a first line such as `#!python`, which no kernel can follow."""
     content = script.read_bytes()
@@ -82,7 +94,6 @@ def _set_interpreter(script: Path, python: str) -> None:
     elif not first.startswith(b"#!") or b"python" not in first:
         return
     script.write_bytes(b"#!" + python.encode() + newline + rest)
-    script.chmod(0o755)
 
 
 def _write_entry_scripts(metadata: Path, scripts: Path, python: str) -> set[str]:
@@ -92,7 +103,6 @@ def _write_entry_scripts(metadata: Path, scripts: Path, python: str) -> set[str]
         scripts.mkdir(exist_ok=True)
         script = scripts / name
         script.write_text(text, encoding="utf-8")
-        script.chmod(0o755)
     return {f"bin/{name}" for name in made}
 
 

@@ -69,7 +69,7 @@ def ensure_wheels(packages: Sequence[LockedPackage], maker: Maker, home: Path) -
     parent = home.absolute() / "cache" / "wheels"
 
     def make(folders: Mapping[str, Path]) -> None:
-        _make({keys[key]: folder for key, folder in folders.items()}, maker)
+        _make(dict(sorted((keys[key], folder) for key, folder in folders.items())), maker)
 
     ensure_folders(parent, keys, make)
     return [_read(parent / key) for key in keys]

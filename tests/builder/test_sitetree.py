@@ -96,6 +96,25 @@ def test_a_package_called_like_a_prefix_folder_stays(prefix: Path) -> None:
     assert (site(prefix) / "share/a, b").exists()
 
 
+def test_scripts_that_end_in_py_move_as_well(prefix: Path) -> None:
+    (site(prefix) / "bin/jp.py").write_text("#!/usr/bin/python\n")
+    arrange(site(prefix), prefix, PYTHON)
+    assert (prefix / "bin/jp.py").read_text() == "#!/usr/bin/python3.11\n"
+
+
+def test_a_shell_s_detour_to_a_long_path_is_undone(prefix: Path) -> None:
+    detour = "#!/bin/sh\n'''exec' \"/a b/python\" \"$0\" \"$@\"\n' '''\nprint(2)\n"
+    (site(prefix) / "bin/tool").write_text(detour)
+    arrange(site(prefix), prefix, PYTHON)
+    assert (prefix / "bin/tool").read_text() == "#!/usr/bin/python3.11\nprint(2)\n"
+
+
+def test_empty_folders_are_gone(prefix: Path) -> None:
+    (site(prefix) / "tool/empty/inner").mkdir(parents=True)
+    arrange(site(prefix), prefix, PYTHON)
+    assert not (site(prefix) / "tool/empty").exists()
+
+
 def test_pth_files_are_noticed(prefix: Path) -> None:
     assert not has_pth(site(prefix))
     (site(prefix) / "x.pth").touch()

@@ -48,7 +48,9 @@ class WheelIndex:
         path = self._folder(name) / f"{module}-{version}-{tag}.whl"
         with zipfile.ZipFile(path, "w") as archive:
             for inner, text in content.items():
-                archive.writestr(zipfile.ZipInfo(inner), text)
+                entry = zipfile.ZipInfo(inner)
+                entry.external_attr = (0o755 if inner.endswith(".so") else 0o644) << 16
+                archive.writestr(entry, text)
         if yanked:
             path.with_suffix(".yanked").touch()
         self._list(name)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,7 +17,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import yaml
 from leoflow_builder.registry.client import Registry
 from leoflow_builder.registry.credential import Credential, docker_credentials, find_nothing
 from leoflow_builder.registry.failure import AccessDenied, PlainHttp, RegistryError
@@ -28,6 +24,7 @@ from leoflow_builder.registry.pull import pull
 from leoflow_builder.registry.push import push
 from leoflow_builder.registry.reference import Reference
 from programs import require_program
+from registryserver import running_registry
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "builder" / "registry"))
 
@@ -37,48 +34,7 @@ from registry_sample import Waits, make_image, open_registry
 ADA = Credential("this test", "ada", "secret-word")
 # `htpasswd -B` of ada's password.
 HTPASSWD = "ada:$2b$05$7qzg32eguwjw3BTZuWc8FerFxPbzgnRy0ZlQHtiMiSlt44fWDNPz6\n"
-START_SECONDS = 30
-
 Start = Callable[..., str]
-
-
-@contextmanager
-def running_registry(folder: Path, **sections: Any) -> Iterator[str]:
-    """Run a registry that keeps everything in a folder; give its host."""
-    program = require_program("docker-registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{free.getsockname()[1]}"
-    http = {"addr": host, "secret": "any", **sections.pop("http", {})}
-    storage = {"filesystem": {"rootdirectory": str(folder / "storage")}}
-    config = {"version": "0.1", "storage": storage, "http": http, **sections}
-    (folder / "config.yml").write_text(yaml.safe_dump(config))
-    with (folder / "registry.log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, "serve", folder / "config.yml"],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
-        )
-    try:
-        _wait(host, process, folder / "registry.log")
-        yield host
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-
-
-def _wait(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    name, port = host.split(":")
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            socket.create_connection((name, int(port)), 1).close()
-            return
-        except OSError:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -55,12 +56,14 @@ def hand_over(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def cold_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty LEOFLOW_HOME of somebody else's, for all examples."""
-    home = tmp_path_factory.mktemp("cold") / "home"
-    home.mkdir()
-    hand_over(home.parent)
-    return home
+def cold_home() -> Iterator[Path]:
+    """An empty LEOFLOW_HOME of somebody else's, for all examples, where anybody may go."""
+    with tempfile.TemporaryDirectory(prefix="leoflow-cold-") as folder:
+        Path(folder).chmod(0o755)
+        home = Path(folder) / "home"
+        home.mkdir()
+        hand_over(home)
+        yield home
 
 
 @pytest.mark.parametrize("name", PROJECTS)
