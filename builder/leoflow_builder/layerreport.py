@@ -32,13 +32,15 @@ def report_layers(
     Blobs below the given layers belong to a base image of the user's own, ``base_digest``.
     """
     reports = {name: LayerReport(name, None, 0, True) for name in NAMES}
-    own = list(blobs or [])[-len(layers) :]
+    # A ready image has no layers but those below.
+    split = max(len(blobs or ()) - len(layers), 0)
+    own = list(blobs or [])[split:]
     for index, layer in enumerate(layers):
         blob = own[index] if own else None
         digest, size = (blob.digest, blob.size_bytes) if blob else (layer.diff_id, None)
         reports[layer.name] = LayerReport(layer.name, digest, size, layer.reused)
     if base_digest is not None:
-        below = list(blobs or [])[: -len(layers)]
+        below = list(blobs or [])[:split]
         size = sum(blob.size_bytes for blob in below) if blobs is not None else None
         reports["base"] = LayerReport("base", base_digest, size, True)
     there = {layer.name for layer in layers}

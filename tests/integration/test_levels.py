@@ -419,6 +419,7 @@ def test_a_ready_image_is_used_as_it_is(
         first.spec,
         "none",
     )
+    assert result.layers[0].size_bytes == result.compressed_bytes
     assert run_task(folder, home) == LOOKED
     # The same DAG may lie beside it, another one may not.
     (folder / "dag.py").write_text(dag)
