@@ -19,6 +19,7 @@ from leoflow_builder.dagjson import dump_dag
 from leoflow_builder.daglayer import ensure_dag_layer
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.layer import Layer
+from leoflow_builder.memo import FORGETFUL, Memo, memo_in
 from leoflow_builder.oci.image import NOTHING
 from leoflow_builder.plan import default_tag, plan_image
 from leoflow_builder.prepare import Environment, native_platform, prepare, prepare_foreign
@@ -81,9 +82,10 @@ def assemble(folder: Path, home: Path, say: Say, options: Options) -> Assembly:
     ProjectError if the project is at fault, BuildError or BaseImageError if the machinery is.
     """
     wish = options.wish
-    project = load_project(folder)
+    memo = memo_in(home)
+    project = load_project(folder, memo)
     native = prepare(project, home, say, locked=wish.locked)
-    spec = read_spec(project, native, options)
+    spec = read_spec(project, native, options, memo)
     files = choose_files(project.folder, project.settings.allow_secret_files)
     if files.ignored:
         say(f"left out by ignore files: {_shortened(files.ignored)}")
@@ -94,7 +96,10 @@ def assemble(folder: Path, home: Path, say: Say, options: Options) -> Assembly:
 
 
 def read_spec(
-    project: Project, environment: Environment, options: Options | None = None
+    project: Project,
+    environment: Environment,
+    options: Options | None = None,
+    memo: Memo = FORGETFUL,
 ) -> DagSpec:
     """Read a project's DAG with the interpreter and the packages that its image will have.
 
@@ -102,22 +107,23 @@ def read_spec(
     """
     own, options = environment.footing.own, options or Options()
     if own is None or own.dag_json is None:
-        return _read_dag(project, environment, options)
+        return _read_dag(project, environment, options, memo)
     from leoflow_builder.readyimage import ready_dag, refuse_difference
 
     ready = ready_dag(own, project)
     if project.entry:
-        refuse_difference(own, project, ready, _read_dag(project, environment, options))
+        refuse_difference(own, project, ready, _read_dag(project, environment, options, memo))
     return ready
 
 
-def _read_dag(project: Project, environment: Environment, options: Options) -> DagSpec:
+def _read_dag(project: Project, environment: Environment, options: Options, memo: Memo) -> DagSpec:
     return read_dag(
         project,
         environment.interpreter,
         environment.site_path,
         options.read_timeout_seconds,
         options.inline_cap_seconds,
+        memo,
     )
 
 

@@ -37,6 +37,7 @@ DESCRIPTIONS = {
     "builds": "work in progress",
     "engines": "records of engines",
     "unchanged": "records of projects",
+    "checked": "results of checking what is written",
     "locks": "results of locking",
     "pex": "downloads of pex",
     "uv": "downloads of uv",

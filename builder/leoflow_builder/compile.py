@@ -10,17 +10,17 @@ from leoflow_agent.spec import DagSpec, Source, TaskSpec
 
 from leoflow_builder.drawing import Drawing, DrawnTask, upstream_of
 from leoflow_builder.graph import find_cycle, in_topological_order
-from leoflow_builder.option import (
-    ResourceOption,
-    TaskOption,
+from leoflow_builder.identifier import check_id
+from leoflow_builder.problem import Problem, ProjectError, did_you_mean
+from leoflow_builder.project import Project
+from leoflow_builder.said import (
+    SaidResources,
+    SaidTask,
     lower_limit,
     merge_options,
     to_resources,
     to_spec_fields,
 )
-from leoflow_builder.problem import Problem, ProjectError, did_you_mean
-from leoflow_builder.project import Project
-from leoflow_builder.settings import check_id
 
 _RESOURCE_LINES = "    resources:\n      requests: {cpu: 250m, memory: 256Mi}"
 
@@ -89,7 +89,7 @@ def _compile_task(
     project: Project, drawing: Drawing, task: DrawnTask, inline_cap_seconds: float
 ) -> tuple[TaskSpec | None, list[Problem]]:
     settings = project.settings
-    override = settings.tasks.get(task.task_id, TaskOption())
+    override = settings.tasks.get(task.task_id, SaidTask())
     option = merge_options(settings.defaults, task.option, override)
     found = [*_check_task(drawing, task), *_check_resources(task, option.resources)]
     if found or option.resources is None:
@@ -121,7 +121,7 @@ def _check_task(drawing: Drawing, task: DrawnTask) -> list[str]:
     return messages
 
 
-def _check_resources(task: DrawnTask, resources: ResourceOption | None) -> list[str]:
+def _check_resources(task: DrawnTask, resources: SaidResources | None) -> list[str]:
     requests = resources.requests if resources else None
     amounts = {"cpu": requests and requests.cpu, "memory": requests and requests.memory}
     missing = [name for name, amount in amounts.items() if amount is None]

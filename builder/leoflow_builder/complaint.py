@@ -8,14 +8,14 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from leoflow_builder.problem import did_you_mean
+from leoflow_builder.written import Complaint, Path
 
-Path = tuple[str | int, ...]
 _KINDS = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -28,13 +28,6 @@ _KINDS = {
     "model_type": "a mapping of names to values",
     "model_attributes_type": "a mapping of names to values",
 }
-
-
-class Complaint(NamedTuple):
-    """One mistake; ``path`` leads to it from the model's root."""
-
-    path: Path
-    message: str
 
 
 def complain(

@@ -24,14 +24,18 @@ from pydantic import Field, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from leoflow_builder.complaint import Path, complain
+from leoflow_builder.complaint import complain
 from leoflow_builder.dagentry import DagEntry
 from leoflow_builder.drawing import Drawing, DrawnTask
-from leoflow_builder.httpfield import HttpField, make_http
+from leoflow_builder.httpfield import make_http
+from leoflow_builder.httpmodel import HttpField
 from leoflow_builder.option import TaskOption
 from leoflow_builder.problem import Problem
+from leoflow_builder.said import said_task
 from leoflow_builder.settings import FOREIGN_KEYS, Identifier
-from leoflow_builder.yamlfile import YamlFile, parse_yaml
+from leoflow_builder.writtenmodel import plain
+from leoflow_builder.yamlfile import parse_yaml
+from leoflow_builder.yamlplace import Path, YamlFile
 
 _FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
 _ACTIONS = ("python", "bash", "http_api")
@@ -137,12 +141,12 @@ class _Drawing:
             if upstream in entry.upstream_task_ids[:index]:
                 self._add((*path, "upstream_task_ids", index), f"'{upstream}' is named twice")
         line, _ = self.file.position(path)
-        said = {name: getattr(entry, name) for name in TaskOption.model_fields}
-        option = {name: said[name] for name in entry.model_fields_set if name in said}
+        said = plain(entry)
+        option = {name: said[name] for name in TaskOption.model_fields if name in said}
         return DrawnTask(
             task_id=task_id,
             action=action,
-            option=TaskOption.model_construct(**option),
+            option=said_task(option),
             source=Source(self.file.name, line),
             upstream=tuple(entry.upstream_task_ids),
         )

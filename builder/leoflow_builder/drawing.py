@@ -11,7 +11,7 @@ from typing import Any
 
 from leoflow_agent.spec import Action, Source, arguments_of, xcoms
 
-from leoflow_builder.option import TaskOption
+from leoflow_builder.said import SaidTask
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class DrawnTask:
 
     task_id: str
     action: Action
-    option: TaskOption
+    option: SaidTask
     source: Source
     upstream: tuple[str, ...] = ()
 

@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from leoflow_agent.spec import Argument, DictOf, HttpAction, Value, XCom
-from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema
 
-from leoflow_builder.complaint import Complaint, complain
-from leoflow_builder.option import Strict
+from leoflow_builder.memo import FORGETFUL, Memo
+from leoflow_builder.written import Complaint, Refused, check
 
-URL_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["xcom"]}]}
-
-
-def _check_url(url: Any) -> str | XCom:
-    if isinstance(url, XCom):
-        return url
-    if not isinstance(url, str):
-        raise ValueError("has to be text or the result of a task")
-    if not url.lower().startswith(("http://", "https://")):
-        raise ValueError(f"'{url}' has to begin with http:// or https://")
-    return url
+# Stands for a URL that is a result, which cannot be checked before the run.
+_SOME_URL = "http://result"
 
 
-class PlainField(Strict):
-    """The fields that have to be known before the run; ``url`` may also be a result."""
-
-    url: Annotated[Any, AfterValidator(_check_url), WithJsonSchema(URL_SCHEMA)]
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = "GET"
-    timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
-    success_codes: Annotated[list[Annotated[int, Field(ge=100, le=599)]], Field(min_length=1)] = (
-        Field(default_factory=lambda: list(HttpAction.success_codes))
-    )
-    execution_mode: Literal["inline", "pod"] = "inline"
-
-
-class HttpField(PlainField):
-    """All fields; headers, query and body may hold results of other tasks."""
-
-    headers: Mapping[str, Any] | None = None
-    query: Mapping[str, Any] | None = None
-    body: Any = None
-
-
-def make_http(fields: Mapping[str, Argument]) -> tuple[HttpAction | None, list[Complaint]]:
+def make_http(
+    fields: Mapping[str, Argument], memo: Memo = FORGETFUL
+) -> tuple[HttpAction | None, list[Complaint]]:
     """Return the action that ``fields`` describe, and what is wrong with them."""
     plain: dict[str, Any] = {}
     complaints: list[Complaint] = []
@@ -54,7 +26,7 @@ def make_http(fields: Mapping[str, Argument]) -> tuple[HttpAction | None, list[C
         if isinstance(argument, Value):
             plain[name] = argument.value
         elif name == "url" and isinstance(argument, XCom):
-            plain[name] = argument
+            plain[name] = _SOME_URL
         else:
             text = f"{name} has to be known before the run; results go into url, headers, query "
             text += "or body"
@@ -62,11 +34,13 @@ def make_http(fields: Mapping[str, Argument]) -> tuple[HttpAction | None, list[C
     headers = _mapping("headers", fields.get("headers"), complaints)
     query = _mapping("query", fields.get("query"), complaints)
     try:
-        checked = PlainField.model_validate(plain)
-    except ValidationError as error:
-        found = complain(error, HttpField)
+        checked = dict(check(memo, "http", plain))
+    except Refused as refused:
         known = {complaint.path for complaint in complaints}
-        return None, complaints + [item for item in found if not _is_repeated(item, known)]
+        found = [item for item in refused.complaints if not _is_repeated(item, known)]
+        return None, complaints + found
+    url = fields["url"]
+    checked["url"] = url if isinstance(url, XCom) else checked["url"]
     return _action(checked, headers, query, fields.get("body")), complaints
 
 
@@ -75,21 +49,16 @@ def _is_repeated(complaint: Complaint, known: set[tuple[str | int, ...]]) -> boo
 
 
 def _action(
-    plain: PlainField,
+    plain: Mapping[str, Any],
     headers: Mapping[str, Argument],
     query: Mapping[str, Argument],
     body: Argument | None,
 ) -> HttpAction:
-    return HttpAction(
-        url=plain.url,
-        method=plain.method,
-        headers=headers,
-        query=query,
-        body=None if body == Value(None) else body,
-        timeout_seconds=plain.timeout_seconds,
-        success_codes=tuple(plain.success_codes),
-        execution_mode=plain.execution_mode,
-    )
+    values: dict[str, Any] = {
+        key: tuple(one) if isinstance(one, list) else one for key, one in plain.items()
+    }
+    body = None if body == Value(None) else body
+    return HttpAction(**values, headers=headers, query=query, body=body)
 
 
 def _mapping(

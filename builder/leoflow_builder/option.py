@@ -1,14 +1,13 @@
 """What can be said of any task, wherever it is written: @task, dag.yaml or leoflow.yaml.
 
-Later layers win field by field: `defaults` < the task itself < `tasks.<task_id>` in leoflow.yaml.
+Pure models: what they pass is used as a value of ``said``, so that they need not be loaded again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
-from leoflow_agent.spec import Quantities, Resources, TriggerRule
+from leoflow_agent.spec import TriggerRule
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -18,15 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from leoflow_builder.quantity import format_cpu, format_memory, parse_cpu_millis, parse_memory_bytes
-
-_SIMPLE = (
-    "trigger_rule",
-    "retries",
-    "retry_delay_seconds",
-    "execution_timeout_seconds",
-    "artifacts",
-)
+from leoflow_builder.quantity import parse_cpu_millis, parse_memory_bytes
+from leoflow_builder.said import lower_limit, said_resources
 
 
 def _quantity_schema(examples: list[object]) -> WithJsonSchema:
@@ -60,7 +52,7 @@ class ResourceOption(Strict):
 
     @model_validator(mode="after")
     def _limits_cover_requests(self) -> ResourceOption:
-        found = lower_limit(self)
+        found = lower_limit(said_resources(self.model_dump(exclude_unset=True)))
         if found:
             raise ValueError(found)
         return self
@@ -77,64 +69,3 @@ class TaskOption(Strict):
     artifacts: bool | None = Field(
         default=None, description="The task leaves files in LEOFLOW_ARTIFACTS"
     )
-
-
-def lower_limit(resources: ResourceOption) -> str | None:
-    """Say which limit is below what is requested, or None."""
-    limit, request = resources.limits, resources.requests
-    return _lower("cpu", limit.cpu, request.cpu, format_cpu) or _lower(
-        "memory", limit.memory, request.memory, format_memory
-    )
-
-
-def _lower(
-    name: str, limit: int | None, request: int | None, show: Callable[[int], str]
-) -> str | None:
-    if limit is None or request is None or limit >= request:
-        return None
-    return (
-        f"limits.{name} {show(limit)} is less than requests.{name} {show(request)}: raise the limit"
-    )
-
-
-def merge_options(*layers: TaskOption) -> TaskOption:
-    """Return one option set of several, the later the stronger; unchecked as a whole.
-
-    Resources merge figure by figure. A field that a layer sets to None on purpose is unset again.
-    """
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged.update(
-            {name: getattr(layer, name) for name in _SIMPLE if name in layer.model_fields_set}
-        )
-    resources = [layer.resources for layer in layers if layer.resources is not None]
-    if resources:
-        merged["resources"] = ResourceOption.model_construct(
-            requests=_merge_amounts([item.requests for item in resources]),
-            limits=_merge_amounts([item.limits for item in resources]),
-        )
-    return TaskOption.model_construct(**merged)
-
-
-def _merge_amounts(amounts: list[AmountOption]) -> AmountOption:
-    said: dict[str, Any] = {}
-    for amount in amounts:
-        said.update({name: getattr(amount, name) for name in amount.model_fields_set})
-    return AmountOption.model_construct(**said)
-
-
-def to_resources(option: ResourceOption) -> Resources:
-    """Return the same amounts in the terms of a DagSpec."""
-    return Resources(
-        requests=Quantities(option.requests.cpu, option.requests.memory),
-        limits=Quantities(option.limits.cpu, option.limits.memory),
-    )
-
-
-def to_spec_fields(option: TaskOption) -> Mapping[str, Any]:
-    """Return the fields of a TaskSpec that ``option`` says, resources apart."""
-    return {
-        name: getattr(option, name)
-        for name in _SIMPLE
-        if name in option.model_fields_set and getattr(option, name) is not None
-    }

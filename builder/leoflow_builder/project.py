@@ -9,28 +9,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from leoflow_builder.complaint import complain
 from leoflow_builder.drawing import Drawing
+from leoflow_builder.memo import FORGETFUL, Memo
 from leoflow_builder.problem import Problem, ProjectError
-from leoflow_builder.settings import FOREIGN_KEYS, OWN_IMAGE_KEYS, Settings
-from leoflow_builder.yamlfile import YamlFile, parse_yaml
+from leoflow_builder.said import OWN_IMAGE_KEYS, SaidProject, said_project
+from leoflow_builder.yamlplace import YamlFile, as_record, from_record
 
 SETTINGS_FILE = "leoflow.yaml"
 ENTRIES = ("dag.py", "dag.yaml")
-# What decides which interpreter and packages the code is read with.
-_GROUND = {
-    ("python_version",),
-    ("dependencies",),
-    ("dependencies_from",),
-    ("system_packages",),
-    ("base_image",),
-    ("dockerfile",),
-    ("image",),
-}
 
 
 @dataclass(frozen=True)
@@ -43,7 +30,7 @@ class Project:
 
     folder: Path
     entry: str
-    settings: Settings
+    settings: SaidProject
     file: YamlFile
     drawing: Drawing | None = None
 
@@ -59,7 +46,7 @@ class Project:
 
     @property
     def dependencies(self) -> tuple[str, ...]:
-        return tuple(self.settings.dependencies)
+        return self.settings.dependencies
 
     @property
     def dependencies_from(self) -> str | None:
@@ -67,7 +54,7 @@ class Project:
 
     @property
     def system_packages(self) -> tuple[str, ...]:
-        return tuple(self.settings.system_packages)
+        return self.settings.system_packages
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -121,17 +108,17 @@ class _Findings:
         return ""
 
 
-def load_project(folder: Path) -> Project:
+def load_project(folder: Path, memo: Memo = FORGETFUL) -> Project:
     """Read and check all that can be known of a project without running its code.
 
-    Raises InvalidProject with every problem at once.
+    Raises InvalidProject with every problem at once. What ``memo`` knows is not checked again.
     """
     folder = folder.resolve()
     if not folder.is_dir():
         message = "is not a folder. Name the folder with dag.py; `leoflow init DIR` makes one"
         raise InvalidProject([Problem(str(folder), None, message)], None)
     findings = _Findings()
-    file, settings = _read_settings(folder, findings)
+    file, settings = _read_settings(folder, findings, memo)
     _check_names(folder, findings)
     entry = _find_entry(folder, settings, file, findings)
     drawing = None
@@ -148,48 +135,26 @@ def load_project(folder: Path) -> Project:
     return project
 
 
-def _read_settings(folder: Path, findings: _Findings) -> tuple[YamlFile, Settings]:
+def _read_settings(folder: Path, findings: _Findings, memo: Memo) -> tuple[YamlFile, SaidProject]:
     path = folder / SETTINGS_FILE
     misspelt = folder / "leoflow.yml"
     if not path.exists():
         if misspelt.exists():
             findings.problems.append(Problem(misspelt.name, None, f"rename it to {SETTINGS_FILE}"))
-        return YamlFile(SETTINGS_FILE, None), Settings()
-    file, problems = parse_yaml(findings.text(path), SETTINGS_FILE)
-    findings.problems += problems
-    value = _with_texts(file)
-    if not isinstance(value, dict):
-        findings.blind = bool(findings.problems) or value is not None
-        if value is not None:
-            findings.problems.append(file.problem((), "has to be a mapping of names to values"))
-        return file, Settings()
-    try:
-        return file, Settings.model_validate(value)
-    except ValidationError as error:
-        complaints = complain(error, Settings, FOREIGN_KEYS)
-        findings.problems += [file.problem(path_, text) for path_, text in complaints]
-        findings.blind = any(path_[:1] in _GROUND for path_, _ in complaints)
-        return file, _valid_part(value, error)
+        return YamlFile(SETTINGS_FILE, None), SaidProject()
+    text = findings.text(path)
+    findings.blind = bool(findings.problems)
+    known = memo.recall("settings", text)
+    if known is not None:
+        return from_record(SETTINGS_FILE, known["file"]), said_project(known["settings"])
+    from leoflow_builder.settingsfile import read_settings
 
-
-def _with_texts(file: YamlFile) -> Any:
-    """Return the value with numbers in `environment` as they are written: 1.10, not 1.1."""
-    value = file.value
-    environment = value.get("environment") if isinstance(value, dict) else None
-    if not isinstance(environment, dict):
-        return value
-    texts = {
-        name: file.texts[("environment", name)]
-        for name, item in environment.items()
-        if isinstance(item, (int, float)) and not isinstance(item, bool)
-    }
-    return {**value, "environment": {**environment, **texts}}
-
-
-def _valid_part(value: dict[str, Any], error: ValidationError) -> Settings:
-    """Return the settings without what is wrong, so that the rest can still be checked."""
-    wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
-    return Settings.model_validate({key: item for key, item in value.items() if key not in wrong})
+    read = read_settings(text, SETTINGS_FILE)
+    findings.problems += read.problems
+    findings.blind = findings.blind or read.blind
+    if not findings.problems:
+        memo.keep("settings", text, {"file": as_record(read.file), "settings": read.settings})
+    return read.file, said_project(read.settings)
 
 
 def _check_names(folder: Path, findings: _Findings) -> None:
@@ -203,7 +168,7 @@ def _check_names(folder: Path, findings: _Findings) -> None:
 
 
 def _find_entry(
-    folder: Path, settings: Settings, file: YamlFile, findings: _Findings
+    folder: Path, settings: SaidProject, file: YamlFile, findings: _Findings
 ) -> str | None:
     if settings.entry is not None:
         return _check_entry(folder, settings.entry, file, findings)

@@ -24,6 +24,7 @@ from leoflow_builder.answer import make_drawing
 from leoflow_builder.compile import compile_dag
 from leoflow_builder.drawing import Drawing
 from leoflow_builder.interpreter import Interpreter
+from leoflow_builder.memo import FORGETFUL, Memo
 from leoflow_builder.problem import Problem, ProjectError
 from leoflow_builder.project import Project
 from leoflow_builder.scratch import scratch_folder
@@ -42,15 +43,17 @@ def read_dag(
     path: Sequence[Path] = (),
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     inline_cap_seconds: float = DEFAULT_CAP_SECONDS,
+    memo: Memo = FORGETFUL,
 ) -> DagSpec:
     """Return the project's DAG, checked whole; ProjectError with every problem that it has.
 
     ``path`` holds the project's dependencies. ``timeout_seconds`` limits the import of user code.
+    What ``memo`` knows is not checked again.
     """
     if not project.entry:
         message = "there is no dag.py and no dag.yaml here, which this takes: write one"
         raise ProjectError([project.problem(message)])
-    drawing, problems = _read(project, interpreter, path, timeout_seconds)
+    drawing, problems = _read(project, interpreter, path, timeout_seconds, memo)
     if drawing is None:
         raise ProjectError(problems or [Problem(project.entry, None, "draws no DAG")])
     return _compile(project, drawing, problems, inline_cap_seconds)
@@ -66,13 +69,17 @@ def find_code_problems(
     if not project.entry:
         return []
     try:
-        return _read(project, interpreter, path, timeout_seconds)[1]
+        return _read(project, interpreter, path, timeout_seconds, FORGETFUL)[1]
     except ProjectError as error:
         return error.problems
 
 
 def _read(
-    project: Project, interpreter: Interpreter, path: Sequence[Path], timeout_seconds: float
+    project: Project,
+    interpreter: Interpreter,
+    path: Sequence[Path],
+    timeout_seconds: float,
+    memo: Memo,
 ) -> tuple[Drawing | None, list[Problem]]:
     answer = _ask(project, interpreter, path, timeout_seconds)
     problems = [Problem(**item) for item in answer["problems"]]
@@ -80,7 +87,7 @@ def _read(
         problems = [_explain_absence(problem) for problem in problems]
     if project.drawing is not None or answer["dag"] is None:
         return project.drawing, problems
-    drawing, found = make_drawing(answer["dag"], project.entry.removesuffix(".py"))
+    drawing, found = make_drawing(answer["dag"], project.entry.removesuffix(".py"), memo)
     return drawing, problems + found
 
 

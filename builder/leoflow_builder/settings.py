@@ -15,13 +15,11 @@ from packaging.utils import canonicalize_name
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from leoflow_builder.dependencyname import READABLE, kind_of
+from leoflow_builder.identifier import ID_LENGTH, ID_PATTERN, check_id
 from leoflow_builder.option import Strict, TaskOption
+from leoflow_builder.said import DEFAULT_PYTHON, OWN_IMAGE_KEYS
 
 PYTHON_VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
-ID_PATTERN = r"^[A-Za-z0-9_.\-]+$"
-ID_LENGTH = 250
-# At most one of them: each names what the project's image stands on.
-OWN_IMAGE_KEYS = ("base_image", "dockerfile", "image")
 FOREIGN_KEYS = {
     "schedule": "it is not supported yet: `leoflow run` starts one run; remove it",
     "requirements": "it is called 'dependencies' here; for a file, write dependencies_from",
@@ -35,15 +33,6 @@ FOREIGN_KEYS = {
     "pool": "there are no pools: each try has its own container; remove it",
     "queue": "there are no queues: each try has its own container; remove it",
 }
-
-
-def check_id(text: str) -> str:
-    """Return ``text`` if it may be a dag_id or task_id (Airflow's rule), else raise ValueError."""
-    if not re.fullmatch(ID_PATTERN, text):
-        raise ValueError(f"'{text}' may hold only letters, digits, '-', '_' and '.'")
-    if len(text) > ID_LENGTH:
-        raise ValueError(f"'{text[:40]}…' has {len(text)} characters, at most {ID_LENGTH} may be")
-    return text
 
 
 def _check_python_version(value: object) -> str:
@@ -150,7 +139,7 @@ Identifier = Annotated[
 PythonVersion = Annotated[
     str,
     BeforeValidator(_check_python_version),
-    WithJsonSchema({"type": "string", "enum": list(PYTHON_VERSIONS), "default": "3.11"}),
+    WithJsonSchema({"type": "string", "enum": list(PYTHON_VERSIONS), "default": DEFAULT_PYTHON}),
 ]
 ImageName = Annotated[str, Field(min_length=1)]
 _SCALAR_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}]}
@@ -179,7 +168,7 @@ class Settings(Strict):
     """leoflow.yaml: everything about a project that is not its DAG. Every key is optional."""
 
     dag_id: Identifier | None = Field(default=None, description="Needed only if the DAG has none")
-    python_version: PythonVersion = "3.11"
+    python_version: PythonVersion = DEFAULT_PYTHON
     entry: Annotated[str, AfterValidator(_check_entry)] | None = Field(
         default=None, description="The file with the DAG; dag.py or dag.yaml where not given"
     )

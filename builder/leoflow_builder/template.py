@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from leoflow_builder.identifier import check_id
 from leoflow_builder.problem import Problem, ProjectError
-from leoflow_builder.settings import check_id
 
 _DAG = '''\
 """A DAG of two tasks: each runs in a container of its own."""

@@ -11,8 +11,9 @@ import json
 import os
 import stat
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -102,8 +103,18 @@ def fingerprint(folder: Path, ignored: Collection[str], environment: Mapping[str
 
     Of what is ignored only Python sources count, by their times: dag.py may import them.
     """
+    return _digest([own_print(), *_settings(environment), *_files(folder, frozenset(ignored))])
+
+
+@cache
+def own_print() -> str:
+    """Return what tells this leoflow from every other one: a digest of its files' times."""
+    return _digest(_own_sources())
+
+
+def _digest(parts: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for part in (*_own_sources(), *_settings(environment), *_files(folder, frozenset(ignored))):
+    for part in parts:
         digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()
 

@@ -6,42 +6,16 @@ Knows nothing of leoflow's keys: it turns text into plain values and positions.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from leoflow_builder.problem import Problem
-
-Path = tuple[str | int, ...]
-Position = tuple[int, int]
+from leoflow_builder.yamlplace import Path, Position, YamlFile
 
 _SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
 _AS_TEXT = "tag:yaml.org,2002:timestamp"
 _MERGE = "tag:yaml.org,2002:merge"
-
-
-@dataclass(frozen=True)
-class YamlFile:
-    """The value in a YAML file. ``positions`` and ``texts`` are by path of keys and indexes;
-    ``texts`` has each scalar as it is written (1.10, where the value is 1.1)."""
-
-    name: str
-    value: Any
-    positions: Mapping[Path, Position] = field(default_factory=dict)
-    texts: Mapping[Path, str] = field(default_factory=dict)
-
-    def position(self, path: Path) -> Position:
-        """Return line and column of ``path``, or of the nearest thing around it that exists."""
-        while path and path not in self.positions:
-            path = path[:-1]
-        return self.positions.get(path, (1, 1))
-
-    def problem(self, path: Path, message: str) -> Problem:
-        """Return a problem that points at ``path``."""
-        line, column = self.position(path)
-        return Problem(self.name, line, message, column)
 
 
 def parse_yaml(text: str, name: str) -> tuple[YamlFile, list[Problem]]:

@@ -14,8 +14,10 @@ from leoflow_builder.drawing import Drawing, DrawnTask
 from leoflow_builder.option import TaskOption
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project
+from leoflow_builder.said import SaidTask, said_project, said_task
 from leoflow_builder.settings import Settings
-from leoflow_builder.yamlfile import YamlFile
+from leoflow_builder.writtenmodel import plain
+from leoflow_builder.yamlplace import YamlFile
 
 RESOURCES = {"requests": {"cpu": "250m", "memory": "256Mi"}}
 DEFAULTS = {"defaults": {"resources": RESOURCES}}
@@ -24,11 +26,12 @@ DEFAULTS = {"defaults": {"resources": RESOURCES}}
 def project(settings: dict[str, Any]) -> Project:
     positions = {("tasks", "lode"): (9, 3), ("dag_id",): (1, 1)}
     file = YamlFile("leoflow.yaml", settings, positions)
-    return Project(Path("project"), "dag.py", Settings.model_validate(settings), file)
+    said = said_project(plain(Settings.model_validate(settings)))
+    return Project(Path("project"), "dag.py", said, file)
 
 
 def task(name: str, *upstream: str, line: int = 1, **option: Any) -> DrawnTask:
-    options = TaskOption.model_validate(option)
+    options = said_task(plain(TaskOption.model_validate(option)))
     return DrawnTask(name, BashAction("ls"), options, Source("dag.py", line), upstream)
 
 
@@ -52,7 +55,7 @@ def test_tasks_are_put_into_topological_order() -> None:
 
 def test_results_taken_are_upstream() -> None:
     action = PythonAction("dag", None, (XCom("b"),), {"x": XCom("a"), "y": XCom("b")})
-    taker = DrawnTask("t", action, TaskOption(), Source("dag.py", 1), ("c", "a"))
+    taker = DrawnTask("t", action, SaidTask(), Source("dag.py", 1), ("c", "a"))
     spec = compile_(task("a"), task("b"), task("c"), taker)
     assert spec.task("t").upstream_task_ids == ("b", "a", "c")
 

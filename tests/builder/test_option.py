@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from leoflow_agent.spec import Quantities, Resources
-from leoflow_builder.option import TaskOption, merge_options, to_resources, to_spec_fields
+from leoflow_builder.option import TaskOption
+from leoflow_builder.said import SaidTask, merge_options, said_task, to_resources, to_spec_fields
+from leoflow_builder.writtenmodel import plain
 from pydantic import ValidationError
 
 
-def option(**fields: Any) -> TaskOption:
-    return TaskOption.model_validate(fields)
+def option(**fields: Any) -> SaidTask:
+    return said_task(plain(TaskOption.model_validate(fields)))
 
 
 def test_the_later_layer_wins_field_by_field() -> None:

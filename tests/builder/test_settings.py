@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from leoflow_builder.complaint import complain
-from leoflow_builder.settings import FOREIGN_KEYS, Settings, check_id
+from leoflow_builder.identifier import check_id
+from leoflow_builder.settings import FOREIGN_KEYS, Settings
 from pydantic import ValidationError
 
 
