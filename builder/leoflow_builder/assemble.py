@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from leoflow_builder.agentlayer import ensure_agent
 from leoflow_builder.builder import PlannedImage
 from leoflow_builder.dagjson import dump_dag
 from leoflow_builder.daglayer import ensure_dag_layer
+from leoflow_builder.dagsource import DagSources, compile_files, without_bytecode
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.layer import Layer
+from leoflow_builder.meanwhile import Meanwhile
 from leoflow_builder.memo import FORGETFUL, Memo, memo_in
 from leoflow_builder.oci.image import NOTHING
 from leoflow_builder.plan import default_tag, plan_image
@@ -27,6 +30,7 @@ from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
 from leoflow_builder.projectfile import ProjectFiles, choose_files
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
+from leoflow_builder.scratch import scratch_folder
 from leoflow_builder.supply.annotation import created_time
 from leoflow_builder.wish import BuildWish
 
@@ -85,14 +89,42 @@ def assemble(folder: Path, home: Path, say: Say, options: Options) -> Assembly:
     memo = memo_in(home)
     project = load_project(folder, memo)
     native = prepare(project, home, say, locked=wish.locked)
-    spec = read_spec(project, native, options, memo)
-    files = choose_files(project.folder, project.settings.allow_secret_files)
-    if files.ignored:
-        say(f"left out by ignore files: {_shortened(files.ignored)}")
-    environments = _environments(project, native, home, say, wish)
-    parts = tuple(_part(project, one, spec, files, home, say) for one in environments)
+    with (
+        scratch_folder("leoflow-sources-") as scratch,
+        Meanwhile(lambda: _early_sources(project, native, scratch)) as early,
+    ):
+        spec = read_spec(project, native, options, memo)
+        files = choose_files(project.folder, project.settings.allow_secret_files)
+        if files.ignored:
+            say(f"left out by ignore files: {_shortened(files.ignored)}")
+        environments = _environments(project, native, home, say, wish)
+        sources = early.result()
+        if sources is None or sources.chosen != files.chosen:
+            # What was imported may have written files.
+            sources = _sources(native, files, scratch / "late")
+        parts = tuple(_part(project, one, spec, sources, home, say) for one in environments)
     tag = wish.tag or _own_name(native) or default_tag(spec.dag_id, parts[0].planned.plan)
     return Assembly(project, spec, tag, parts, files.ignored, native)
+
+
+def _early_sources(project: Project, native: Environment, scratch: Path) -> DagSources | None:
+    """Return the files with bytecode, while the DAG is read; None if they are not fit for it."""
+    with suppress(ProjectError):
+        files = choose_files(project.folder, project.settings.allow_secret_files)
+        return _sources(native, files, scratch / "early")
+    return None
+
+
+def _sources(native: Environment, files: ProjectFiles, scratch: Path) -> DagSources:
+    if _is_ready(native):
+        return without_bytecode(files.chosen)
+    return compile_files(files.chosen, native.interpreter, scratch)
+
+
+def _is_ready(environment: Environment) -> bool:
+    """Tell whether the image holds a DAG already, and is used as it is."""
+    own = environment.footing.own
+    return own is not None and own.dag_json is not None
 
 
 def read_spec(
@@ -130,7 +162,7 @@ def _read_dag(project: Project, environment: Environment, options: Options, memo
 def _own_name(native: Environment) -> str | None:
     """Return the name that a ready image has already."""
     own = native.footing.own
-    return own.found.name if own is not None and own.dag_json is not None else None
+    return own.found.name if own is not None and _is_ready(native) else None
 
 
 def _environments(
@@ -151,7 +183,7 @@ def _part(
     project: Project,
     environment: Environment,
     spec: DagSpec,
-    files: ProjectFiles,
+    sources: DagSources,
     home: Path,
     say: Say,
 ) -> Part:
@@ -161,7 +193,7 @@ def _part(
 
         return Part(plan_ready(own), environment, ())
     base, debs = _base_layers(project, environment, spec, home, say)
-    layers = (*base, *_own_layers(environment, spec, files, home, say))
+    layers = (*base, *_own_layers(environment, spec, sources, home, say))
     plan = plan_image(
         spec,
         dump_dag(spec),
@@ -174,12 +206,12 @@ def _part(
 
 
 def _own_layers(
-    environment: Environment, spec: DagSpec, files: ProjectFiles, home: Path, say: Say
+    environment: Environment, spec: DagSpec, sources: DagSources, home: Path, say: Say
 ) -> list[Layer]:
     footing = environment.footing
     python = footing.target.python_version
     agent = ensure_agent(python, footing.ground.place, footing.interpreter, home)
-    dag = ensure_dag_layer(files.chosen, dump_dag(spec), python, footing.interpreter, home)
+    dag = ensure_dag_layer(sources, dump_dag(spec), python, home)
     for source, reason in sorted(dag.facts["not_compiled"].items()):
         say(f"{source} is no valid Python for {python}, and cannot be imported: {reason}")
     deps = [environment.deps.layer] if environment.deps else []

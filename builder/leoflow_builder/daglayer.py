@@ -12,13 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from leoflow_builder.bytecode import compile_sources, sources_below
 from leoflow_builder.cache import make_key
-from leoflow_builder.interpreter import Interpreter
+from leoflow_builder.dagsource import DAG_FOLDER, DagSources
 from leoflow_builder.layer import LayerFolder, ensure_layer
 
-LAYOUT = "1"
-DAG_FOLDER = "/opt/leoflow/dag"
+LAYOUT = "2"
 SPEC_FILE = "/opt/leoflow/dag.json"
 
 
@@ -40,11 +38,7 @@ def content_key(path: Path) -> str:
 
 
 def ensure_dag_layer(
-    files: Mapping[str, Path],
-    spec_json: bytes,
-    python_version: str,
-    interpreter: Interpreter,
-    home: Path,
+    sources: DagSources, spec_json: bytes, python_version: str, home: Path
 ) -> LayerFolder:
     """Return the layer of a project's files and DagSpec, made if it is missing.
 
@@ -54,12 +48,11 @@ def ensure_dag_layer(
     def fill(tree: Path) -> dict[str, Any]:
         target = tree / DAG_FOLDER.lstrip("/")
         target.mkdir(parents=True)
-        for name, path in files.items():
+        for name, path in (*sources.files.items(), *sources.bytecode.items()):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target / name, follow_symlinks=False)
         (tree / SPEC_FILE.lstrip("/")).write_bytes(spec_json)
-        sources = [name for name in sources_below(target) if not (target / name).is_symlink()]
-        return {"not_compiled": compile_sources(interpreter, target, DAG_FOLDER, sources)}
+        return {"not_compiled": dict(sources.not_compiled)}
 
-    key = dag_key(files, spec_json, python_version)
-    return ensure_layer("dag", home.absolute() / "cache" / "dags", key, fill)
+    key = dag_key(sources.files, spec_json, python_version)
+    return ensure_layer("dag", home.absolute() / "cache" / "dags", key, fill, "code")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from leoflow_builder.cache import ensure_folder
-from leoflow_builder.layerblob import Packed, pack_layer
+from leoflow_builder.layerblob import Level, Packed, pack_layer
 
 LayerName = Literal["base", "system", "agent", "deps", "dag"]
 BLOB = "layer.tar.zst"
@@ -44,13 +44,15 @@ class LayerFolder:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def ensure_layer(name: LayerName, parent: Path, key: str, fill: Fill) -> LayerFolder:
+def ensure_layer(
+    name: LayerName, parent: Path, key: str, fill: Fill, level: Level = "often"
+) -> LayerFolder:
     """Return the layer for a key. ``fill`` writes the tree of a missing one and returns facts.
 
     Same tree, same bytes: times, owners and modes of the files do not matter, but for the
     executable bit.
     """
-    folder, reused = ensure_folder(parent, key, lambda new: _make(new, fill))
+    folder, reused = ensure_folder(parent, key, lambda new: _make(new, fill, level))
     return read_layer(name, folder, reused)
 
 
@@ -61,12 +63,12 @@ def read_layer(name: LayerName, folder: Path, reused: bool) -> LayerFolder:
     return LayerFolder(Layer(name, folder / BLOB, **known, reused=reused), folder / "tree", facts)
 
 
-def _make(folder: Path, fill: Fill) -> None:
+def _make(folder: Path, fill: Fill, level: Level) -> None:
     tree = folder / "tree"
     tree.mkdir()
     facts = fill(tree)
     normalise_modes(tree)
-    write_layer(folder, pack_layer(tree, folder / BLOB), facts)
+    write_layer(folder, pack_layer(tree, folder / BLOB, level=level), facts)
 
 
 def write_layer(folder: Path, packed: Packed, facts: Mapping[str, Any]) -> None:

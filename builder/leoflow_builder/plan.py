@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from leoflow_agent.spec import DagSpec
 
 from leoflow_builder.agentlayer import AGENT_ENTRY
-from leoflow_builder.daglayer import DAG_FOLDER
+from leoflow_builder.dagsource import DAG_FOLDER
 from leoflow_builder.depslayer import Installation
 from leoflow_builder.layer import Layer
 from leoflow_builder.layertar import LAYER_TIME

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from leoflow_builder.builder import Blob, BuiltImage, PlannedImage
 from leoflow_builder.dagjson import dump_dag, parse_dag
-from leoflow_builder.daglayer import DAG_FOLDER
+from leoflow_builder.dagsource import DAG_FOLDER
 from leoflow_builder.destination import Destination
 from leoflow_builder.oci.layout import Bundle
 from leoflow_builder.ocibuilder import deliver

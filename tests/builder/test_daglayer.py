@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from leoflow_builder.daglayer import dag_key, ensure_dag_layer
+from leoflow_builder.dagsource import compile_files
 from leoflow_builder.interpreter import HostInterpreter
 from leoflow_builder.layer import LayerFolder
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.projectfile import choose_files
+from leoflow_builder.scratch import scratch_folder
 
 HOST = HostInterpreter(Path(sys.executable))
 
@@ -31,7 +33,9 @@ def write(folder: Path, name: str, text: str = "") -> None:
 
 
 def make(project: Path, home: Path, spec: bytes = b"{}") -> LayerFolder:
-    return ensure_dag_layer(choose_files(project).chosen, spec, "3.11.2", HOST, home)
+    with scratch_folder("test-sources-", project.parent) as scratch:
+        sources = compile_files(choose_files(project).chosen, HOST, scratch / "new")
+        return ensure_dag_layer(sources, spec, "3.11.2", home)
 
 
 def test_files_lie_in_the_dag_folder_with_their_spec_beside_it(
