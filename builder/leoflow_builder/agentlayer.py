@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipapp
-import zipfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from leoflow_builder import bundle_worker
 from leoflow_builder.bytecode import COMPILE_SECONDS, compile_sources, sources_below
 from leoflow_builder.cache import make_key
 from leoflow_builder.depslayer import Installation
@@ -26,6 +23,8 @@ LAYOUT = "3"
 AGENT_FOLDER = "/opt/leoflow/agent"
 AGENT_ENTRY = f"{AGENT_FOLDER}/leoflow_agent/__main__.pyc"
 PACKAGES = ("leoflow", "leoflow_agent")
+# What the image's interpreter runs; it is never imported here.
+_WORKER = Path(__file__).with_name("bundle_worker.py")
 # What only the builder and the control plane read; a task never imports it.
 NOT_IN_IMAGE = {
     "leoflow_agent": {"argument.py", "inline_cap.py", "read_dag.py", "spec.py", "wire.py"}
@@ -61,6 +60,8 @@ def ensure_agent(
     sources = agent_sources()
 
     def fill(tree: Path) -> dict[str, Any]:
+        import zipfile
+
         archive = tree.parent / "agent.pyz"
         write_agent_archive(archive, sources, place.python)
         folder = tree / AGENT_FOLDER.lstrip("/")
@@ -70,7 +71,7 @@ def ensure_agent(
         compile_agent(folder, interpreter)
         return {}
 
-    texts = [Path(bundle_worker.__file__).read_text(encoding="utf-8")]
+    texts = [_WORKER.read_text(encoding="utf-8")]
     texts += [f"{name}\0{content.decode()}" for name, content in sources.items()]
     key = make_key([LAYOUT, python_version, place.python, *texts])
     return ensure_layer("agent", home.absolute() / "cache" / "agents", key, fill)
@@ -78,6 +79,8 @@ def ensure_agent(
 
 def write_agent_archive(archive: Path, sources: dict[str, bytes], python: str) -> None:
     """Write the agent as one zip application, which any Python of the version can run."""
+    import zipapp
+
     folder = archive.with_suffix(".sources")
     try:
         for name, content in sources.items():
@@ -105,7 +108,7 @@ def compile_agent(folder: Path, interpreter: Interpreter) -> None:
         "rest": "leoflow_agent/agent.bin",
     }
     done = interpreter.run(
-        ["-S", str(Path(bundle_worker.__file__))],
+        ["-S", str(_WORKER)],
         stdin=json.dumps(order).encode(),
         env={"PYTHONHASHSEED": "0"},
         timeout_seconds=COMPILE_SECONDS,

@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from leoflow_builder import compile_worker
 from leoflow_builder.interpreter import Interpreter
 
 # How many processes share a tree. Not the number of processors, and not more trees in one
@@ -17,6 +16,8 @@ from leoflow_builder.interpreter import Interpreter
 PARTS = 4
 FILES_WORTH_A_PART = 16
 COMPILE_SECONDS = 600.0
+# What the interpreter runs; it is never imported here.
+WORKER = Path(__file__).with_name("compile_worker.py")
 
 
 class CompileError(Exception):
@@ -81,7 +82,7 @@ def _compile(
         "processes": os.cpu_count() or 1,
     }
     done = interpreter.run(
-        [*options, "-S", str(Path(compile_worker.__file__))],
+        [*options, "-S", str(WORKER)],
         stdin=json.dumps(order).encode(),
         env={"PYTHONHASHSEED": "0"},
         timeout_seconds=COMPILE_SECONDS,

@@ -62,8 +62,3 @@ def refuse_missing(packages: Iterable[DebPackage], cache: DebCache) -> None:
             f"the Debian mirror's index names {', '.join(lost)}, and the mirror does not have it. "
             "Build again, or set LEOFLOW_DEBIAN_MIRROR to another mirror"
         )
-
-
-def for_architecture(pins: Iterable[DebPackage], architecture: str) -> tuple[DebPackage, ...]:
-    """Return the pins that count for an architecture in Debian's words, sorted."""
-    return tuple(sorted({one for one in pins if one.architecture in (architecture, "all")}))

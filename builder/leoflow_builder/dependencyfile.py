@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +95,8 @@ def _says_something(path: Path) -> bool:
     """Leave out a pyproject.toml that holds the settings of tools only."""
     if path.name != "pyproject.toml":
         return True
+    import tomllib
+
     try:
         return bool(tomllib.loads(path.read_text(encoding="utf-8"))["project"]["dependencies"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -145,6 +146,8 @@ def _wrong_requirement(text: str) -> str | None:
 
 
 def _from_pyproject(project: Project, path: str, extras: Iterable[str], name: str) -> Dependencies:
+    import tomllib
+
     text = _text(project.folder, path)
     try:
         table = tomllib.loads(text).get("project", {})

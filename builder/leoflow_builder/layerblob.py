@@ -11,7 +11,6 @@ import hashlib
 import shutil
 import tarfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +89,8 @@ def pack_frame(root: Path, target: Path, left_out: Collection[str] = ()) -> None
 
 def join_frames(frames: Sequence[Path], target: Path) -> Packed:
     """Write one layer made of frames, in their order, into the file ``target``."""
+    from concurrent.futures import ThreadPoolExecutor
+
     end = _compressor("wheel").compress(END)
     with ThreadPoolExecutor(1) as pool, target.open("wb") as file:
         diff_id = pool.submit(_plain_digest, frames)

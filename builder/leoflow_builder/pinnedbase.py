@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from leoflow_builder.baseimage import BaseImage, current_debs, ensure_base
+from leoflow_builder.baseimage import BaseImage, ensure_base
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.lock import LockedBase, LockedTarget
 from leoflow_builder.problem import ProjectError
@@ -62,6 +62,8 @@ def make_base(project: Project, architecture: str, home: Path, say: Say, pins: P
     _refuse_unknown_version(project)
     python, base_pins = project.python_version, pins.base
     if pins.newest:
+        from leoflow_builder.basemaking import current_debs
+
         base_pins = current_debs(python, home, say, architecture=architecture)
     base = ensure_base(
         python, home, say, architecture=architecture, pins=base_pins, strict=pins.strict

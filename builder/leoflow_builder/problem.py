@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +39,9 @@ def _position(problem: Problem) -> tuple[str, int, int, str]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean '…'?" if one of ``known`` is close to ``name``, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(known), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
 
 

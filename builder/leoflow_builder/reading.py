@@ -7,7 +7,6 @@ Starts no process itself: the interpreter is an argument. What the process does 
 from __future__ import annotations
 
 import json
-import logging
 import re
 import shutil
 import subprocess
@@ -34,7 +33,6 @@ _SPARE_SECONDS = 5.0
 _AGENT_FOLDER = Path(agent_spec.__file__).parent
 _READER_FILES = ("__init__.py", "argument.py", "context.py", "read_dag.py")
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_LOG = logging.getLogger("leoflow.read")
 
 
 def read_dag(
@@ -145,7 +143,11 @@ def _understand(
 ) -> dict[str, Any]:
     errors = done.stderr.decode(errors="replace").strip()
     if errors:
-        _LOG.info("printed while %s was read:\n%s", project.entry, errors)
+        import logging
+
+        logging.getLogger("leoflow.read").info(
+            "printed while %s was read:\n%s", project.entry, errors
+        )
     try:
         answer = json.loads(done.stdout)
     except ValueError:

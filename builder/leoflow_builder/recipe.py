@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
 
 from leoflow_builder.failure import BuildError
 from leoflow_builder.target import MACHINES
@@ -16,6 +17,14 @@ from leoflow_builder.target import MACHINES
 
 class BaseImageError(BuildError):
     """A base image cannot be made here; the text says why and what to do."""
+
+
+class RecipeText(NamedTuple):
+    """A recipe as it is written, which is enough to tell it from another one."""
+
+    name: str
+    architecture: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        return f"python{self.python}-{self.architecture}"
+        return _name(self.python, self.architecture)
 
     def wants(self, path: str) -> bool:
         """Tell whether a path that a package brings stays in the image."""
@@ -108,7 +117,7 @@ def host_architecture() -> str:
 
 def known_versions() -> list[str]:
     """List the Python versions that have a recipe."""
-    names = (file.name for file in resources.files("leoflow_base_images").iterdir())
+    names = (file.name for file in _folder().iterdir())
     found = [
         name.removeprefix("python").removesuffix(".toml")
         for name in names
@@ -119,6 +128,11 @@ def known_versions() -> list[str]:
 
 def load_recipe(python_version: str, architecture: str) -> Recipe:
     """Return the recipe for a Python minor version, e.g. "3.11", and e.g. "amd64"."""
+    return parse_recipe(read_recipe(python_version, architecture).text, architecture)
+
+
+def read_recipe(python_version: str, architecture: str) -> RecipeText:
+    """Return the same as it is written; BaseImageError if there is none."""
     if python_version not in known_versions():
         known = ", ".join(known_versions())
         raise BaseImageError(
@@ -128,11 +142,18 @@ def load_recipe(python_version: str, architecture: str) -> Recipe:
         raise BaseImageError(
             f"there is no base image for '{architecture}'. Choose one of: {', '.join(MACHINES)}"
         )
-    return parse_recipe(_text(f"python{python_version}.toml"), architecture)
+    text = _text(f"python{python_version}.toml")
+    return RecipeText(_name(python_version, architecture), architecture, text)
+
+
+def _name(python_version: str, architecture: str) -> str:
+    return f"python{python_version}-{architecture}"
 
 
 def parse_recipe(text: str, architecture: str) -> Recipe:
     """Return the recipe that a TOML text describes."""
+    import tomllib
+
     table = tomllib.loads(text)
     lists = ("packages", "without", "keep", "drop", "without_source", "absent_modules")
     return Recipe(
@@ -153,11 +174,18 @@ def parse_recipe(text: str, architecture: str) -> Recipe:
 @cache
 def system_rules() -> SystemRules:
     """Return the rules for system layers, which are the same for every base."""
-    return parse_system_rules(_text("system.toml"))
+    return parse_system_rules(system_text())
+
+
+def system_text() -> str:
+    """Return the rules for system layers as they are written."""
+    return _text("system.toml")
 
 
 def parse_system_rules(text: str) -> SystemRules:
     """Return the rules that a TOML text describes."""
+    import tomllib
+
     table = tomllib.loads(text)
     shell = table["shell"]
     return SystemRules(
@@ -174,4 +202,11 @@ def parse_system_rules(text: str) -> SystemRules:
 
 
 def _text(name: str) -> str:
-    return (resources.files("leoflow_base_images") / name).read_text(encoding="utf-8")
+    return (_folder() / name).read_text(encoding="utf-8")
+
+
+def _folder() -> Path:
+    spec = find_spec("leoflow_base_images")
+    if spec is None or not spec.submodule_search_locations:
+        raise BaseImageError("leoflow's own recipes are missing. Install leoflow again")
+    return Path(spec.submodule_search_locations[0])

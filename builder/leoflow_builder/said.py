@@ -12,8 +12,6 @@ from typing import Any
 
 from leoflow_agent.spec import Quantities, Resources, TriggerRule
 
-from leoflow_builder.quantity import format_cpu, format_memory
-
 DEFAULT_PYTHON = "3.11"
 # At most one of them: each names what the project's image stands on.
 OWN_IMAGE_KEYS = ("base_image", "dockerfile", "image")
@@ -121,9 +119,17 @@ def _said_amounts(document: Document) -> SaidAmounts:
 def lower_limit(resources: SaidResources) -> str | None:
     """Say which limit is below what is requested, or None."""
     limit, request = resources.limits, resources.requests
+    if not (_is_lower(limit.cpu, request.cpu) or _is_lower(limit.memory, request.memory)):
+        return None
+    from leoflow_builder.quantity import format_cpu, format_memory
+
     return _lower("cpu", limit.cpu, request.cpu, format_cpu) or _lower(
         "memory", limit.memory, request.memory, format_memory
     )
+
+
+def _is_lower(limit: int | None, request: int | None) -> bool:
+    return limit is not None and request is not None and limit < request
 
 
 def _lower(

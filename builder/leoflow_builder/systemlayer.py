@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from leoflow_builder.aptindex import AptIndex, Index
-from leoflow_builder.baseimage import BaseImage
+from leoflow_builder.baseimage import BaseImage, for_architecture
 from leoflow_builder.cache import make_key
 from leoflow_builder.debarchive import DebCache, control_file, extract, merged
 from leoflow_builder.debpackage import DebPackage
-from leoflow_builder.debpins import for_architecture, obtain, refuse_missing
+from leoflow_builder.debpins import obtain, refuse_missing
 from leoflow_builder.layer import LayerFolder, ensure_layer
 from leoflow_builder.maintainerscript import Alternative, alternatives, unmet
 from leoflow_builder.problem import count

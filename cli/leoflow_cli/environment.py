@@ -8,7 +8,6 @@ from pathlib import Path
 
 from leoflow_builder.assemble import Options
 from leoflow_builder.failure import BuildError
-from leoflow_builder.host import prepare_host
 from leoflow_builder.prepare import Environment, prepare
 from leoflow_builder.project import Project
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS
@@ -26,6 +25,8 @@ def environment_for(project: Project, home: Path, say: Callable[[str], None]) ->
         return prepare(project, home, say)
     except BaseImageError as error:
         say(f"no base image here, the DAG is read by this host's Python instead: {error}")
+        from leoflow_builder.host import prepare_host
+
         try:
             return prepare_host(project, home, say)
         except BuildError:
