@@ -5,37 +5,36 @@ It makes no image and knows no destination.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leoflow_agent.inline_cap import DEFAULT_CAP_SECONDS
-from leoflow_agent.spec import BashAction, DagSpec
 
-from leoflow_builder.agentlayer import ensure_agent
-from leoflow_builder.builder import PlannedImage
-from leoflow_builder.dagjson import dump_dag
-from leoflow_builder.daglayer import ensure_dag_layer
 from leoflow_builder.dagsource import DagSources, compile_files, without_bytecode
-from leoflow_builder.debpackage import DebPackage
-from leoflow_builder.layer import Layer
 from leoflow_builder.meanwhile import Meanwhile
 from leoflow_builder.memo import FORGETFUL, Memo, memo_in
-from leoflow_builder.oci.image import NOTHING
-from leoflow_builder.plan import default_tag, plan_image
 from leoflow_builder.prepare import Environment, native_platform, prepare, prepare_foreign
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
 from leoflow_builder.projectfile import ProjectFiles, choose_files
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
 from leoflow_builder.scratch import scratch_folder
-from leoflow_builder.supply.annotation import created_time
 from leoflow_builder.wish import BuildWish
+
+if TYPE_CHECKING:
+    from leoflow_agent.spec import DagSpec
+
+    from leoflow_builder.builder import PlannedImage
+    from leoflow_builder.part import Part
 
 Say = Callable[[str], None]
 NAMES_SHOWN = 8
+# What is needed once the DAG was read, and is loaded while the image's interpreter reads it.
+_LATER = ("answer", "compile", "part", "oci.layout", "layerblob", "delivery")
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,6 @@ class Options:
     wish: BuildWish = field(default_factory=BuildWish)
     read_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     inline_cap_seconds: float = DEFAULT_CAP_SECONDS
-
-
-@dataclass(frozen=True)
-class Part:
-    """The image of one platform: its plan and layers, what it runs on, and the Debian packages
-    that are in it."""
-
-    planned: PlannedImage
-    environment: Environment
-    debs: tuple[DebPackage, ...]
 
 
 @dataclass(frozen=True)
@@ -92,6 +81,7 @@ def assemble(folder: Path, home: Path, say: Say, options: Options) -> Assembly:
     with (
         scratch_folder("leoflow-sources-") as scratch,
         Meanwhile(lambda: _early_sources(project, native, scratch)) as early,
+        Meanwhile(_load_later),
     ):
         spec = read_spec(project, native, options, memo)
         files = choose_files(project.folder, project.settings.allow_secret_files)
@@ -102,9 +92,18 @@ def assemble(folder: Path, home: Path, say: Say, options: Options) -> Assembly:
         if sources is None or sources.chosen != files.chosen:
             # What was imported may have written files.
             sources = _sources(native, files, scratch / "late")
-        parts = tuple(_part(project, one, spec, sources, home, say) for one in environments)
+        from leoflow_builder.part import make_part
+
+        parts = tuple(make_part(project, one, spec, sources, home, say) for one in environments)
+    from leoflow_builder.plan import default_tag
+
     tag = wish.tag or _own_name(native) or default_tag(spec.dag_id, parts[0].planned.plan)
     return Assembly(project, spec, tag, parts, files.ignored, native)
+
+
+def _load_later() -> None:
+    for name in _LATER:
+        import_module(f"leoflow_builder.{name}")
 
 
 def _early_sources(project: Project, native: Environment, scratch: Path) -> DagSources | None:
@@ -177,70 +176,6 @@ def _environments(
         else:
             found.append(native)
     return found
-
-
-def _part(
-    project: Project,
-    environment: Environment,
-    spec: DagSpec,
-    sources: DagSources,
-    home: Path,
-    say: Say,
-) -> Part:
-    own = environment.footing.own
-    if own is not None and own.dag_json is not None:
-        from leoflow_builder.readyimage import plan_ready
-
-        return Part(plan_ready(own), environment, ())
-    base, debs = _base_layers(project, environment, spec, home, say)
-    layers = (*base, *_own_layers(environment, spec, sources, home, say))
-    plan = plan_image(
-        spec,
-        dump_dag(spec),
-        environment.footing.ground,
-        layers,
-        environment.has_pth,
-        created_time(os.environ),
-    )
-    return Part(PlannedImage(plan, layers, own.below if own else NOTHING), environment, debs)
-
-
-def _own_layers(
-    environment: Environment, spec: DagSpec, sources: DagSources, home: Path, say: Say
-) -> list[Layer]:
-    footing = environment.footing
-    python = footing.target.python_version
-    agent = ensure_agent(python, footing.ground.place, footing.interpreter, home)
-    dag = ensure_dag_layer(sources, dump_dag(spec), python, home)
-    for source, reason in sorted(dag.facts["not_compiled"].items()):
-        say(f"{source} is no valid Python for {python}, and cannot be imported: {reason}")
-    deps = [environment.deps.layer] if environment.deps else []
-    return [agent.layer, *deps, dag.layer]
-
-
-def _base_layers(
-    project: Project, environment: Environment, spec: DagSpec, home: Path, say: Say
-) -> tuple[list[Layer], tuple[DebPackage, ...]]:
-    """Return leoflow's base, with a shell if a task needs one; nothing for a base of one's own."""
-    footing = environment.footing
-    bash_task = next((one for one in spec.tasks if isinstance(one.action, BashAction)), None)
-    base = footing.made
-    if base is None:
-        if bash_task and footing.own and not footing.own.has_bash:
-            message = (
-                f"{footing.own.spoken} has no bash, which task '{bash_task.task_id}' needs. "
-                "Install it there, or choose another image"
-            )
-            raise ProjectError([project.problem(message, footing.own.key)])
-        return [], ()
-    if not bash_task and not project.system_packages:
-        return [base.layer], base.packages
-    from leoflow_builder.systemlayer import ensure_system
-
-    names, shell = project.system_packages, bash_task is not None
-    system = ensure_system(names, base, home, say, shell=shell, pins=footing.system)
-    debs = {*base.packages, *system.debs, *(base.debs if shell else ())}
-    return [base.layer, system.folder.layer], tuple(sorted(debs))
 
 
 def _shortened(names: Sequence[str]) -> str:

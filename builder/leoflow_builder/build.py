@@ -11,24 +11,21 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef
+from typing import TYPE_CHECKING, Any
 
 from leoflow_builder.assemble import Assembly, Options, assemble
-from leoflow_builder.builder import BuiltImage, Describe, bare_bundle
-from leoflow_builder.cache import make_key
-from leoflow_builder.cachehold import hold
-from leoflow_builder.dagjson import dump_built
 from leoflow_builder.failure import BuildError
-from leoflow_builder.imagerecord import read_record, write_record
-from leoflow_builder.layer import Layer
-from leoflow_builder.layerreport import LayerReport, report_layers
-from leoflow_builder.plan import ImagePlan
-from leoflow_builder.registry.reference import parse_reference
 from leoflow_builder.toolfile import BUILT_FILE
 from leoflow_builder.tools import Tools, choose_tools
 from leoflow_builder.unchanged import Outcome, Watch, remember
+
+if TYPE_CHECKING:
+    from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef
+
+    from leoflow_builder.builder import BuiltImage
+    from leoflow_builder.layer import Layer
+    from leoflow_builder.layerreport import LayerReport
+    from leoflow_builder.plan import ImagePlan
 
 Say = Callable[[str], None]
 # What makes a ready image, which is used as it is.
@@ -90,13 +87,16 @@ def build_project(
     tools.destination.require()
     watch = Watch(folder)
     assembly = assemble(folder, home, say, options)
-    image, built = _ensure_image(assembly, home, say, tools)
+    from leoflow_agent.spec import BuiltDag, ImageRef
+
+    from leoflow_builder.delivery import ensure_image, image_name
+
+    image, built = ensure_image(assembly, home, say, tools)
     reference = ImageRef(assembly.tag, image.digest, assembly.platform)
     written = write_built(assembly.project.folder, BuiltDag(assembly.spec, reference))
     result = _result(assembly, image, built, written, tools.builder.name, started)
     if assembly.native.footing.own is None and watch.is_undisturbed():
-        name = str(parse_reference(assembly.tag))
-        outcome = Outcome(assembly.ignored, name, image.image_id, result.as_json())
+        outcome = Outcome(assembly.ignored, image_name(assembly), image.image_id, result.as_json())
         remember(assembly.project.folder, home, options.wish, os.environ, outcome)
     return result
 
@@ -120,6 +120,10 @@ def _result(
     builder: str,
     started: float,
 ) -> BuildResult:
+    from leoflow_agent.spec import ImageRef
+
+    from leoflow_builder.layerreport import report_layers
+
     own = assembly.native.footing.own
     layers = _since(started, assembly.first.layers)
     return BuildResult(
@@ -146,43 +150,10 @@ def _since(started: float, layers: Sequence[Layer]) -> list[Layer]:
     ]
 
 
-def _ensure_image(
-    assembly: Assembly, home: Path, say: Say, tools: Tools
-) -> tuple[BuiltImage, bool]:
-    """Return the image and whether it had to be built."""
-    name, destination = str(parse_reference(assembly.tag)), tools.destination
-    own = assembly.native.footing.own
-    if own is not None and own.dag_json is not None:
-        from leoflow_builder.readyimage import deliver_ready
-
-        return deliver_ready(own, name, destination, say)
-    images = [part.planned for part in assembly.parts]
-    contents = [one.plan.content_key for one in images]
-    key = make_key([*contents, tools.builder.name, destination.place])
-    record = home.absolute() / "cache" / "images" / f"{key}.json"
-    hold(record)
-    known = read_record(record)
-    if known is not None and destination.has(name, known.image_id):
-        say(f"nothing to build, the image is there: '{assembly.tag}'")
-        return known, False
-    say(f"building '{assembly.tag}'")
-    describe = _describe(assembly, tools)
-    image = tools.builder.build(images, name, destination, say, describe)
-    write_record(record, image)
-    return image, True
-
-
-def _describe(assembly: Assembly, tools: Tools) -> Describe:
-    # An engine keeps nothing beside an image, and what tells of it takes long to load.
-    if tools.destination.is_engine:
-        return bare_bundle
-    from leoflow_builder.describing import describer
-
-    return describer(assembly, tools.builder.name)
-
-
 def write_built(folder: Path, built: BuiltDag) -> Path:
     """Write dag.json beside a project, whole or not at all; return its path."""
+    from leoflow_builder.dagjson import dump_built
+
     target = folder / BUILT_FILE
     unfinished = folder / f".{BUILT_FILE}.{os.getpid()}"
     try:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from leoflow_builder.assemble import Assembly, Part
+from leoflow_builder.assemble import Assembly
 from leoflow_builder.builder import Describe
 from leoflow_builder.dagjson import dump_dag
 from leoflow_builder.oci.image import OciImage
 from leoflow_builder.oci.layout import Bundle
+from leoflow_builder.part import Part
 from leoflow_builder.plan import spec_digest
 from leoflow_builder.recipe import load_recipe
 from leoflow_builder.supply.annotation import created_time, index_annotations

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from leoflow_builder.oci.layout import Bundle
+if TYPE_CHECKING:
+    from leoflow_builder.oci.layout import Bundle
 
 Say = Callable[[str], None]
 

@@ -11,10 +11,12 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from leoflow_builder.cache import ensure_folder
-from leoflow_builder.layerblob import Level, Packed, pack_layer
+
+if TYPE_CHECKING:
+    from leoflow_builder.layerblob import Level, Packed
 
 LayerName = Literal["base", "system", "agent", "deps", "dag"]
 BLOB = "layer.tar.zst"
@@ -64,6 +66,8 @@ def read_layer(name: LayerName, folder: Path, reused: bool) -> LayerFolder:
 
 
 def _make(folder: Path, fill: Fill, level: Level) -> None:
+    from leoflow_builder.layerblob import pack_layer
+
     tree = folder / "tree"
     tree.mkdir()
     facts = fill(tree)

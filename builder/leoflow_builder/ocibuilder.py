@@ -6,11 +6,12 @@ It decides nothing about an image: the plan has it all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from leoflow_builder.builder import Blob, BuiltImage, Describe, PlannedImage, bare_bundle
-from leoflow_builder.destination import Destination, Say
-from leoflow_builder.oci.image import make_image
-from leoflow_builder.oci.layout import Bundle
+if TYPE_CHECKING:
+    from leoflow_builder.builder import BuiltImage, Describe, PlannedImage
+    from leoflow_builder.destination import Destination, Say
+    from leoflow_builder.oci.layout import Bundle
 
 
 class OciBuilder:
@@ -24,15 +25,21 @@ class OciBuilder:
         name: str,
         destination: Destination,
         say: Say,
-        describe: Describe = bare_bundle,
+        describe: Describe | None = None,
     ) -> BuiltImage:
         """See `Builder`."""
+        from leoflow_builder.builder import bare_bundle
+        from leoflow_builder.oci.image import make_image
+
+        describe = describe or bare_bundle
         made = [make_image(one.plan, one.layers, one.below) for one in images]
         return deliver(describe(name, made), destination, say)
 
 
 def deliver(bundle: Bundle, destination: Destination, say: Say) -> BuiltImage:
     """Give a bundle to a destination; the digest is that of the manifest, of several the index."""
+    from leoflow_builder.builder import Blob, BuiltImage
+
     receipt = destination.receive(bundle, say)
     several = len(bundle.images) > 1
     digest = bundle.top.digest if several else bundle.images[0].manifest.digest

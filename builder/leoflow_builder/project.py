@@ -9,12 +9,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from leoflow_builder.drawing import Drawing
 from leoflow_builder.memo import FORGETFUL, Memo
 from leoflow_builder.problem import Problem, ProjectError
 from leoflow_builder.said import OWN_IMAGE_KEYS, SaidProject, said_project
 from leoflow_builder.yamlplace import YamlFile, as_record, from_record
+
+if TYPE_CHECKING:
+    from leoflow_builder.drawing import Drawing
 
 SETTINGS_FILE = "leoflow.yaml"
 ENTRIES = ("dag.py", "dag.yaml")

@@ -13,24 +13,25 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from leoflow_agent import spec as agent_spec
+from leoflow_agent import inline_cap
 from leoflow_agent.inline_cap import DEFAULT_CAP_SECONDS
-from leoflow_agent.spec import DagSpec, PythonAction
 
-from leoflow_builder.answer import make_drawing
-from leoflow_builder.compile import compile_dag
-from leoflow_builder.drawing import Drawing
 from leoflow_builder.interpreter import Interpreter
 from leoflow_builder.memo import FORGETFUL, Memo
 from leoflow_builder.problem import Problem, ProjectError
 from leoflow_builder.project import Project
 from leoflow_builder.scratch import scratch_folder
 
+if TYPE_CHECKING:
+    from leoflow_agent.spec import DagSpec
+
+    from leoflow_builder.drawing import Drawing
+
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _SPARE_SECONDS = 5.0
-_AGENT_FOLDER = Path(agent_spec.__file__).parent
+_AGENT_FOLDER = Path(inline_cap.__file__).parent
 _READER_FILES = ("__init__.py", "argument.py", "context.py", "read_dag.py")
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
@@ -85,6 +86,8 @@ def _read(
         problems = [_explain_absence(problem) for problem in problems]
     if project.drawing is not None or answer["dag"] is None:
         return project.drawing, problems
+    from leoflow_builder.answer import make_drawing
+
     drawing, found = make_drawing(answer["dag"], project.entry.removesuffix(".py"), memo)
     return drawing, problems + found
 
@@ -99,6 +102,8 @@ def _explain_absence(problem: Problem) -> Problem:
 def _compile(
     project: Project, drawing: Drawing, problems: list[Problem], inline_cap_seconds: float
 ) -> DagSpec:
+    from leoflow_builder.compile import compile_dag
+
     try:
         compiled = compile_dag(project, drawing, inline_cap_seconds)
     except ProjectError as error:
@@ -211,6 +216,8 @@ def _place_reader(folder: Path) -> Path:
 
 
 def _calls(drawing: Drawing) -> list[dict[str, Any]]:
+    from leoflow_agent.spec import PythonAction
+
     return [
         {
             "task_id": task.task_id,

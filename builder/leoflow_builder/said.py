@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from leoflow_agent.spec import Quantities, Resources, TriggerRule
+if TYPE_CHECKING:
+    from leoflow_agent.spec import Resources, TriggerRule
 
 DEFAULT_PYTHON = "3.11"
 # At most one of them: each names what the project's image stands on.
@@ -168,6 +169,8 @@ def _merge_amounts(amounts: list[SaidAmounts]) -> SaidAmounts:
 
 def to_resources(said: SaidResources) -> Resources:
     """Return the same amounts in the terms of a DagSpec."""
+    from leoflow_agent.spec import Quantities, Resources
+
     return Resources(
         requests=Quantities(said.requests.cpu, said.requests.memory),
         limits=Quantities(said.limits.cpu, said.limits.memory),

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from leoflow_builder.builder import Builder
-from leoflow_builder.destination import Destination
 from leoflow_builder.failure import BuildError
 from leoflow_builder.ocibuilder import OciBuilder
 from leoflow_builder.wish import BuildWish
+
+if TYPE_CHECKING:
+    from leoflow_builder.builder import Builder
+    from leoflow_builder.destination import Destination
 
 Progress = Callable[[str, int, int], None]
 

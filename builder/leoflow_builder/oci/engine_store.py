@@ -7,13 +7,16 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leoflow_builder.destination import Receipt, Say
 from leoflow_builder.failure import EngineError
 from leoflow_builder.oci.engine_images import EngineImages, ImageFacts
-from leoflow_builder.oci.image import OciImage
-from leoflow_builder.oci.layout import Bundle, make_archive
 from leoflow_builder.oci.presence import engine_has
+
+if TYPE_CHECKING:
+    from leoflow_builder.oci.image import OciImage
+    from leoflow_builder.oci.layout import Bundle
 
 # So many images are remembered as those that brought layers into an engine.
 REMEMBERED = 64
@@ -48,6 +51,9 @@ class EngineStore:
 
     def receive(self, bundle: Bundle, say: Say) -> Receipt:
         """See `Destination`."""
+        # Until there is something to load, it is only asked whether the engine answers.
+        from leoflow_builder.oci.layout import make_archive
+
         (image,) = bundle.images
         present = self._present(image)
         sent = _missing_bytes(image, present)
