@@ -35,6 +35,8 @@ Say = Callable[[str], None]
 NAMES_SHOWN = 8
 # What is needed once the DAG was read, and is loaded while the image's interpreter reads it.
 _LATER = ("answer", "compile", "part", "oci.layout", "layerblob", "delivery")
+_LATER_OUTSIDE = ("describing",)
+_LATER_FOR_PUSH = ("registry.push",)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def assemble(folder: Path, home: Path, say: Say, options: Options) -> Assembly:
     with (
         scratch_folder("leoflow-sources-") as scratch,
         Meanwhile(lambda: _early_sources(project, native, scratch)) as early,
-        Meanwhile(_load_later),
+        Meanwhile(lambda: _load_later(wish)),
     ):
         spec = read_spec(project, native, options, memo)
         files = choose_files(project.folder, project.settings.allow_secret_files)
@@ -101,8 +103,13 @@ def assemble(folder: Path, home: Path, say: Say, options: Options) -> Assembly:
     return Assembly(project, spec, tag, parts, files.ignored, native)
 
 
-def _load_later() -> None:
-    for name in _LATER:
+def _load_later(wish: BuildWish) -> None:
+    names = [*_LATER]
+    if wish.push or wish.output is not None:
+        names += _LATER_OUTSIDE
+    if wish.push:
+        names += _LATER_FOR_PUSH
+    for name in names:
         import_module(f"leoflow_builder.{name}")
 
 

@@ -10,6 +10,7 @@ from leoflow_builder.builder import BuiltImage, Describe, bare_bundle
 from leoflow_builder.cache import make_key
 from leoflow_builder.cachehold import hold
 from leoflow_builder.imagerecord import read_record, write_record
+from leoflow_builder.memo import memo_in
 from leoflow_builder.registry.reference import parse_reference
 from leoflow_builder.tools import Tools
 
@@ -39,16 +40,16 @@ def ensure_image(assembly: Assembly, home: Path, say: Say, tools: Tools) -> tupl
         say(f"nothing to build, the image is there: '{assembly.tag}'")
         return known, False
     say(f"building '{assembly.tag}'")
-    describe = _describe(assembly, tools)
+    describe = _describe(assembly, home, tools)
     image = tools.builder.build(images, name, destination, say, describe)
     write_record(record, image)
     return image, True
 
 
-def _describe(assembly: Assembly, tools: Tools) -> Describe:
+def _describe(assembly: Assembly, home: Path, tools: Tools) -> Describe:
     # An engine keeps nothing beside an image, and what tells of it takes long to load.
     if tools.destination.is_engine:
         return bare_bundle
     from leoflow_builder.describing import describer
 
-    return describer(assembly, tools.builder.name)
+    return describer(assembly, tools.builder.name, memo_in(home))

@@ -10,6 +10,7 @@ from pathlib import Path
 from leoflow_builder.assemble import Assembly
 from leoflow_builder.builder import Describe
 from leoflow_builder.dagjson import dump_dag
+from leoflow_builder.memo import Memo
 from leoflow_builder.oci.image import OciImage
 from leoflow_builder.oci.layout import Bundle
 from leoflow_builder.part import Part
@@ -23,7 +24,7 @@ from leoflow_builder.supply.provenance import BuildRun
 from leoflow_builder.supply.statement import Subject
 
 
-def describer(assembly: Assembly, builder: str) -> Describe:
+def describer(assembly: Assembly, builder: str, memo: Memo) -> Describe:
     """Return what makes a bundle of built images, in the order of the assembly's parts."""
 
     def describe(name: str, images: Sequence[OciImage]) -> Bundle:
@@ -38,7 +39,7 @@ def describer(assembly: Assembly, builder: str) -> Describe:
             run = BuildRun(builder, options, base=base.digest if base else None, source=source)
             subject = Subject(name, image.manifest.digest)
             contents = image_contents(assembly, part)
-            attestations.append(describe_image(subject, contents, run, created))
+            attestations.append(describe_image(subject, contents, run, created, memo))
         return Bundle(name, tuple(images), tuple(attestations), about)
 
     return describe

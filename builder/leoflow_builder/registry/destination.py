@@ -1,23 +1,31 @@
-"""A registry as the destination of images. Attestations go with them, in the index."""
+"""A registry as the destination of images. Attestations go with them, in the index.
+
+The HTTP library takes long to load, so that is left until the registry is spoken to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leoflow_builder.destination import Receipt, Say
 from leoflow_builder.oci.content import Content
 from leoflow_builder.oci.layout import Bundle
 from leoflow_builder.oci.presence import INDEX
-from leoflow_builder.registry.client import Registry, tell_nobody
 from leoflow_builder.registry.descriptor import MANIFESTS
 from leoflow_builder.registry.failure import NotInRegistry
 from leoflow_builder.registry.image import BlobToPush, ImageToPush, ManifestToPush
-from leoflow_builder.registry.push import push
 from leoflow_builder.registry.reference import Reference
-from leoflow_builder.registry.sidebyside import Progress
 from leoflow_builder.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from leoflow_builder.registry.sidebyside import Progress
+
+
+def _tell_nobody(what: str, done_bytes: int, total_bytes: int) -> None:
+    """Ignore progress."""
 
 
 class RegistryDestination:
@@ -25,7 +33,7 @@ class RegistryDestination:
 
     is_engine = False
 
-    def __init__(self, reference: Reference, progress: Progress = tell_nobody) -> None:
+    def __init__(self, reference: Reference, progress: Progress = _tell_nobody) -> None:
         self._reference = reference
         self._progress = progress
 
@@ -39,12 +47,17 @@ class RegistryDestination:
 
     def has(self, name: str, image_id: str) -> bool:  # noqa: ARG002 - it is the reference
         """See `Destination`; the tag may have been moved by others."""
+        from leoflow_builder.registry.client import Registry
+
         with Registry(self._reference.host) as registry, suppress(NotInRegistry):
             return registry.manifest(self._reference).digest == image_id
         return False
 
     def receive(self, bundle: Bundle, say: Say) -> Receipt:
         """See `Destination`."""
+        from leoflow_builder.registry.client import Registry
+        from leoflow_builder.registry.push import push
+
         say(f"pushing to '{self._reference}'")
         with _to_push(bundle) as image, Registry(self._reference.host) as registry:
             pushed = push(registry, self._reference, image, _Sum(image, self._progress).tell)
