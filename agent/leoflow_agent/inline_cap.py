@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from leoflow_agent.spec import DagSpec, HttpAction, TaskSpec
+if TYPE_CHECKING:
+    from leoflow_agent.spec import DagSpec, TaskSpec
 
 DEFAULT_CAP_SECONDS = 300.0
 
 
 def exceeds_cap(task: TaskSpec, cap_seconds: float) -> str | None:
     """Say that an inline task declares more time than it may have, with the fix; else None."""
+    from leoflow_agent.spec import HttpAction
+
     declared = task.execution_timeout_seconds
     action = task.action
     if not isinstance(action, HttpAction) or action.execution_mode != "inline":

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leoflow_builder.failure import BuildError
+from leoflow_builder.ground import Ground
 from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import HostInterpreter
 from leoflow_builder.lock import HOST_PREFIX, Lock, read_lock
@@ -26,7 +27,6 @@ from leoflow_builder.locking import (
     runs_with,
     with_others,
 )
-from leoflow_builder.plan import Ground
 from leoflow_builder.prepare import Environment, Footing, install, locksmith
 from leoflow_builder.project import Project
 from leoflow_builder.target import ARCHITECTURES, MACHINES, Target

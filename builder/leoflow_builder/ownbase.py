@@ -11,6 +11,7 @@ from pathlib import Path
 from leoflow_builder.agentlayer import AGENT_ENTRY
 from leoflow_builder.daglayer import SPEC_FILE
 from leoflow_builder.engine import Engine, WhalesEngine
+from leoflow_builder.ground import Ground
 from leoflow_builder.inspection.choice import this_platform
 from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import Interpreter
@@ -22,7 +23,6 @@ from leoflow_builder.ownimage.keeping import KeptImage
 from leoflow_builder.ownimage.probe import Facts
 from leoflow_builder.ownimage.standing import Look, OwnBaseError, engine_name, look_into
 from leoflow_builder.ownimage.unpacked import UnpackedImage, ensure_unpacked
-from leoflow_builder.plan import Ground
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project
 from leoflow_builder.projectfile import choose_files

@@ -14,7 +14,7 @@ from leoflow_agent.spec import DagSpec
 
 from leoflow_builder.agentlayer import AGENT_ENTRY
 from leoflow_builder.dagsource import DAG_FOLDER
-from leoflow_builder.depslayer import Installation
+from leoflow_builder.ground import Ground
 from leoflow_builder.layer import Layer
 from leoflow_builder.layertar import LAYER_TIME
 from leoflow_builder.supply.annotation import manifest_annotations
@@ -49,22 +49,6 @@ class ImagePlan:
         """Twelve hexadecimal digits that differ if anything in the image does."""
         text = json.dumps([PLAN_VERSION, asdict(self)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What a DAG's image stands on: a platform, a Python, perhaps an image of the user's own.
-
-    Of that image are ``environment``, ``further_sites`` (folders of packages beside the one that is
-    installed into) and ``has_pth``: whether these folders hold .pth files.
-    """
-
-    platform: str
-    place: Installation
-    base_reference: str | None = None
-    environment: tuple[tuple[str, str], ...] = ()
-    further_sites: tuple[str, ...] = ()
-    has_pth: bool = False
 
 
 def plan_image(

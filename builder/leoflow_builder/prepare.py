@@ -14,6 +14,7 @@ from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.dependencyfile import Dependencies, read_dependencies, unused_file
 from leoflow_builder.depslayer import deps_folder, ensure_deps
 from leoflow_builder.failure import BuildError
+from leoflow_builder.ground import Ground
 from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import Interpreter, RootfsInterpreter
 from leoflow_builder.layer import LayerFolder
@@ -33,7 +34,6 @@ from leoflow_builder.pinnedbase import (
     locked_base,
     make_base,
 )
-from leoflow_builder.plan import Ground
 from leoflow_builder.problem import ProjectError, count
 from leoflow_builder.project import Project
 from leoflow_builder.target import Target
