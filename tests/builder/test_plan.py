@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from leoflow_agent.spec import DagSpec
 from leoflow_builder.depslayer import Installation
-from leoflow_builder.layer import Layer, LayerName
 from leoflow_builder.ground import Ground
+from leoflow_builder.layer import Layer, LayerName
 from leoflow_builder.plan import ImagePlan, default_tag, plan_image
 
 PLACE = Installation("/usr/bin/python3.11", "/usr/local/lib/python3.11/dist-packages")

@@ -7,7 +7,6 @@ Standard library only: an unchanged build asks this and nothing else.
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,8 @@ def folder_has(folder: Path, name: str, digest: str) -> bool:
 
 def archive_has(file: Path, name: str, digest: str) -> bool:
     """Tell whether an archive holds an image and ends where it should."""
+    import tarfile
+
     try:
         with tarfile.open(file, "r:") as archive:
             members = archive.getmembers()
