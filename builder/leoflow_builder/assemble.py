@@ -16,11 +16,12 @@ from leoflow_agent.inline_cap import DEFAULT_CAP_SECONDS
 
 from leoflow_builder.dagsource import DagSources, compile_files, without_bytecode
 from leoflow_builder.meanwhile import Meanwhile
-from leoflow_builder.memo import FORGETFUL, Memo, memo_in
+from leoflow_builder.memo import FORGETFUL, memo_in
 from leoflow_builder.prepare import Environment, native_platform, prepare, prepare_foreign
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project, load_project
 from leoflow_builder.projectfile import ProjectFiles, choose_files
+from leoflow_builder.readerfolder import ensure_reader
 from leoflow_builder.reading import DEFAULT_TIMEOUT_SECONDS, read_dag
 from leoflow_builder.scratch import scratch_folder
 from leoflow_builder.wish import BuildWish
@@ -77,15 +78,14 @@ def assemble(folder: Path, home: Path, say: Say, options: Options) -> Assembly:
     ProjectError if the project is at fault, BuildError or BaseImageError if the machinery is.
     """
     wish = options.wish
-    memo = memo_in(home)
-    project = load_project(folder, memo)
+    project = load_project(folder, memo_in(home))
     native = prepare(project, home, say, locked=wish.locked)
     with (
         scratch_folder("leoflow-sources-") as scratch,
         Meanwhile(lambda: _early_sources(project, native, scratch)) as early,
         Meanwhile(lambda: _load_later(wish)),
     ):
-        spec = read_spec(project, native, options, memo)
+        spec = read_spec(project, native, options, home)
         files = choose_files(project.folder, project.settings.allow_secret_files)
         if files.ignored:
             say(f"left out by ignore files: {_shortened(files.ignored)}")
@@ -137,31 +137,39 @@ def read_spec(
     project: Project,
     environment: Environment,
     options: Options | None = None,
-    memo: Memo = FORGETFUL,
+    home: Path | None = None,
 ) -> DagSpec:
     """Read a project's DAG with the interpreter and the packages that its image will have.
 
-    That of a ready image is in it; a DAG in the folder has to be the same.
+    That of a ready image is in it; a DAG in the folder has to be the same. With LEOFLOW_HOME in
+    ``home``, what was checked or compiled before is not again.
     """
     own, options = environment.footing.own, options or Options()
     if own is None or own.dag_json is None:
-        return _read_dag(project, environment, options, memo)
+        return _read_dag(project, environment, options, home)
     from leoflow_builder.readyimage import ready_dag, refuse_difference
 
     ready = ready_dag(own, project)
     if project.entry:
-        refuse_difference(own, project, ready, _read_dag(project, environment, options, memo))
+        refuse_difference(own, project, ready, _read_dag(project, environment, options, home))
     return ready
 
 
-def _read_dag(project: Project, environment: Environment, options: Options, memo: Memo) -> DagSpec:
+def _read_dag(
+    project: Project, environment: Environment, options: Options, home: Path | None
+) -> DagSpec:
+    footing, reader = environment.footing, None
+    # A container sees other folders of this host than the cache.
+    if home is not None and footing.own is None:
+        reader = ensure_reader(footing.interpreter, footing.target.python_version, home)
     return read_dag(
         project,
         environment.interpreter,
         environment.site_path,
         options.read_timeout_seconds,
         options.inline_cap_seconds,
-        memo,
+        FORGETFUL if home is None else memo_in(home),
+        reader,
     )
 
 

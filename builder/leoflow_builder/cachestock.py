@@ -37,6 +37,7 @@ DESCRIPTIONS = {
     "builds": "work in progress",
     "engines": "records of engines",
     "unchanged": "records of projects",
+    "readers": "what reads a DAG, compiled",
     "checked": "results of checking what is written",
     "locks": "results of locking",
     "pex": "downloads of pex",

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leoflow_agent import inline_cap
 from leoflow_agent.inline_cap import DEFAULT_CAP_SECONDS
 
 from leoflow_builder.interpreter import Interpreter
 from leoflow_builder.memo import FORGETFUL, Memo
 from leoflow_builder.problem import Problem, ProjectError
 from leoflow_builder.project import Project
+from leoflow_builder.readerfolder import write_reader
 from leoflow_builder.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _SPARE_SECONDS = 5.0
-_AGENT_FOLDER = Path(inline_cap.__file__).parent
-_READER_FILES = ("__init__.py", "argument.py", "context.py", "read_dag.py")
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
@@ -43,16 +41,18 @@ def read_dag(
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     inline_cap_seconds: float = DEFAULT_CAP_SECONDS,
     memo: Memo = FORGETFUL,
+    reader: Path | None = None,
 ) -> DagSpec:
     """Return the project's DAG, checked whole; ProjectError with every problem that it has.
 
     ``path`` holds the project's dependencies. ``timeout_seconds`` limits the import of user code.
-    What ``memo`` knows is not checked again.
+    What ``memo`` knows is not checked again. ``reader`` is a folder as of `readerfolder`; without
+    it, one is written for this once.
     """
     if not project.entry:
         message = "there is no dag.py and no dag.yaml here, which this takes: write one"
         raise ProjectError([project.problem(message)])
-    drawing, problems = _read(project, interpreter, path, timeout_seconds, memo)
+    drawing, problems = _read(project, interpreter, path, timeout_seconds, memo, reader)
     if drawing is None:
         raise ProjectError(problems or [Problem(project.entry, None, "draws no DAG")])
     return _compile(project, drawing, problems, inline_cap_seconds)
@@ -79,8 +79,9 @@ def _read(
     path: Sequence[Path],
     timeout_seconds: float,
     memo: Memo,
+    reader: Path | None = None,
 ) -> tuple[Drawing | None, list[Problem]]:
-    answer = _ask(project, interpreter, path, timeout_seconds)
+    answer = _ask(project, interpreter, path, timeout_seconds, reader)
     problems = [Problem(**item) for item in answer["problems"]]
     if project.dependencies and not path:
         problems = [_explain_absence(problem) for problem in problems]
@@ -114,7 +115,11 @@ def _compile(
 
 
 def _ask(
-    project: Project, interpreter: Interpreter, path: Sequence[Path], timeout_seconds: float
+    project: Project,
+    interpreter: Interpreter,
+    path: Sequence[Path],
+    timeout_seconds: float,
+    reader: Path | None,
 ) -> dict[str, Any]:
     calls = None if project.drawing is None else _calls(project.drawing)
     if calls == []:
@@ -125,14 +130,13 @@ def _ask(
         "timeout_seconds": timeout_seconds,
         "calls": calls,
     }
-    with scratch_folder("leoflow-read-") as folder:
-        reader = _place_reader(folder)
-        start = f"import sys; sys.path.insert(0, {str(reader)!r})\n"
+    with _written(reader) as place:
+        start = f"import sys; sys.path.insert(0, {str(place)!r})\n"
         start += "from leoflow_agent.read_dag import main; main()"
         try:
             done = interpreter.run(
                 ["-c", start],
-                path=[reader, *path],
+                path=[place, *path],
                 stdin=json.dumps(request).encode(),
                 env=project.environment,
                 cwd=project.folder,
@@ -141,6 +145,16 @@ def _ask(
         except subprocess.TimeoutExpired as late:
             raise ProjectError([_too_late(project, late.output or b"", timeout_seconds)]) from None
     return _understand(project, done, timeout_seconds)
+
+
+@contextmanager
+def _written(reader: Path | None) -> Iterator[Path]:
+    if reader is not None:
+        yield reader
+        return
+    with scratch_folder("leoflow-read-") as folder:
+        write_reader(folder)
+        yield folder
 
 
 def _understand(
@@ -200,19 +214,6 @@ def _last_user_frame(project: Project, traceback: str) -> tuple[str, int | None]
         if file.is_relative_to(project.folder):
             return file.relative_to(project.folder).as_posix(), int(match["line"])
     return project.entry, None
-
-
-def _place_reader(folder: Path) -> Path:
-    """Copy the reader to a folder of its own, so that nothing else installed here is importable."""
-    agent = folder / _AGENT_FOLDER.name
-    agent.mkdir()
-    for name in _READER_FILES:
-        shutil.copyfile(_AGENT_FOLDER / name, agent / name)
-    authoring = folder / "leoflow"
-    authoring.mkdir()
-    for file in sorted((_AGENT_FOLDER.parent / "leoflow").glob("*.py")):
-        shutil.copyfile(file, authoring / file.name)
-    return folder
 
 
 def _calls(drawing: Drawing) -> list[dict[str, Any]]:
