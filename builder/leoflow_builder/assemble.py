@@ -108,6 +108,9 @@ def _load_later(wish: BuildWish) -> None:
     if wish.push or wish.output is not None:
         names += _LATER_OUTSIDE
     if wish.push:
+        from leoflow_builder.registry.lighthttp import load_httpx
+
+        load_httpx()
         names += _LATER_FOR_PUSH
     for name in names:
         import_module(f"leoflow_builder.{name}")

@@ -17,6 +17,7 @@ from leoflow_builder.oci.presence import INDEX
 from leoflow_builder.registry.descriptor import MANIFESTS
 from leoflow_builder.registry.failure import NotInRegistry
 from leoflow_builder.registry.image import BlobToPush, ImageToPush, ManifestToPush
+from leoflow_builder.registry.lighthttp import load_httpx
 from leoflow_builder.registry.reference import Reference
 from leoflow_builder.scratch import scratch_folder
 
@@ -47,6 +48,7 @@ class RegistryDestination:
 
     def has(self, name: str, image_id: str) -> bool:  # noqa: ARG002 - it is the reference
         """See `Destination`; the tag may have been moved by others."""
+        load_httpx()
         from leoflow_builder.registry.client import Registry
 
         with Registry(self._reference.host) as registry, suppress(NotInRegistry):
@@ -55,6 +57,7 @@ class RegistryDestination:
 
     def receive(self, bundle: Bundle, say: Say) -> Receipt:
         """See `Destination`."""
+        load_httpx()
         from leoflow_builder.registry.client import Registry
         from leoflow_builder.registry.push import push
 
