@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leoflow_builder.destination import Receipt, Say
-from leoflow_builder.oci.content import Content
-from leoflow_builder.oci.layout import Bundle
 from leoflow_builder.oci.presence import INDEX
 from leoflow_builder.registry.descriptor import MANIFESTS
 from leoflow_builder.registry.failure import NotInRegistry
@@ -22,6 +20,8 @@ from leoflow_builder.registry.reference import Reference
 from leoflow_builder.scratch import scratch_folder
 
 if TYPE_CHECKING:
+    from leoflow_builder.oci.content import Content
+    from leoflow_builder.oci.layout import Bundle
     from leoflow_builder.registry.sidebyside import Progress
 
 
