@@ -38,7 +38,7 @@ DESCRIPTIONS = {
     "engines": "records of engines",
     "unchanged": "records of projects",
     "readers": "what reads a DAG, compiled",
-    "checked": "results of checking what is written",
+    "checked": "settings that are valid",
     "locks": "results of locking",
     "pex": "downloads of pex",
     "uv": "downloads of uv",
