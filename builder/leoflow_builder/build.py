@@ -29,6 +29,7 @@ from leoflow_builder.registry.reference import parse_reference
 from leoflow_builder.toolfile import BUILT_FILE
 from leoflow_builder.tools import Tools, choose_tools
 from leoflow_builder.unchanged import Outcome, Watch, remember
+from leoflow_builder.wishcheck import check_wish
 
 Say = Callable[[str], None]
 # What makes a ready image, which is used as it is.
@@ -86,6 +87,7 @@ def build_project(
     """
     started = time.time()
     options = options or Options()
+    check_wish(options.wish, folder)
     tools = tools or choose_tools(options.wish, home)
     tools.destination.require()
     watch = Watch(folder)
