@@ -21,13 +21,13 @@ from leoflow_builder.cachehold import USERS, claimed, ordered
 from leoflow_builder.scratch import is_abandoned, remove_abandoned, scratch_folder
 
 DESCRIPTIONS = {
-    "debs": "packages that bases are made of",
+    "debs": "packages of bases",
     "bases": "base images",
     "system": "layers of system packages",
-    "images-of-others": "images that projects stand on",
+    "images-of-others": "images of one's own",
     "roots-of-others": "the same, unpacked",
-    "images-of-engines": "what an engine calls them",
-    "dockerfiles": "what Dockerfiles were built into",
+    "images-of-engines": "their names in engines",
+    "dockerfiles": "built Dockerfiles",
     "agents": "layers of the agent",
     "wheels": "unpacked wheels",
     "deps": "layers of dependencies",
