@@ -18,6 +18,7 @@ from leoflow_builder.failure import BuildError
 from leoflow_builder.toolfile import BUILT_FILE
 from leoflow_builder.tools import Tools, choose_tools
 from leoflow_builder.unchanged import Outcome, Watch, remember
+from leoflow_builder.wishcheck import check_wish
 
 if TYPE_CHECKING:
     from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef
@@ -83,6 +84,7 @@ def build_project(
     """
     started = time.time()
     options = options or Options()
+    check_wish(options.wish, folder)
     tools = tools or choose_tools(options.wish, home)
     tools.destination.require()
     watch = Watch(folder)

@@ -16,3 +16,7 @@ class IndexUnreachable(BuildError):
 
 class EngineError(BuildError):
     """The container engine is missing, or refused what was asked of it."""
+
+
+class WishRefused(BuildError):
+    """What was asked for makes no sense; the text says what to ask for."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leoflow_builder.failure import BuildError
 from leoflow_builder.ocibuilder import OciBuilder
 from leoflow_builder.wish import BuildWish
 
@@ -34,7 +33,7 @@ class Tools:
 
 
 def choose_tools(wish: BuildWish, home: Path, progress: Progress = show_nothing) -> Tools:
-    """Return the tools for a build; BuildError if what was asked for does not go together.
+    """Return the tools for a build, of which `check_wish` has said that it goes together.
 
     ``progress`` is told of transfers: what, the bytes done, and all.
     """
@@ -51,29 +50,20 @@ def _builder(name: str, home: Path) -> Builder:
 
 
 def _destination(wish: BuildWish, home: Path, progress: Progress) -> Destination:
-    if wish.push and wish.output is not None:
-        raise BuildError("--push and --output exclude each other. Build twice: it costs no time")
-    if wish.push:
+    if wish.push and wish.tag is not None:
         return _registry(wish.tag, progress)
     if wish.output is not None:
         from leoflow_builder.oci.files import ArchiveFile, LayoutFolder
 
         is_file = wish.output.suffix == ".tar"
         return ArchiveFile(wish.output) if is_file else LayoutFolder(wish.output)
-    if len(wish.platforms) > 1:
-        raise BuildError(
-            "an engine keeps images for its own platform only. Add --output or --push for "
-            f"{','.join(wish.platforms)}"
-        )
     from leoflow_builder.oci.engine_images import open_images
     from leoflow_builder.oci.engine_store import EngineStore
 
     return EngineStore(open_images(), home.absolute() / "cache" / "engines")
 
 
-def _registry(tag: str | None, progress: Progress) -> Destination:
-    if tag is None:
-        raise BuildError("--push needs to know where to. Add --tag HOST/REPOSITORY:TAG")
+def _registry(tag: str, progress: Progress) -> Destination:
     from leoflow_builder.registry.destination import RegistryDestination
     from leoflow_builder.registry.reference import parse_reference
 

@@ -34,7 +34,7 @@ _NETWORK = (
     "operation timed out",
 )
 _NO_WHEEL = re.compile(
-    rf"({_NAME})(?:[=<>!~][^\s]*)? has no (?:usable wheels|wheels with a matching [^(]*?tag)"
+    rf"({_NAME})(?:[=<>!~][^\s]*)? ha(?:s|ve) no (?:usable wheels|wheels with a matching [^(]*?tag)"
 )
 _NOT_FOUND = re.compile(
     rf"({_NAME}) was not found in the (?:package registry|provided package locations)"

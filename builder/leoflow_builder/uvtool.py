@@ -9,7 +9,9 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -65,6 +67,15 @@ class Uv:
 
     def resolve(self, wanted: Wanted, target: Target) -> list[LockedPackage]:
         """Return the wheels that satisfy what is wanted; see `WheelTool.resolve`."""
+        try:
+            return self._resolve(wanted, target)
+        except Unresolvable as first:
+            for other in _other_ways(wanted):
+                with suppress(Unresolvable):
+                    return self._resolve(other, target)
+            raise first from None
+
+    def _resolve(self, wanted: Wanted, target: Target) -> list[LockedPackage]:
         with scratch_folder("leoflow-lock-") as work:
             found = work / "pylock.toml"
             if wanted.preferred:
@@ -137,6 +148,18 @@ def platform_word(target: Target) -> str:
     known = [minor for minor in _KNOWN_GLIBC if minor <= glibc]
     machine = MACHINES[target.architecture]
     return f"{machine}-manylinux_2_{known[-1]}" if known else f"{machine}-manylinux2014"
+
+
+def _other_ways(wanted: Wanted) -> Iterator[Wanted]:
+    """Give what is wanted with preferred versions demanded instead, and then without them.
+
+    Of several indexes uv looks a preferred version up in the first that has it, even if the wheel
+    for the target is in another one.
+    """
+    if wanted.preferred:
+        pinned = tuple(f"{name}=={version}" for name, version in wanted.preferred.items())
+        yield replace(wanted, constraints=(*wanted.constraints, *pinned), preferred={})
+        yield replace(wanted, preferred={})
 
 
 def _as_pylock(versions: Mapping[str, str]) -> str:

@@ -131,8 +131,10 @@ def build(folder: Path, wish: BuildWish, screen: Screen) -> BuildResult:
     """Build a project, showing each step and what came of it; raises what the builder raises."""
     from leoflow_builder.build import build_project
     from leoflow_builder.tools import choose_tools
+    from leoflow_builder.wishcheck import check_wish
 
     home = leoflow_home()
+    check_wish(wish, folder)
     with screen.working(f"building {folder}"):
         tools = choose_tools(wish, home, screen.progress)
         result = build_project(folder, home, screen.say, _options(wish), tools)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 
-from leoflow_builder.failure import BuildError
+from leoflow_builder.failure import BuildError, WishRefused
 from leoflow_builder.problem import ProjectError, count
 from leoflow_builder.recipe import BaseImageError
 from leoflow_controlplane.error import ControlPlaneError, RunRefused, SettingInvalid
@@ -22,7 +22,7 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, ProjectError):
         lines = [str(problem) for problem in error.problems]
         return "\n".join([*lines, count(len(lines), "problem")]), INVALID_INPUT
-    if isinstance(error, (InvalidInput, RunRefused, SettingInvalid)):
+    if isinstance(error, (InvalidInput, RunRefused, SettingInvalid, WishRefused)):
         return f"error: {error}", INVALID_INPUT
     if isinstance(error, _ON_PURPOSE):
         return f"error: {error}", MACHINERY_FAILED

@@ -90,6 +90,17 @@ def test_a_preferred_version_stays_as_long_as_it_satisfies(
     assert versions(moved) == {"alpha": "3.0", "beta": "2.0"}
 
 
+def test_a_preferred_version_may_be_in_another_index_for_the_target(
+    make: Make, wheel_index: WheelIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitting = wheel_index.wheel("alpha", "1.0", tag="cp311-cp311-manylinux_2_17_x86_64")
+    extra = type(wheel_index)(tmp_path / "extra")
+    extra.wheel("alpha", "1.0", tag="cp311-cp311-manylinux_2_17_aarch64")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", extra.url)
+    wanted = Wanted(("alpha",), preferred={"alpha": "1.0"})
+    assert make().resolve(wanted, TARGET) == [fitting]
+
+
 def test_a_preferred_version_that_vanished_is_no_obstacle(
     make: Make, wheel_index: WheelIndex
 ) -> None:

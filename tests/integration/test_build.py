@@ -223,8 +223,9 @@ def test_a_wheel_that_is_not_the_locked_one_is_refused(project: Path, home: Path
         build_project(project, home, print, tools=without_builder(project.parent))
     lock = read_lock(project)
     assert lock is not None
+    (package,) = lock.targets["linux/amd64"].packages
     text = (project / "leoflow.lock").read_text()
-    (project / "leoflow.lock").write_text(text.replace(lock.packages[0].sha256, "0" * 64))
+    (project / "leoflow.lock").write_text(text.replace(package.sha256, "0" * 64))
     with pytest.raises(ProjectError, match=r"leoflow\.lock: a wheel is not the one"):
         build_project(project, home, print, tools=without_builder(project.parent))
 

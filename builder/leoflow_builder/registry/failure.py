@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from leoflow_builder.failure import BuildError
+from leoflow_builder.failure import BuildError, WishRefused
 
 
 class RegistryError(BuildError):
     """A registry, or the way to it, failed; the text says what to do."""
 
 
-class BadReference(RegistryError):
+class BadReference(RegistryError, WishRefused):
     """A text names no image."""
 
 
