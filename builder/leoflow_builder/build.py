@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from leoflow_builder.failure import BuildError
 from leoflow_builder.toolfile import BUILT_FILE
 from leoflow_builder.tools import Tools, choose_tools
 from leoflow_builder.unchanged import Outcome, Watch, remember
+from leoflow_builder.wholefile import write_whole
 from leoflow_builder.wishcheck import check_wish
 
 if TYPE_CHECKING:
@@ -157,14 +157,9 @@ def write_built(folder: Path, built: BuiltDag) -> Path:
     from leoflow_builder.dagjson import dump_built
 
     target = folder / BUILT_FILE
-    unfinished = folder / f".{BUILT_FILE}.{os.getpid()}"
     try:
-        unfinished.write_bytes(dump_built(built))
-        unfinished.replace(target)
+        write_whole(target, dump_built(built))
     except OSError as error:
-        # On a read-only disk even the removal of what is not there fails.
-        with suppress(OSError):
-            unfinished.unlink()
         raise BuildError(
             f"'{target}' cannot be written: {error.strerror}. Make the project folder writable"
         ) from None

@@ -40,6 +40,7 @@ DESCRIPTIONS = {
     "readers": "readers of DAGs",
     "checked": "valid settings",
     "locks": "results of locking",
+    "apt": "lists of the mirror",
     "pex": "downloads of pex",
     "uv": "downloads of uv",
 }

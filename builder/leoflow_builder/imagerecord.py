@@ -6,11 +6,11 @@ A record is a hint: whether the image is still there is the builder's to say.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 from leoflow_builder.builder import Blob, BuiltImage
+from leoflow_builder.wholefile import write_whole
 
 
 def read_record(path: Path) -> BuiltImage | None:
@@ -27,6 +27,4 @@ def read_record(path: Path) -> BuiltImage | None:
 def write_record(path: Path, image: BuiltImage) -> None:
     """Write a record, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(asdict(image)), encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, json.dumps(asdict(image)).encode())

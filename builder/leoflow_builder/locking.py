@@ -6,9 +6,7 @@ It must not change a locked version that still satisfies, unless an upgrade is a
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +30,7 @@ from leoflow_builder.lock import (
 from leoflow_builder.problem import ProjectError, count, did_you_mean
 from leoflow_builder.project import Project
 from leoflow_builder.target import Target
+from leoflow_builder.wholefile import write_whole
 
 if TYPE_CHECKING:
     from leoflow_builder.resolvefailure import ResolveFailure
@@ -262,14 +261,9 @@ def _choose(
 
 def write_lock(folder: Path, lock: Lock) -> None:
     """Write leoflow.lock, whole or not at all."""
-    unfinished = folder / f".{LOCK_NAME}.{os.getpid()}"
     try:
-        unfinished.write_text(dump_lock(lock), encoding="utf-8")
-        unfinished.replace(folder / LOCK_NAME)
+        write_whole(folder / LOCK_NAME, dump_lock(lock).encode())
     except OSError as error:
-        # On a read-only disk even the removal of what is not there fails.
-        with suppress(OSError):
-            unfinished.unlink()
         full = error.errno == errno.ENOSPC
         fix = "Free some space" if full else "Make the project folder writable"
         raise BuildError(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from leoflow_builder.cachehold import hold
 from leoflow_builder.unchanged import own_print
+from leoflow_builder.wholefile import write_whole
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,9 @@ class Memo:
             return
         record = self._record(self.folder, kind, text)
         known = json.dumps(document)
-        unfinished = record.with_name(f".{record.name}.{os.getpid()}")
         with suppress(OSError):
             record.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(f"{_digest(known)}\n{known}", encoding="utf-8")
-            unfinished.replace(record)
+            write_whole(record, f"{_digest(known)}\n{known}".encode())
 
     @staticmethod
     def _record(folder: Path, kind: str, text: str) -> Path:

@@ -20,6 +20,7 @@ from typing import Any
 
 from leoflow_builder.oci.presence import archive_has, engine_has, folder_has
 from leoflow_builder.toolfile import BUILT_FILE, is_a_tools
+from leoflow_builder.wholefile import write_whole
 from leoflow_builder.wish import BuildWish
 
 # Raise it when what is remembered has another form.
@@ -44,11 +45,17 @@ def recall(
             return None
         if known["print"] != fingerprint(folder, known["ignored"], environment):
             return None
-        document: Document = known["document"]
+        document = _as_reused(known["document"])
         there = _is_there(known["name"], known["image_id"], wish)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return document if there else None
+
+
+def _as_reused(document: Document) -> Document:
+    """Return what a build told as it would tell it now, when nothing had to be made."""
+    layers = [{**layer, "reused": True} for layer in document["layers"]]
+    return {**document, "built": False, "layers": layers}
 
 
 class Watch:
@@ -93,9 +100,7 @@ def remember(
     known = {"form": FORM, "print": print_now, **asdict(outcome)}
     record = _record(folder, home, wish)
     record.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = record.with_name(f".{record.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(known), encoding="utf-8")
-    unfinished.replace(record)
+    write_whole(record, json.dumps(known).encode())
 
 
 def fingerprint(folder: Path, ignored: Collection[str], environment: Mapping[str, str]) -> str:

@@ -284,7 +284,7 @@ def test_a_lock_that_cannot_be_written_is_told_with_the_fix(
     lock = shop.lock("pandas")
     before = shop.text()
     with monkeypatch.context() as patch:
-        for name in ("write_text", "unlink"):
+        for name in ("write_bytes", "unlink"):
             patch.setattr(Path, name, refuse)
         with pytest.raises(BuildError, match=rf"leoflow\.lock' cannot be written: {words}"):
             write_lock(shop.folder, lock)

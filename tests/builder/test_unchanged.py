@@ -14,7 +14,11 @@ from leoflow_builder.unchanged import Outcome, Watch, fingerprint, recall, remem
 from leoflow_builder.wish import BuildWish
 
 WISH = BuildWish()
-DOCUMENT = {"image": "leoflow/x:1", "layers": []}
+DOCUMENT = {
+    "image": "leoflow/x:1",
+    "built": False,
+    "layers": [{"name": "dag", "reused": True}],
+}
 
 
 @pytest.fixture
@@ -30,6 +34,8 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
+# What the build itself had told, which made a layer.
+TOLD = {**DOCUMENT, "built": True, "layers": [{"name": "dag", "reused": False}]}
 IGNORED = ("big.bin", "cache/")
 
 
@@ -105,7 +111,7 @@ def build_into(project: Path, home: Path, output: Path) -> BuildWish:
     """Remember a build whose output is a layout that holds an image of nothing."""
     output.mkdir()
     wish = BuildWish(output=output)
-    remember(project, home, wish, {}, Outcome(IGNORED, "docker.io/x:1", "sha256:1", DOCUMENT))
+    remember(project, home, wish, {}, Outcome(IGNORED, "docker.io/x:1", "sha256:1", TOLD))
     return wish
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from leoflow_builder.destination import Receipt, Say
 from leoflow_builder.failure import EngineError
 from leoflow_builder.oci.engine_images import EngineImages, ImageFacts
 from leoflow_builder.oci.presence import engine_has
+from leoflow_builder.wholefile import write_whole
 
 if TYPE_CHECKING:
     from leoflow_builder.oci.image import OciImage
@@ -108,9 +108,7 @@ class EngineStore:
         known[image_id] = [one.digest for one in image.layers]
         kept = dict(list(known.items())[-REMEMBERED:])
         self._memory.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self._memory.with_name(f".{self._memory.name}.{os.getpid()}")
-        unfinished.write_text(json.dumps(kept), encoding="utf-8")
-        unfinished.replace(self._memory)
+        write_whole(self._memory, json.dumps(kept).encode())
 
 
 def _missing_bytes(image: OciImage, present: frozenset[str]) -> int:

@@ -19,6 +19,7 @@ from leoflow_builder.oci.content import Content, Json
 from leoflow_builder.oci.engine_socket import Archive
 from leoflow_builder.oci.image import OciImage, image_descriptor, make_index, platform_fields
 from leoflow_builder.oci.presence import IMAGE_NAME, annotation, blob_path, listed_in, name_of
+from leoflow_builder.wholefile import write_whole
 
 Entry = tuple[str, int, Iterable[bytes]]
 Place = Callable[[Path, Path], object]
@@ -90,14 +91,14 @@ def write_folder(bundle: Bundle, folder: Path, place: Place = shutil.copyfile) -
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     new = sum(_write_blob(one, blobs, place) for one in bundle.contents)
-    _write_whole(folder / "oci-layout", LAYOUT)
-    _write_whole(folder / "index.json", _index(bundle, _others(folder, bundle.name)))
+    write_whole(folder / "oci-layout", LAYOUT)
+    write_whole(folder / "index.json", _index(bundle, _others(folder, bundle.name)))
     return new
 
 
 def read_image(folder: Path, platform: str) -> OciImage:
-    """Return the one image of a layout, whose blobs stay where they are."""
-    (top,) = listed_in(folder)
+    """Return the one image of a layout, whose blobs stay where they are; of attestations none."""
+    (top,) = (one for one in listed_in(folder) if annotation(one, ABOUT) is None)
     manifest = _content(folder, top)
     document = json.loads(b"".join(manifest.chunks()))
     config = _content(folder, document["config"])
@@ -191,24 +192,18 @@ def _write_blob(content: Content, blobs: Path, place: Place) -> int:
     target = blobs / content.digest.partition(":")[2]
     if target.exists() and target.stat().st_size == content.size_bytes:
         return 0
+    if isinstance(content.source, bytes):
+        write_whole(target, content.source)
+        return content.size_bytes
     unfinished = blobs / f".{target.name}.{os.getpid()}"
     try:
-        if isinstance(content.source, bytes):
-            unfinished.write_bytes(content.source)
-        else:
-            place(content.source, unfinished)
+        place(content.source, unfinished)
         unfinished.replace(target)
     except BaseException:
         with suppress(OSError):
             unfinished.unlink()
         raise
     return content.size_bytes
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    unfinished.write_bytes(content)
-    unfinished.replace(target)
 
 
 def _name_in_archive(digest: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from leoflow_builder.layertar import LAYER_TIME
 from leoflow_builder.ownimage.finding import Say
 from leoflow_builder.ownimage.keeping import KeptImage, keep_found, kept_image
 from leoflow_builder.scratch import scratch_folder
+from leoflow_builder.wholefile import write_whole
 
 _FORM = "1"
 
@@ -65,9 +65,7 @@ def build_dockerfile(
     with scratch_folder("dockerfile-", work) as folder:
         kept = _build(order, engine, images, folder, home, say)
     record.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = record.with_name(f".{record.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps({"digest": kept.digest}), encoding="utf-8")
-    unfinished.replace(record)
+    write_whole(record, json.dumps({"digest": kept.digest}).encode())
     return kept
 
 

@@ -141,6 +141,7 @@ def test_attestations_are_listed_beside_the_image_and_replaced_with_it(tmp_path:
     assert (name_of(about), about["digest"]) == (None, said.manifest.digest)
     assert about["platform"] == {"os": "unknown", "architecture": "unknown"}
     assert blob_path(tmp_path / "out", said.blobs[0].digest).exists()
+    assert read_image(tmp_path / "out", "linux/amd64").manifest.digest == image["digest"]
 
 
 def test_several_platforms_are_one_index(tmp_path: Path) -> None:
