@@ -98,7 +98,7 @@ def test_new_entries_go_only_with_all(cache: Path) -> None:
         (["--older-than", "30"], "--older-than '30' is no age"),
         (["--older-than", "1d", "--all"], "--all and --older-than exclude each other"),
         (["--kind", "wheel"], "--kind 'wheel' is none of the cache's. Did you mean 'wheels'?"),
-        (["--kind", "xyzzy"], "There are agents, bases"),
+        (["--kind", "xyzzy"], "There are agents, apt, bases"),
     ],
 )
 def test_what_makes_no_sense_is_refused(cache: Path, arguments: list[str], message: str) -> None:
