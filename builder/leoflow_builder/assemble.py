@@ -111,6 +111,9 @@ def _load_later(wish: BuildWish) -> None:
         from leoflow_builder.registry.lighthttp import load_httpx
 
         load_httpx()
+    if wish.builder == "buildkit":
+        import python_on_whales  # noqa: F401 - half a second, while the DAG is read
+
         names += _LATER_FOR_PUSH
     for name in names:
         import_module(f"leoflow_builder.{name}")

@@ -1,4 +1,4 @@
-"""The few questions and orders that a Docker engine gets, through python-on-whales.
+"""The few questions and orders that a Docker engine gets; builds go through python-on-whales.
 
 python-on-whales is imported at first use: it costs more than an unchanged build takes.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from leoflow_builder.failure import EngineError
-from leoflow_builder.oci.engine_images import open_images
+from leoflow_builder.oci.engine_images import EngineImages, open_images
 from leoflow_builder.oci.engine_socket import Archive
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _STEPS = (
 )
 _RULE = "------"
 _MOST_LINES = 40
-_CONTAINERD = "io.containerd.snapshotter"
 
 
 @dataclass(frozen=True)
@@ -83,34 +82,30 @@ class WhalesEngine:
 
         return DockerClient()
 
+    @cached_property
+    def _images(self) -> EngineImages:
+        return open_images()
+
     def stores_manifests(self) -> bool:
         """See `Engine`."""
         return self._stores_manifests
 
     @cached_property
     def _stores_manifests(self) -> bool:
-        with _explained("asking the engine for its image store"):
-            status = self._client.info().driver_status or []
-        return any(_CONTAINERD in part for row in status for part in row)
+        return self._images.stores_manifests()
 
     def image_id(self, reference: str) -> str | None:
         """See `Engine`."""
-        from python_on_whales.exceptions import NoSuchImage
-
-        with _explained(f"looking for the image '{reference}'"):
-            try:
-                return str(self._client.image.inspect(reference).id)
-            except NoSuchImage:
-                return None
+        found = self._images.find(reference)
+        return None if found is None else found.image_id
 
     def tag(self, image_id: str, reference: str) -> None:
         """See `Engine`."""
-        with _explained(f"tagging an image as '{reference}'"):
-            self._client.image.tag(image_id, reference)
+        self._images.tag(image_id, reference)
 
     def load(self, archive: Archive) -> None:
         """See `Engine`."""
-        open_images().load(archive)
+        self._images.load(archive)
 
     def build(self, order: BuildOrder, say: Callable[[str], None]) -> str:
         """See `Engine`."""

@@ -11,6 +11,7 @@ from leoflow_builder.failure import EngineError
 from leoflow_builder.oci.engine_images import (
     LOAD_SECONDS,
     ImageFacts,
+    has_containerd_store,
     raise_for_errors,
 )
 from leoflow_builder.oci.engine_socket import Archive
@@ -32,6 +33,11 @@ class ClientImages:
         """See `EngineImages`."""
         with _explained(f"asking the engine at '{self.host}' whether it is there"):
             self._client.ping()
+
+    def stores_manifests(self) -> bool:
+        """See `EngineImages`."""
+        with _explained("asking the engine for its image store"):
+            return has_containerd_store(self._client.info())
 
     def find(self, reference: str) -> ImageFacts | None:
         """See `EngineImages`."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from leoflow_builder.failure import EngineError
@@ -20,6 +20,7 @@ from leoflow_builder.oci.engine_host import engine_host
 from leoflow_builder.oci.engine_socket import Answer, Archive, ask
 
 API = "/v1.41"
+_CONTAINERD = "io.containerd.snapshotter"
 ANSWER_SECONDS = 60.0
 LOAD_SECONDS = 1800.0
 
@@ -41,6 +42,10 @@ class EngineImages(Protocol):
 
     def require(self) -> None:
         """Raise EngineError if the engine does not answer."""
+        ...
+
+    def stores_manifests(self) -> bool:
+        """Tell whether the engine keeps images as registries do (the containerd image store)."""
         ...
 
     def find(self, reference: str) -> ImageFacts | None:
@@ -87,6 +92,12 @@ class SocketImages:
         """See `EngineImages`."""
         with self._call("GET", "/_ping") as answer:
             answer.checked(f"asking the engine at '{self.host}' whether it is there")
+
+    def stores_manifests(self) -> bool:
+        """See `EngineImages`."""
+        with self._call("GET", "/info") as answer:
+            said = answer.checked("asking the engine for its image store")
+        return has_containerd_store(json.loads(said))
 
     def find(self, reference: str) -> ImageFacts | None:
         """See `EngineImages`."""
@@ -143,6 +154,11 @@ class SocketImages:
             f"no container engine answers at '{self.host}': {error or type(error).__name__}. Start "
             "it, point DOCKER_HOST at one, or build without one: --output or --push"
         )
+
+
+def has_containerd_store(info: Mapping[str, Any]) -> bool:
+    """Tell the image store by what an engine says of itself."""
+    return any(_CONTAINERD in part for row in info.get("DriverStatus") or () for part in row)
 
 
 def raise_for_errors(lines: Iterable[bytes]) -> None:

@@ -28,6 +28,10 @@ class FakeImages:
         if not self.answers:
             raise EngineError("no container engine answers")
 
+    def stores_manifests(self) -> bool:
+        self.require()
+        return True
+
     def find(self, reference: str) -> ImageFacts | None:
         self.require()
         image_id = self.names.get(_whole(reference)) or reference

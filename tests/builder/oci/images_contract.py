@@ -17,6 +17,7 @@ class ImagesContract:
 
     def test_the_engine_answers(self, images: EngineImages) -> None:
         images.require()
+        assert isinstance(images.stores_manifests(), bool)
 
     def test_an_unknown_image_is_not_found(
         self, images: EngineImages, name: Callable[[], str]
