@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from leoflow_builder.engine import WhalesEngine, steps
+from leoflow_builder.engine import BuildOrder, WhalesEngine, steps
 from leoflow_builder.failure import EngineError
 
 PROGRESS = """\
@@ -38,6 +38,18 @@ def fake_docker(folder: Path, said: str) -> None:
     assert subprocess.run([program], capture_output=True).returncode == 1
 
 
+class Classic(WhalesEngine):
+    """An engine whose image store needs not be asked for."""
+
+    def stores_manifests(self) -> bool:
+        return False
+
+
+def build(folder: Path) -> str:
+    order = BuildOrder(folder, folder / "Dockerfile", "a:1", "linux/amd64")
+    return Classic().build(order, print)
+
+
 @pytest.mark.parametrize(
     ("said", "advice"),
     [
@@ -53,12 +65,12 @@ def test_an_engine_that_does_not_answer_is_told_with_the_fix(
     fake_docker(tmp_path, said)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(EngineError) as caught:
-        WhalesEngine().image_id("a:1")
+        build(tmp_path)
     assert said in str(caught.value)
     assert advice in str(caught.value)
 
 
-def test_a_missing_docker_command_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_docker_command_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(EngineError, match="`docker` command"):
-        WhalesEngine().image_id("a:1")
+        build(tmp_path)
