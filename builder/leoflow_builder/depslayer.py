@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,16 +19,17 @@ from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import Interpreter
 from leoflow_builder.layer import BLOB, LayerFolder, normalise_modes, read_layer, write_layer
 from leoflow_builder.lock import LockedPackage
+from leoflow_builder.scratch import scratch_folder
 from leoflow_builder.target import Target
 
 # What only a missing layer needs takes long to load.
 if TYPE_CHECKING:
-    from leoflow_builder.wheelstore import Maker
+    from leoflow_builder.wheelstore import Maker, StoredWheel
     from leoflow_builder.wheeltool import WheelTool
 
 __all__ = ["Installation", "deps_folder", "deps_key", "ensure_deps"]
 # Raise it when the same wheels are to give another layer.
-LAYOUT = "2"
+LAYOUT = "3"
 
 
 def deps_key(packages: Sequence[LockedPackage], target: Target, place: Installation) -> str:
@@ -80,19 +81,42 @@ def _join(folder: Path, packages: Sequence[LockedPackage], maker: Maker, home: P
     from leoflow_builder.wheelstore import ensure_wheels
 
     wheels = ensure_wheels(packages, maker, home)
-    tree, head = folder / "tree", folder / "head.tar.zst"
+    tree = folder / "tree"
     maker.place.site_in(tree).mkdir(parents=True)
     normalise_modes(tree)
-    pack_frame(tree, head)
     for wheel in wheels:
         _link_tree(wheel.tree, tree)
-    packed = join_frames([head, *(wheel.frame for wheel in wheels)], folder / BLOB)
-    head.unlink()
+    with scratch_folder("frames-") as scratch:
+        pack_frame(tree, scratch / "folders", "folders")
+        frames = [scratch / "folders", *_frames(wheels, scratch)]
+        packed = join_frames(frames, folder / BLOB)
     facts = {
         "has_pth": any(wheel.has_pth for wheel in wheels),
         "not_compiled": sorted({one for wheel in wheels for one in wheel.not_compiled}),
     }
     write_layer(folder, packed, facts)
+
+
+def _frames(wheels: Sequence[StoredWheel], scratch: Path) -> Iterator[Path]:
+    """Give the wheels' frames, one of them packed anew without what a later wheel brings too."""
+    from leoflow_builder.layerblob import pack_frame
+
+    names = [_files_below(wheel.tree) for wheel in wheels]
+    for index, wheel in enumerate(wheels):
+        later = set().union(*names[index + 1 :])
+        if names[index].isdisjoint(later):
+            yield wheel.frame
+        else:
+            pack_frame(wheel.tree, scratch / str(index), "files", names[index] & later)
+            yield scratch / str(index)
+
+
+def _files_below(tree: Path) -> set[str]:
+    found = set()
+    for folder, folders, names in os.walk(tree):
+        links = [name for name in folders if os.path.islink(f"{folder}/{name}")]  # noqa: PTH114
+        found |= {os.path.relpath(f"{folder}/{name}", tree) for name in [*names, *links]}
+    return found
 
 
 def _link_tree(source: Path, target: Path) -> None:

@@ -18,12 +18,6 @@ class Installation:
         """The folder that holds bin and share: /usr/local for /usr/local/lib/python3.11/…"""
         return self.site_packages.rpartition("/lib/")[0]
 
-    @property
-    def parents(self) -> tuple[str, ...]:
-        """The site folder and all above it, relative to the root, the uppermost first."""
-        parts = self.site_packages.strip("/").split("/")
-        return tuple("/".join(parts[: number + 1]) for number in range(len(parts)))
-
     def site_in(self, tree: Path) -> Path:
         """Return the site folder in a tree that mirrors the image's root."""
         return tree / self.site_packages.lstrip("/")

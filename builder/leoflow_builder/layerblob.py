@@ -18,7 +18,7 @@ from typing import IO, Literal
 
 import zstandard
 
-from leoflow_builder.layertar import END, write_members, write_tar
+from leoflow_builder.layertar import END, Kind, write_members, write_tar
 
 MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
 Level = Literal["wheel", "often", "seldom", "code"]
@@ -78,13 +78,16 @@ def pack_layer(
     return Packed(plain.digest, blob.digest, blob.size_bytes)
 
 
-def pack_frame(root: Path, target: Path, left_out: Collection[str] = ()) -> None:
-    """Write all below ``root`` but the names in ``left_out`` as a frame of a layer to be joined."""
+def pack_frame(root: Path, target: Path, kind: Kind, left_out: Collection[str] = ()) -> None:
+    """Write the folders below ``root``, or all else, as a frame of a layer to be joined.
+
+    Names in ``left_out`` are not written.
+    """
     with (
         target.open("wb") as file,
         _compressor("wheel").stream_writer(file, closefd=False) as compressed,
     ):
-        write_members(root, _Tee(compressed), left_out)  # type: ignore[arg-type]
+        write_members(root, _Tee(compressed), kind, left_out)  # type: ignore[arg-type]
 
 
 def join_frames(frames: Sequence[Path], target: Path) -> Packed:

@@ -7,10 +7,11 @@ import os
 import tarfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 # Every file's time: late enough for zip archives, whose calendar begins in 1980, in any time zone.
 LAYER_TIME = 315_619_200
+Kind = Literal["folders", "files"]
 # What ends a tar: two empty records of 512 bytes (POSIX, pax).
 END = bytes(2 * tarfile.BLOCKSIZE)
 
@@ -25,16 +26,18 @@ def write_tar(root: Path, target: IO[bytes], owners: Mapping[str, int]) -> None:
             _add(archive, path, path.relative_to(root).as_posix(), owners)
 
 
-def write_members(root: Path, target: IO[bytes], left_out: Collection[str]) -> None:
-    """Write the part of a tar that holds all below `root` but the names in `left_out`.
+def write_members(root: Path, target: IO[bytes], kind: Kind, left_out: Collection[str]) -> None:
+    """Write the part of a tar that holds the folders below `root`, or all else.
 
-    Parts may follow one another; `END` has to come last.
+    Of these the names in `left_out` are not written. Parts may follow one another, if no name is in
+    two of them (older engines refuse such a layer); `END` has to come last.
     """
     archive = tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
     # Never closed, since that would write the end.
     for path in _sorted_below(root):
         name = path.relative_to(root).as_posix()
-        if name not in left_out:
+        is_folder = path.is_dir() and not path.is_symlink()
+        if is_folder == (kind == "folders") and name not in left_out:
             _add(archive, path, name, {})
 
 

@@ -26,7 +26,7 @@ from leoflow_builder.target import Target
 from leoflow_builder.wheeltool import WheelTool
 
 # Raise it when the same wheel is to give another tree or another frame.
-LAYOUT = "1"
+LAYOUT = "2"
 FRAME = "frame.tar.zst"
 
 
@@ -92,7 +92,7 @@ def _make(folders: Mapping[LockedPackage, Path], maker: Maker) -> None:
     failed = compile_trees(maker.interpreter, sources, place.site_packages)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         jobs = [
-            pool.submit(_finish, folders[package], site, failed[site], place)
+            pool.submit(_finish, folders[package], site, failed[site])
             for package, site in sites.items()
         ]
         for job in jobs:
@@ -118,9 +118,9 @@ def _unpack(sites: Mapping[LockedPackage, Path], maker: Maker, work: Path) -> No
             (site / name).unlink(missing_ok=True)
 
 
-def _finish(folder: Path, site: Path, failed: Mapping[str, str], place: Installation) -> None:
+def _finish(folder: Path, site: Path, failed: Mapping[str, str]) -> None:
     tree = folder / "tree"
     normalise_modes(tree)
-    pack_frame(tree, folder / FRAME, set(place.parents))
+    pack_frame(tree, folder / FRAME, "files")
     facts = {"has_pth": sitetree.has_pth(site), "not_compiled": sorted(failed)}
     (folder / "wheel.json").write_text(json.dumps(facts), encoding="utf-8")

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from leoflow_builder.baseimage import for_architecture
 from leoflow_builder.debarchive import DebCache, control_file, extract, merged
 from leoflow_builder.debpackage import DebPackage
-from leoflow_builder.debpins import for_architecture, obtain
+from leoflow_builder.debpins import obtain
 from leoflow_builder.recipe import BaseImageError
 
 
