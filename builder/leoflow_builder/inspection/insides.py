@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 DAG_PATH = "opt/leoflow/dag.json"
@@ -80,10 +80,13 @@ def _task(task: Mapping[str, object]) -> TaskView:
     )
 
 
-def read_packages(content: bytes, platform: str) -> tuple[PackageView, ...] | None:
+def read_packages(
+    content: bytes, platform: str, absent: Collection[str] = ()
+) -> tuple[PackageView, ...] | None:
     """Return the packages that a leoflow.lock has for a platform, sorted; None if it is no lock.
 
-    Schema 1 is for one platform, and schema 2 has them by platform.
+    ``absent`` are names of Debian packages of the base that are not in the image: a lock pins its
+    shell too. Schema 1 is for one platform, and schema 2 has them by platform.
     """
     document = _object(_parsed(content))
     if "schema_version" not in document:
@@ -92,8 +95,10 @@ def read_packages(content: bytes, platform: str) -> tuple[PackageView, ...] | No
     fitting = [one for name, one in targets.items() if _same_platform(name, platform)]
     target = _object(fitting[0]) if fitting else document
     wheels = _list(target.get("packages"))
-    debs = [*_list(_object(target.get("base")).get("debs")), *_list(target.get("system"))]
-    return tuple(sorted({*_views("pypi", wheels), *_views("debian", debs)}))
+    base = _views("debian", _list(_object(target.get("base")).get("debs")))
+    there = [one for one in base if one.name not in absent]
+    system = _views("debian", _list(target.get("system")))
+    return tuple(sorted({*_views("pypi", wheels), *there, *system}))
 
 
 def _same_platform(one: str, other: str) -> bool:

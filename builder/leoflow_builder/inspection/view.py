@@ -23,6 +23,7 @@ from leoflow_builder.inspection.insides import (
 )
 from leoflow_builder.inspection.layerfiles import LayerFiles, read_layer
 from leoflow_builder.inspection.source import ImageSource
+from leoflow_builder.recipe import system_rules
 
 # BuildKit's words for a layer of leoflow's, and leoflow's own.
 _MADE = re.compile(r"leoflow: (\w+)|ADD (?:--link )?(\w+)\.tar(?:\.zst)? /")
@@ -109,7 +110,8 @@ def see_image(
     found = find_image(source, platform, tag)
     files = _read_layers(source, found, {} if known is None else known)
     documents = _documents(files)
-    packages = read_packages(documents.get(LOCK_PATH, b""), found.platform)
+    absent = () if "system" in layer_names(found.config) else system_rules().shell_packages
+    packages = read_packages(documents.get(LOCK_PATH, b""), found.platform, absent)
     installed = installed_packages(path for layer in files for path in layer.entries)
     view = ImageView(
         name=name,
