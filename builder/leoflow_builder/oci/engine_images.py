@@ -140,7 +140,8 @@ class SocketImages:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(seconds)
                 connection.connect(self.host.removeprefix("unix://"))
-                yield ask(connection, method, API + path, body)
+                with ask(connection, method, API + path, body) as answer:
+                    yield answer
         except OSError as error:
             raise EngineError(self._unreachable(error)) from None
 

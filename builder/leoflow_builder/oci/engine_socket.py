@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, NamedTuple
 
 from leoflow_builder.failure import EngineError
@@ -42,26 +43,26 @@ class Answer(NamedTuple):
             yield piece
 
 
+@contextmanager
 def ask(
     connection: socket.socket, method: str, path: str, archive: Archive | None = None
-) -> Answer:
-    """Send a request and return the answer; OSError if the other side does not speak HTTP."""
+) -> Iterator[Answer]:
+    """Send a request and give the answer; OSError if the other side does not speak HTTP."""
     size, pieces = archive or (0, ())
     head = [f"{method} {path} HTTP/1.0", "Host: engine", f"Content-Length: {size}"]
     head += ["Content-Type: application/x-tar"] if archive else []
     connection.sendall(("\r\n".join(head) + "\r\n\r\n").encode("ascii"))
-    try:
+    # Who answers before all is sent has a reason, which the answer tells.
+    with suppress(BrokenPipeError, ConnectionResetError):
         for piece in pieces:
             connection.sendall(piece)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # it has answered already: what, says the answer
-    body = connection.makefile("rb")
-    first = body.readline(PIECE_BYTES).split()
-    if len(first) < 2 or not first[1].isdigit():
-        raise OSError("it gave no answer of HTTP")
-    while body.readline(PIECE_BYTES).strip():
-        pass
-    return Answer(int(first[1]), body)
+    with connection.makefile("rb") as body:
+        first = body.readline(PIECE_BYTES).split()
+        if len(first) < 2 or not first[1].isdigit():
+            raise OSError("it gave no answer of HTTP")
+        while body.readline(PIECE_BYTES).strip():
+            pass
+        yield Answer(int(first[1]), body)
 
 
 def _message(said: bytes) -> str:
