@@ -197,7 +197,9 @@ async def test_a_container_whose_agent_never_reports_is_stopped(open_house: Open
         await asyncio.Event().wait()
         return Exit(0)
 
-    async with open_house(hang, start_allowance_seconds=0.05) as house:
+    # On a busy machine stopping takes longer than the tests' allowance for it.
+    patience = {"start_allowance_seconds": 0.05, "removal_allowance_seconds": 10}
+    async with open_house(hang, **patience) as house:
         (task,) = (await house.run(make_task("a"))).tasks
     assert task.reason == "the container did not report within 0.05 s of its dispatch"
 

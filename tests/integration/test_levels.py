@@ -367,7 +367,7 @@ def test_a_dockerfile_is_built_once_and_a_task_runs_on_it(
         build(folder, home, said.append, output=tmp_path / "out")
         assert "building 'Dockerfile'" not in said
         (folder / "data.txt").write_text("other")
-        with pytest.raises(BuildError, match="no container engine answers.* point DOCKER_HOST at one"):
+        with pytest.raises(BuildError, match=r"no container engine answers.* DOCKER_HOST at one"):
             build(folder, home, said.append, output=tmp_path / "out")
     build(folder, home, said.append, output=tmp_path / "out")
     assert "building 'Dockerfile'" in said
