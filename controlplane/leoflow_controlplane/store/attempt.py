@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from leoflow_agent.spec import TaskSpec
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from leoflow_controlplane.decision import state_after_failure
 from leoflow_controlplane.model import TaskState, TryKey
@@ -36,8 +36,7 @@ class Overdue(NamedTuple):
     task: TaskSpec
 
 
-def try_rows() -> Select[Any]:
-    """Select tries with what is needed around them; the instance's columns are ``ti_…``."""
+def _try_rows() -> Select[Any]:
     instance = [column.label(f"ti_{column.name}") for column in task_instances.c]
     return (
         select(
@@ -49,17 +48,29 @@ def try_rows() -> Select[Any]:
     )
 
 
+# Tries with what is needed around them; the instance's columns are ``ti_…``.
+TRY_ROWS = _try_rows()
+_FIND_TRY = TRY_ROWS.where(
+    runs.c.dag_id == bindparam("dag_id"),
+    runs.c.run_id == bindparam("run_id"),
+    task_instances.c.task_id == bindparam("task_id"),
+    task_instances.c.map_index == bindparam("map_index"),
+    tries.c.try_number == bindparam("try_number"),
+)
+_FIND_INSTANCE = select(task_instances).where(task_instances.c.id == bindparam("instance_pk"))
+_COUNT_OPEN = (
+    select(func.count())
+    .select_from(tries)
+    .where(tries.c.instance_id == bindparam("instance_id"), tries.c.state.is_(None))
+    .where(tries.c.inline == bindparam("inline"))
+)
+_INSERT_TRY = insert(tries)
+_UPDATE_TRY = update(tries).where(tries.c.id == bindparam("try_pk"))
+
+
 def find_try(connection: Connection, key: TryKey) -> Row[Any]:
     """Return the joined row of a try; KeyError if there is none."""
-    row = connection.execute(
-        try_rows().where(
-            runs.c.dag_id == key.dag_id,
-            runs.c.run_id == key.run_id,
-            task_instances.c.task_id == key.task_id,
-            task_instances.c.map_index == key.map_index,
-            tries.c.try_number == key.try_number,
-        )
-    ).one_or_none()
+    row = connection.execute(_FIND_TRY, key._asdict()).one_or_none()
     if row is None:
         raise KeyError(key)
     return row
@@ -82,16 +93,13 @@ def is_current(row: Row[Any]) -> bool:
 
 def insert_try(connection: Connection, instance_pk: int, values: Mapping[str, Any]) -> None:
     """Write down a try that is about to be started."""
-    connection.execute(insert(tries).values(task_instance_pk=instance_pk, **values))
+    connection.execute(_INSERT_TRY, {"task_instance_pk": instance_pk, **values})
 
 
 def count_open(connection: Connection, instance_id: str, *, inline: bool) -> int:
     """Count the tries of this process that have no verdict yet."""
     return connection.execute(
-        select(func.count())
-        .select_from(tries)
-        .where(tries.c.instance_id == instance_id, tries.c.state.is_(None))
-        .where(tries.c.inline == inline)
+        _COUNT_OPEN, {"instance_id": instance_id, "inline": inline}
     ).scalar_one()
 
 
@@ -156,7 +164,7 @@ def ask_to_stop(connection: Connection, key: TryKey, reason: str, deadline_at: f
 def open_tries(connection: Connection, run_pk: int) -> list[TryKey]:
     """Name the tries of a run whose containers may still be there."""
     rows = connection.execute(
-        try_rows().where(runs.c.id == run_pk, tries.c.ended_at.is_(None)).order_by(tries.c.id)
+        TRY_ROWS.where(runs.c.id == run_pk, tries.c.ended_at.is_(None)).order_by(tries.c.id)
     )
     return [key_of(row) for row in rows]
 
@@ -164,7 +172,7 @@ def open_tries(connection: Connection, run_pk: int) -> list[TryKey]:
 def find_overdue(connection: Connection, instance_id: str, now: float) -> list[Overdue]:
     """Name the tries whose deadline has passed, and forget these deadlines."""
     rows = connection.execute(
-        try_rows().where(tries.c.instance_id == instance_id, tries.c.deadline_at <= now)
+        TRY_ROWS.where(tries.c.instance_id == instance_id, tries.c.deadline_at <= now)
     ).all()
     for row in rows:
         update_try(connection, row.id, {"deadline_at": None})
@@ -182,13 +190,11 @@ def find_overdue(connection: Connection, instance_id: str, now: float) -> list[O
 
 def update_try(connection: Connection, try_pk: int, values: Mapping[str, Any]) -> None:
     """Set columns of a try."""
-    connection.execute(update(tries).where(tries.c.id == try_pk).values(**values))
+    connection.execute(_UPDATE_TRY, {"try_pk": try_pk, **values})
 
 
 def _instance(connection: Connection, row: Row[Any]) -> Row[Any]:
-    return connection.execute(
-        select(task_instances).where(task_instances.c.id == row.task_instance_pk)
-    ).one()
+    return connection.execute(_FIND_INSTANCE, {"instance_pk": row.task_instance_pk}).one()
 
 
 def _explain(connection: Connection, row: Row[Any], reason: str | None) -> None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, select
 
 from leoflow_controlplane.decision import FinishRun, Move, decide
 from leoflow_controlplane.inputs import needed_xcoms, resolve_inputs
@@ -17,9 +17,32 @@ from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.schema import dag_versions, runs, task_instances, tries, xcoms
 from leoflow_controlplane.store.attempt import Policy, count_open, insert_try
 from leoflow_controlplane.store.result import load_xcoms
-from leoflow_controlplane.store.run import find_run, load_snapshot, parse_spec
+from leoflow_controlplane.store.run import find_instances, find_run, make_snapshot, parse_spec
 from leoflow_controlplane.store.transition import move_instance, move_run
 from leoflow_controlplane.workload import Dispatch, RunContext, hash_token
+
+_RUN = (runs.c.dag_id, runs.c.run_id, runs.c.logical_date, runs.c.conf, runs.c.params)
+_WAITING = (
+    select(task_instances, *_RUN, dag_versions.c.spec, dag_versions.c.image)
+    .join(runs, runs.c.id == task_instances.c.run_pk)
+    .join(dag_versions, dag_versions.c.id == runs.c.dag_version_id)
+    .where(task_instances.c.state == "scheduled")
+    .where(runs.c.instance_id == bindparam("instance_id"))
+    .where(task_instances.c.inline == bindparam("inline"))
+    .order_by(task_instances.c.scheduled_at, task_instances.c.id)
+    .limit(bindparam("most"))
+)
+_NEXT_RETRY = (
+    select(func.min(task_instances.c.due_at))
+    .join(runs, runs.c.id == task_instances.c.run_pk)
+    .where(task_instances.c.state == "up_for_retry")
+    .where(runs.c.instance_id == bindparam("instance_id"))
+)
+_NEXT_DEADLINE = (
+    select(func.min(tries.c.deadline_at))
+    .where(tries.c.instance_id == bindparam("instance_id"))
+    .where(tries.c.ended_at.is_(None))
+)
 
 
 class Progress(NamedTuple):
@@ -53,25 +76,18 @@ def find_due_runs(connection: Connection, instance_id: str, now: float) -> list[
 
 def find_next_due(connection: Connection, instance_id: str) -> float | None:
     """Give the first instant at which a retry or a deadline of this process is due, or None."""
-    retry = connection.execute(
-        select(func.min(task_instances.c.due_at))
-        .join(runs, runs.c.id == task_instances.c.run_pk)
-        .where(task_instances.c.state == "up_for_retry", runs.c.instance_id == instance_id)
-    ).scalar()
-    deadline = connection.execute(
-        select(func.min(tries.c.deadline_at)).where(
-            tries.c.instance_id == instance_id, tries.c.ended_at.is_(None)
-        )
-    ).scalar()
+    instance = {"instance_id": instance_id}
+    retry = connection.execute(_NEXT_RETRY, instance).scalar()
+    deadline = connection.execute(_NEXT_DEADLINE, instance).scalar()
     return min((at for at in (retry, deadline) if at is not None), default=None)
 
 
 def _carry_out(connection: Connection, key: RunKey, now: float) -> None:
-    decisions = decide(load_snapshot(connection, key), now)
+    run = find_run(connection, key)
+    rows = find_instances(connection, run.id)
+    decisions = decide(make_snapshot(run, rows), now)
     if not decisions:
         return
-    run = find_run(connection, key)
-    rows = connection.execute(select(task_instances).where(task_instances.c.run_pk == run.id))
     instances = {(row.task_id, row.map_index): row for row in rows}
     for decision in decisions:
         if isinstance(decision, FinishRun):
@@ -102,16 +118,8 @@ def _hand_out(connection: Connection, policy: Policy, now: float) -> list[Dispat
 def _waiting(
     connection: Connection, instance_id: str, inline: bool, limit: int
 ) -> Sequence[Row[Any]]:
-    run = [runs.c.dag_id, runs.c.run_id, runs.c.logical_date, runs.c.conf, runs.c.params]
-    return connection.execute(
-        select(task_instances, *run, dag_versions.c.spec, dag_versions.c.image)
-        .join(runs, runs.c.id == task_instances.c.run_pk)
-        .join(dag_versions, dag_versions.c.id == runs.c.dag_version_id)
-        .where(task_instances.c.state == "scheduled", runs.c.instance_id == instance_id)
-        .where(task_instances.c.inline == inline)
-        .order_by(task_instances.c.scheduled_at, task_instances.c.id)
-        .limit(limit)
-    ).all()
+    wanted = {"instance_id": instance_id, "inline": inline, "most": limit}
+    return connection.execute(_WAITING, wanted).all()
 
 
 def _dispatch(connection: Connection, policy: Policy, row: Row[Any], now: float) -> Dispatch:

@@ -7,25 +7,36 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from leoflow_agent.wire import Acknowledgement, Event, Inputs, Report
-from sqlalchemy import Connection, Row, delete, insert
+from sqlalchemy import Connection, Row, bindparam, delete, insert
 
 from leoflow_controlplane.error import Stale, Unauthorized
 from leoflow_controlplane.inputs import needed_xcoms, resolve_inputs
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.schema import journal, tries, xcoms
 from leoflow_controlplane.store.attempt import (
+    TRY_ROWS,
     Policy,
     give_verdict,
     is_current,
     key_of,
     mark_running,
     task_of,
-    try_rows,
     update_try,
 )
 from leoflow_controlplane.store.result import load_xcoms
 from leoflow_controlplane.verdict import Verdict
 from leoflow_controlplane.workload import hash_token
+
+_FIND_BY_TOKEN = TRY_ROWS.where(tries.c.token_hash == bindparam("token_hash"))
+_FIND_BY_PK = TRY_ROWS.where(tries.c.id == bindparam("try_pk"))
+_WRITE = insert(journal)
+_INSERT_XCOM = insert(xcoms)
+_DELETE_XCOM = delete(xcoms).where(
+    xcoms.c.run_pk == bindparam("run_pk"),
+    xcoms.c.task_id == bindparam("task_id"),
+    xcoms.c.map_index == bindparam("map_index"),
+    xcoms.c.key == bindparam("key"),
+)
 
 
 class Recorded(NamedTuple):
@@ -89,8 +100,8 @@ def store_xcom(connection: Connection, row: Row[Any], key: str, value: str) -> N
         "map_index": row.ti_map_index,
         "key": key,
     }
-    connection.execute(delete(xcoms).where(*(xcoms.c[name] == at for name, at in place.items())))
-    connection.execute(insert(xcoms).values(**place, value=value))
+    connection.execute(_DELETE_XCOM, place)
+    connection.execute(_INSERT_XCOM, {**place, "value": value})
 
 
 def describe_oversize(task_id: str, key: str, size_bytes: int, limit_bytes: int) -> str:
@@ -103,8 +114,7 @@ def describe_oversize(task_id: str, key: str, size_bytes: int, limit_bytes: int)
 
 
 def _authorize(connection: Connection, token: str, nonce: str | None) -> Row[Any]:
-    found = try_rows().where(tries.c.token_hash == hash_token(token))
-    row = connection.execute(found).one_or_none()
+    row = connection.execute(_FIND_BY_TOKEN, {"token_hash": hash_token(token)}).one_or_none()
     if row is None:
         raise Unauthorized("unknown token")
     if nonce is not None and row.nonce not in (None, nonce):
@@ -160,17 +170,18 @@ def _take_entered(_taking: _Taking, event: Event) -> dict[str, Any]:
 def _take_log(taking: _Taking, event: Event) -> dict[str, Any]:
     row = taking.row
     taking.connection.execute(
-        insert(journal).values(
-            run_pk=row.ti_run_pk,
-            kind="log",
-            at=event["at"],
-            text=event.get("text", ""),
-            task_id=row.ti_task_id,
-            map_index=row.ti_map_index,
-            try_number=row.try_number,
-            seq=event["seq"],
-            stream=event.get("stream", "stdout"),
-        )
+        _WRITE,
+        {
+            "run_pk": row.ti_run_pk,
+            "kind": "log",
+            "at": event["at"],
+            "text": event.get("text", ""),
+            "task_id": row.ti_task_id,
+            "map_index": row.ti_map_index,
+            "try_number": row.try_number,
+            "seq": event["seq"],
+            "stream": event.get("stream", "stdout"),
+        },
     )
     return {}
 
@@ -213,7 +224,7 @@ def _finish(taking: _Taking, events: list[Event]) -> None:
 
 
 def _reload(connection: Connection, row: Row[Any]) -> Row[Any]:
-    return connection.execute(try_rows().where(tries.c.id == row.id)).one()
+    return connection.execute(_FIND_BY_PK, {"try_pk": row.id}).one()
 
 
 _TAKE: dict[str, Callable[[_Taking, Event], dict[str, Any]]] = {

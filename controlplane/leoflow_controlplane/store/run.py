@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from leoflow_agent.spec import DagSpec, HttpAction, TaskSpec
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from leoflow_controlplane.error import RunRefused
 from leoflow_controlplane.model import FINISHED_RUN, NOT_MAPPED, RunKey, RunRequest, RunSnapshot
@@ -20,6 +20,19 @@ from leoflow_controlplane.store.transition import move_instance, move_run
 
 _SPEC = TypeAdapter(DagSpec)
 LOST = "the process that ran it ended"
+
+# Statements on the way from a report to a successor are made once: making one takes SQLAlchemy
+# longer than running it takes SQLite.
+_FIND_RUN = (
+    select(runs, dag_versions.c.spec, dag_versions.c.image)
+    .join(dag_versions, dag_versions.c.id == runs.c.dag_version_id)
+    .where(runs.c.dag_id == bindparam("dag_id"), runs.c.run_id == bindparam("run_id"))
+)
+_FIND_INSTANCES = (
+    select(task_instances)
+    .where(task_instances.c.run_pk == bindparam("run_pk"))
+    .order_by(task_instances.c.id)
+)
 
 
 def create_run(
@@ -61,29 +74,26 @@ def parse_spec(text: str) -> DagSpec:
 
 def find_run(connection: Connection, key: RunKey) -> Row[Any]:
     """Return the row of a run with its ``spec`` and ``image``; KeyError if there is none."""
-    row = connection.execute(
-        select(runs, dag_versions.c.spec, dag_versions.c.image)
-        .join(dag_versions, dag_versions.c.id == runs.c.dag_version_id)
-        .where(runs.c.dag_id == key.dag_id, runs.c.run_id == key.run_id)
-    ).one_or_none()
+    row = connection.execute(_FIND_RUN, key._asdict()).one_or_none()
     if row is None:
         raise KeyError(key)
     return row
 
 
-def load_snapshot(connection: Connection, key: RunKey) -> RunSnapshot:
-    """Read everything that a decision about a run depends on."""
-    run = find_run(connection, key)
-    rows = connection.execute(
-        select(task_instances).where(task_instances.c.run_pk == run.id).order_by("id")
-    )
+def find_instances(connection: Connection, run_pk: int) -> Sequence[Row[Any]]:
+    """Return the rows of a run's task instances, in the order of the DAG."""
+    return connection.execute(_FIND_INSTANCES, {"run_pk": run_pk}).all()
+
+
+def make_snapshot(run: Row[Any], instances: Sequence[Row[Any]]) -> RunSnapshot:
+    """Give everything that a decision about a run depends on."""
     return RunSnapshot(
         state=run.state,
         tasks=parse_spec(run.spec).tasks,
         cancelled=run.cancelled,
         instances=tuple(
             Instance(row.task_id, row.state, row.map_index, row.try_number, row.due_at)
-            for row in rows
+            for row in instances
         ),
     )
 
@@ -118,8 +128,7 @@ def fail_orphans(
 
 
 def _fail_instances(connection: Connection, run_pk: int, now: float) -> None:
-    rows = connection.execute(select(task_instances).where(task_instances.c.run_pk == run_pk))
-    for row in rows.all():
+    for row in find_instances(connection, run_pk):
         if row.state in ("queued", "running", "up_for_retry"):
             move_instance(connection, row, "failed", now, reason=LOST)
             connection.execute(

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, update
+from sqlalchemy import Connection, Row, bindparam, insert, update
 
 from leoflow_controlplane.error import IllegalTransition
 from leoflow_controlplane.model import TRANSITIONS, RunState, TaskState
 from leoflow_controlplane.schema import journal, runs, task_instances
+
+_MOVE_INSTANCE = (
+    update(task_instances)
+    .where(task_instances.c.id == bindparam("instance_pk"))
+    .where(task_instances.c.state.is_not_distinct_from(bindparam("old_state")))
+)
+_WRITE = insert(journal)
 
 
 def move_instance(
@@ -27,25 +34,22 @@ def move_instance(
             f"task '{instance.task_id}' cannot go from '{instance.state}' to '{state}'"
         )
     values = {"reason": None, "due_at": None, **values}
-    changed = connection.execute(
-        update(task_instances)
-        .where(task_instances.c.id == instance.id)
-        .where(task_instances.c.state.is_not_distinct_from(instance.state))
-        .values(state=state, **values)
-    )
+    place = {"instance_pk": instance.id, "old_state": instance.state}
+    changed = connection.execute(_MOVE_INSTANCE, {**place, "state": state, **values})
     if changed.rowcount != 1:
         raise IllegalTransition(f"task '{instance.task_id}' is no longer '{instance.state}'")
     connection.execute(
-        insert(journal).values(
-            run_pk=instance.run_pk,
-            kind="state",
-            at=now,
-            text=state,
-            task_id=instance.task_id,
-            map_index=instance.map_index,
-            try_number=values.get("try_number", instance.try_number),
-            reason=values["reason"],
-        )
+        _WRITE,
+        {
+            "run_pk": instance.run_pk,
+            "kind": "state",
+            "at": now,
+            "text": state,
+            "task_id": instance.task_id,
+            "map_index": instance.map_index,
+            "try_number": values.get("try_number", instance.try_number),
+            "reason": values["reason"],
+        },
     )
 
 
