@@ -6,11 +6,15 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parents[1]
 # Tests import `programs` and what is in `engine` by these names.
 sys.path.insert(0, str(ROOT / "tests"))
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("leoflow", deadline=None)
+hypothesis.settings.load_profile("leoflow")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

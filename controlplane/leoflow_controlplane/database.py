@@ -175,19 +175,18 @@ def _sole_opener(path: Path) -> Iterator[None]:
 def _attempt(
     connection: Connection, operation: Callable[[Connection], Any]
 ) -> tuple[Any, BaseException | None]:
-    own: Exception | None = None
+    # SQLAlchemy's own savepoints are compiled anew each time, which takes longer than a query.
+    connection.exec_driver_sql("SAVEPOINT step")
     try:
-        with connection.begin_nested():
-            try:
-                return operation(connection), None
-            except Exception as error:
-                own = error
-                raise
+        value = operation(connection)
     except Exception as error:
         # On a full disk SQLite rolls back all, the savepoint and the steps before this one too.
         if not _is_in_transaction(connection):
-            raise own or error from None
+            raise
+        connection.exec_driver_sql("ROLLBACK TO step")
         return None, error
+    connection.exec_driver_sql("RELEASE step")
+    return value, None
 
 
 def _is_in_transaction(connection: Connection) -> bool:

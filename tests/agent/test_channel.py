@@ -64,7 +64,7 @@ def test_a_request_carries_method_path_token_and_body():
     assert server.received.endswith(b'\r\nContent-Length: 7\r\n\r\n{"a":1}')
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, len(GOOD) - 1), max_size=5, unique=True).map(sorted))
 def test_an_answer_may_come_in_any_pieces(cuts):
     bounds = [0, *cuts, len(GOOD)]
@@ -96,7 +96,7 @@ def test_a_bad_answer_is_an_error_and_frees_the_channel(answer):
     assert not channel.busy
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.binary(max_size=300))
 def test_no_bytes_whatever_hang_or_crash_it(noise):
     with Server([noise]) as server:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, tuple_
+from sqlalchemy import Connection, Row, and_, bindparam, select, tuple_
 
 from leoflow_controlplane.model import (
     FINISHED_RUN,
@@ -20,16 +20,32 @@ from leoflow_controlplane.schema import journal, task_instances, tries, xcoms
 from leoflow_controlplane.store.run import find_run
 from leoflow_controlplane.timeline import timeline_ms
 
+_FIND_XCOMS = select(xcoms).where(
+    xcoms.c.run_pk == bindparam("run_pk"),
+    tuple_(xcoms.c.task_id, xcoms.c.key).in_(bindparam("wanted", expanding=True)),
+)
+_FIND_UPDATES = (
+    select(journal)
+    .where(journal.c.run_pk == bindparam("run_pk"), journal.c.id > bindparam("after"))
+    .order_by(journal.c.id)
+    .limit(bindparam("most"))
+)
+_FIND_OPEN_TRY = (
+    select(tries.c.id)
+    .join(task_instances, task_instances.c.id == tries.c.task_instance_pk)
+    .where(task_instances.c.run_pk == bindparam("run_pk"), tries.c.ended_at.is_(None))
+    .limit(1)
+)
+
 
 def load_xcoms(
     connection: Connection, run_pk: int, wanted: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], Any]:
     """Give the values of a run by (task_id, key); those that are not there are left out."""
-    rows = connection.execute(
-        select(xcoms).where(
-            xcoms.c.run_pk == run_pk, tuple_(xcoms.c.task_id, xcoms.c.key).in_(list(wanted))
-        )
-    )
+    names = list(wanted)
+    if not names:
+        return {}
+    rows = connection.execute(_FIND_XCOMS, {"run_pk": run_pk, "wanted": names})
     return {(row.task_id, row.key): json.loads(row.value) for row in rows}
 
 
@@ -84,12 +100,8 @@ def load_updates(
     All is over when the run has ended, its containers are gone and every update was given.
     """
     run = find_run(connection, key)
-    rows = connection.execute(
-        select(journal)
-        .where(journal.c.run_pk == run.id, journal.c.id > after)
-        .order_by(journal.c.id)
-        .limit(limit)
-    ).all()
+    wanted = {"run_pk": run.id, "after": after, "most": limit}
+    rows = connection.execute(_FIND_UPDATES, wanted).all()
     over = len(rows) < limit and run.state in FINISHED_RUN and not _has_open_try(connection, run.id)
     cursor = rows[-1].id if rows else after
     return [_update(row) for row in rows], cursor, over
@@ -108,13 +120,7 @@ def load_log(connection: Connection, key: RunKey, task_id: str, try_number: int)
 
 
 def _has_open_try(connection: Connection, run_pk: int) -> bool:
-    found = connection.execute(
-        select(tries.c.id)
-        .join(task_instances, task_instances.c.id == tries.c.task_instance_pk)
-        .where(task_instances.c.run_pk == run_pk, tries.c.ended_at.is_(None))
-        .limit(1)
-    ).first()
-    return found is not None
+    return connection.execute(_FIND_OPEN_TRY, {"run_pk": run_pk}).first() is not None
 
 
 def _task_result(row: Row[Any]) -> TaskResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from leoflow_builder.registry.challenge import Challenge, parse_challenges
 
@@ -51,7 +51,6 @@ def test_several_scopes_are_told_apart() -> None:
     assert challenge.scopes == ("repository:a:pull", "repository:b:pull")
 
 
-@settings(deadline=None)
 @given(st.text(alphabet='abB=", \\\t/:é', max_size=60))
 def test_no_header_is_too_odd(header: str) -> None:
     parse_challenges([header])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from leoflow_builder.registry.failure import BadReference
 from leoflow_builder.registry.reference import Reference, parse_reference
@@ -61,7 +61,6 @@ def test_what_is_no_name_is_refused_with_the_reason(text: str, message: str) -> 
 _parts = st.from_regex(r"[a-z0-9]{1,8}([._-][a-z0-9]{1,8})?", fullmatch=True)
 
 
-@settings(deadline=None)
 @given(
     host=st.sampled_from(["docker.io", "localhost", "r.example:5000"]),
     parts=st.lists(_parts, min_size=2, max_size=4),
@@ -75,7 +74,6 @@ def test_what_is_written_is_read_back(
     assert parse_reference(str(written)) == written
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from leoflow_builder.registry.failure import GaveUp, Refused, Temporary
 from leoflow_builder.registry.retry import Retry, RetryPolicy, retry_after_seconds
@@ -60,7 +60,6 @@ def test_the_budget_is_of_all_requests_together() -> None:
         waits.retry.run(failing(1, after=6.0))
 
 
-@settings(deadline=None)
 @given(failures=st.integers(1, 1000), chance=st.floats(0, 1, exclude_max=True))
 def test_a_wait_is_never_longer_than_the_longest(failures: int, chance: float) -> None:
     policy = RetryPolicy()
