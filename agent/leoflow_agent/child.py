@@ -1,17 +1,16 @@
 """The task's own process: find the user's code, call it, hand its result to the supervisor.
 
 Everything that user code can break is in this process and nothing else is. Imports nothing
-that user code does not need itself before that code runs.
+before that code runs but what every task needs; the kinds and ends that are rarer lie in modules
+of their own.
 """
 
-import _signal
 import builtins
 import posix
 import sys
 import time
 
-from leoflow_agent import compactjson, exitcode
-from leoflow_agent.exitcode import Verdict
+from leoflow_agent import compactjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,79 +22,54 @@ if TYPE_CHECKING:
 ENTERED, XCOM, FINISHED = b"E", b"X", b"F"
 
 
-class Messages:
-    """The pipe to the supervisor: frames of a kind (1 byte), a length (4 bytes) and JSON."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def send(self, kind: bytes, document: str) -> None:
-        """Write one frame, whole."""
-        body = document.encode()
-        frame = kind + len(body).to_bytes(4, "big") + body
-        while frame:
-            frame = frame[posix.write(self._fd, frame) :]
+def send(messages_fd: int, kind: bytes, document: str) -> None:
+    """Write one frame to the supervisor, whole: kind (1 byte), length (4 bytes), JSON."""
+    body = document.encode()
+    frame = kind + len(body).to_bytes(4, "big") + body
+    while frame:
+        frame = frame[posix.write(messages_fd, frame) :]
 
 
 def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     """Enter the child's half after the fork: in this interpreter, or in a fresh one."""
     posix.setsid()
-    if not workload["fresh_interpreter"]:
-        return run(workload, messages_fd, inputs_fd)
-    for fd in (messages_fd, inputs_fd):
-        posix.set_inheritable(fd, True)
-    main = sys.modules["__main__"].__file__ or ""
-    environment = dict(posix.environ)
-    document = compactjson.dumps({**workload, "token": ""})
-    environment[b"LEOFLOW_WORKLOAD"] = document.encode()
-    command = [sys.executable, main, str(messages_fd), str(inputs_fd)]
-    posix.execve(sys.executable, command, environment)
-    return None
+    if workload["fresh_interpreter"]:
+        from leoflow_agent import fresh
 
-
-def resume(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
-    """Enter the child's half in a fresh interpreter, which was given the pipes by `begin`."""
-    for fd in (messages_fd, inputs_fd):
-        posix.set_inheritable(fd, False)
+        fresh.replace(workload, messages_fd, inputs_fd)
     return run(workload, messages_fd, inputs_fd)
 
 
 def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     """Run the task, tell the supervisor how it ended, and return the exit code."""
-    messages = Messages(messages_fd)
     left = None
     try:
-        result = _perform(workload, messages, inputs_fd)
+        result = _perform(workload, messages_fd, inputs_fd)
         left = time.time()
         if result is not None:
-            messages.send(XCOM, _xcom(result, workload))
-        state, reason, exit_code = "success", None, exitcode.SUCCESS
-    except Verdict as verdict:
-        state, reason, exit_code = "failed", verdict.reason, verdict.exit_code
-        sys.stderr.write("leoflow: " + reason + "\n")
-    except SystemExit as leave:
-        state, reason, exit_code = _left_by_exit(leave.code)
-    except BaseException as error:
-        from leoflow_agent import failure
+            from leoflow_agent import xcom
 
-        reason, exit_code = failure.describe(error), exitcode.USER_FAILURE
-        state = "failed"
-        failure.show(error)
-    left = left or time.time()
+            send(messages_fd, XCOM, xcom.returned(result, workload))
+        state, reason, exit_code = "success", None, 0
+    except BaseException as error:
+        left = left or time.time()
+        from leoflow_agent import ending
+
+        state, reason, exit_code = ending.of(error)
     _wind_up()
     finished = {"state": state, "reason": reason, "exit_code": exit_code, "left": left}
-    messages.send(FINISHED, compactjson.dumps(finished))
+    send(messages_fd, FINISHED, compactjson.dumps(finished))
     return exit_code
 
 
-def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object:
+def _perform(workload: "Workload", messages_fd: int, inputs_fd: int) -> object:
     job = workload["job"]
-    import_started = time.time()
     _prepare_interpreter()
+    import_started = time.time()
     function = _load(job["module"], job["function"], workload) if job["module"] else None
     inputs = workload["inputs"] or _read_inputs(inputs_fd)
     moments = {"import_started": import_started, "entered": time.time()}
-    messages.send(ENTERED, compactjson.dumps(moments))
+    send(messages_fd, ENTERED, compactjson.dumps(moments))
     if job["kind"] == "http_api":
         from leoflow_agent import http_task
 
@@ -103,7 +77,9 @@ def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object
         return http_task.send(inputs["request"])
     result = _call(function, inputs, workload) if function else job["command"]
     if job["kind"] == "bash":
-        _become_bash(result, inputs["environment"])
+        from leoflow_agent import bash_task
+
+        bash_task.become(result, inputs["environment"])
     return result
 
 
@@ -111,7 +87,8 @@ def _prepare_interpreter() -> None:
     """Give user code the interpreter that it would have without the agent's flags."""
     import leoflow  # noqa: F401 - from the agent's own folder, whatever the project shadows
 
-    agent_folder = sys.path.pop()
+    agent_folder: str = sys.modules["__main__"].AGENT_FOLDER
+    sys.path.remove(agent_folder)
     dag_folder = posix.environ[b"LEOFLOW_DAG_FOLDER"].decode()
     # Images of the user's own may have several, as Debian's Python does.
     site_folders = posix.environ.get(b"LEOFLOW_SITE_FOLDER", b"").decode().split(":")
@@ -139,21 +116,18 @@ def _exit(code: object = None) -> "NoReturn":
 
 
 def _load(module: str, function: "str | None", workload: "Workload") -> "Callable[..., Any]":
-    task_id = workload["context"]["task_id"]
     try:
         namespace: Any = __import__(module, fromlist=["*"])
         if function is None:
             from leoflow.registry import function_of
 
-            return function_of(task_id)
+            return function_of(workload["context"]["task_id"])
         found = getattr(namespace, function)
         return getattr(found, "function", found)  # type: ignore[no-any-return]
     except BaseException as error:
-        from leoflow_agent import failure
+        from leoflow_agent import ending
 
-        failure.show(error)
-        reason = f"module '{module}' could not be imported: {failure.describe(error)}"
-        raise Verdict(exitcode.IMPORT_FAILED, reason) from None
+        raise ending.import_failed(module, error) from None
 
 
 def _read_inputs(fd: int) -> "Inputs":
@@ -184,68 +158,15 @@ async def _awaited(result: "Any") -> object:
     return await result
 
 
-def _become_bash(command: object, variables: "dict[str, str]") -> "NoReturn":
-    if not isinstance(command, str):
-        kind = type(command).__name__
-        raise Verdict(
-            exitcode.RESULT_INVALID,
-            f"a bash task's function has to return the command as a str, it returned '{kind}'",
-        )
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Python ignores SIGPIPE, and what is ignored stays ignored in the program that follows.
-    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
-    import os
-
-    os.environ.update(variables)
-    try:
-        os.execvp("bash", ["bash", "-c", command])
-    except OSError as error:
-        raise Verdict(
-            exitcode.IMPORT_FAILED, f"bash cannot be started: {error.strerror}; is it in the image?"
-        ) from None
-
-
-def _xcom(value: object, workload: "Workload") -> str:
-    task_id, limit = workload["context"]["task_id"], workload["xcom_limit_bytes"]
-    try:
-        document = compactjson.dumps(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        from leoflow_agent import failure
-
-        where = failure.first_not_json(value)
-        raise Verdict(
-            exitcode.RESULT_INVALID,
-            f"the return value of task '{task_id}' is not JSON: {where or error}; return numbers, "
-            "strings, lists and dicts with str keys, or write a file and return its name",
-        ) from None
-    if len(document) > limit:
-        raise Verdict(
-            exitcode.RESULT_INVALID,
-            f"the return value of task '{task_id}' is {len(document)} bytes of JSON, the limit is "
-            f"{limit}; write it to a file or a store and return where it is",
-        )
-    return '{"key":"return_value","value":' + document + "}"
-
-
-def _left_by_exit(code: object) -> "tuple[str, str | None, int]":
-    if code is None or code == 0:
-        return "success", None, exitcode.SUCCESS
-    if isinstance(code, int):
-        return "failed", f"user code left with sys.exit({code})", exitcode.own(code)
-    sys.stderr.write(str(code) + "\n")
-    return "failed", f"user code left with sys.exit({str(code)!r})", exitcode.USER_FAILURE
-
-
 def _wind_up() -> None:
     """Do what the end of an interpreter owes to user code, without tearing the heap down."""
     try:
         threading = sys.modules.get("threading")
         if threading is not None:
             threading._shutdown()
-        import atexit
-
-        atexit._run_exitfuncs()
+        atexit = sys.modules.get("atexit")
+        if atexit is not None:
+            atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException as error:
