@@ -22,7 +22,7 @@ from benchmarks.coldstart import machine
 from benchmarks.coldstart.option import Options, parse
 from benchmarks.coldstart.result import document
 from benchmarks.coldstart.round import Outcome, Scenario, take_rounds
-from benchmarks.coldstart.scenario import SCENARIOS, chosen
+from benchmarks.coldstart.scenario import AGENTS, SCENARIOS, chosen
 from benchmarks.coldstart.stage import connect, make_images, open_stage
 from benchmarks.coldstart.table import tables
 
@@ -62,7 +62,7 @@ async def _on_stage(
     home = leoflow_home()
     images = make_images({project for one in scenarios for project in one.projects}, home, client)
     shuffled = random.Random(options.seed)
-    async with open_stage(home, client, images, {}) as stage:
+    async with open_stage(home, client, images, AGENTS) as stage:
         facts = machine.facts(client, stage.meter.why_not)
         outcomes = await take_rounds(stage, scenarios, options.rounds, shuffled, _say)
     return outcomes, facts

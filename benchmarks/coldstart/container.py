@@ -15,19 +15,20 @@ from leoflow_controlplane.executor.engine import read_instant
 from requests.exceptions import RequestException
 
 from benchmarks.build.process import BenchError
-from benchmarks.coldstart.stage import Stage
-
-Sample = Mapping[str, float]
+from benchmarks.coldstart.line import read_line
+from benchmarks.coldstart.stage import Sample, Stage
 
 PYTHON = ("python3.11", "-I", "-S", "-c")
-# What noop/dag.py prints, in one line.
-PRINT_CLOCK = (
-    "import posix,time;"
-    "n=time.time();"
-    "c=[~int(p)<<3|2 for p in posix.listdir('/proc') if p.isdigit()];"
-    "print(n,sum(map(time.clock_gettime,c)))"
-)
 _RESOURCES = Resources(Quantities(1000, 128 * 2**20))
+
+
+class Wanted(NamedTuple):
+    """A container: ``host`` replaces parts of its HostConfig, ``more`` of all else."""
+
+    image: str
+    command: Sequence[str]
+    host: Mapping[str, Any] = {}
+    more: Mapping[str, Any] = {}
 
 
 class Watch(NamedTuple):
@@ -40,24 +41,20 @@ class Watch(NamedTuple):
     noticed: float
 
 
-async def run_bare(
-    stage: Stage, image: str, command: Sequence[str], host: Mapping[str, Any] | None = None
-) -> Sample:
-    """Run ``command`` in a container with the settings of a try; ``host`` replaces some of them.
+async def run_bare(stage: Stage, wanted: Wanted) -> Sample:
+    """Run a container with the settings of a try, but for those that are replaced.
 
-    If its first line is the clock and the CPU so far, they are among what is returned.
+    If it prints the clock and the CPU so far, they are among what is returned.
     """
-    return await asyncio.to_thread(_run, stage, image, command, host or {})
+    return await asyncio.to_thread(_run, stage, wanted)
 
 
-def container_body(
-    stage: Stage, name: str, image: str, command: Sequence[str], host: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Write the create call of a container that differs from a try's in what it runs alone."""
+def container_body(stage: Stage, name: str, wanted: Wanted) -> dict[str, Any]:
+    """Write the create call of a container; the settings are those of a try."""
     return {
-        "Image": image,
+        "Image": wanted.image,
         "User": USER,
-        "Entrypoint": list(command),
+        "Entrypoint": list(wanted.command),
         "Labels": dict(stage.label),
         "HostConfig": {
             **make_resources(_RESOURCES),
@@ -67,17 +64,16 @@ def container_body(
             "PidsLimit": PIDS_LIMIT,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "16m", "max-file": "1"}},
             "CgroupParent": stage.meter.parent(name),
-            **host,
+            **wanted.host,
         },
+        **wanted.more,
     }
 
 
-def _run(
-    stage: Stage, image: str, command: Sequence[str], host: Mapping[str, Any]
-) -> dict[str, float]:
+def _run(stage: Stage, wanted: Wanted) -> dict[str, float]:
     name = f"leoflow-bench-{secrets.token_hex(6)}"
     client = stage.client
-    body = container_body(stage, name, image, command, host)
+    body = container_body(stage, name, wanted)
     try:
         asked = time.time()
         client.create_container_from_config(body, name)
@@ -90,11 +86,11 @@ def _run(
             output = client.logs(name, stderr=False).decode() if _keeps_log(body) else ""
             if state["ExitCode"] != 0:
                 tail = client.logs(name, tail=5).decode()
-                raise BenchError(f"{list(command)} left with {state['ExitCode']}: {tail}")
+                raise BenchError(f"{list(wanted.command)} left with {state['ExitCode']}: {tail}")
         finally:
             client.remove_container(name, force=True)
     except (DockerException, RequestException) as error:
-        raise BenchError(f"a container of '{image}' could not run: {error}") from error
+        raise BenchError(f"a container of '{wanted.image}' could not run: {error}") from error
     watch = Watch(asked, created, _instant(state, "Started"), _instant(state, "Finished"), noticed)
     cpu = stage.meter.cpu_ms(name)
     return measures(watch, output) | ({} if cpu is None else {"cpu": cpu})
@@ -109,10 +105,10 @@ def measures(watch: Watch, output: str) -> dict[str, float]:
         "end": watch.noticed - watch.ended,
         "total": watch.noticed - watch.asked,
     }
-    words = output.split()
-    if words:
-        found["first_line"] = float(words[0]) - watch.started
-        found["cpu_before_user_code"] = float(words[1])
+    line = read_line(output)
+    if line is not None:
+        found["first_line"] = line.clock - watch.started
+        found["cpu_before_user_code"] = line.cpu_seconds
     return {name: seconds * 1000 for name, seconds in found.items()}
 
 

@@ -10,9 +10,8 @@ from leoflow_agent.spec import DagSpec, PythonAction
 from leoflow_controlplane.model import RunKey, RunRequest, RunResult, TaskResult, TryKey
 
 from benchmarks.build.process import BenchError
-from benchmarks.coldstart.stage import Stage
-
-Sample = Mapping[str, float]
+from benchmarks.coldstart.line import read_line
+from benchmarks.coldstart.stage import Sample, Stage
 
 INPUT_BYTES = 10240
 
@@ -58,7 +57,9 @@ async def run_edge(stage: Stage) -> Sample:
         raise BenchError("the report of the first task did not come by where reports are taken in")
     verdict = stage.trace.verdicts[left]
     requested = stage.trace.requested(try_key)
-    printed = (await _printed(stage, key, second))[0]
+    line = read_line(await _output(stage, key, second))
+    if line is None:
+        raise BenchError("the first line of the second task is not in its log")
     instants = {
         "left": left,
         "child_end": verdict.written,
@@ -70,12 +71,12 @@ async def run_edge(stage: Stage) -> Sample:
         "start": second.instants["started"],
         "agent": second.instants["import_started"],
         "import": second.instants["entered"],
-        "run": printed,
+        "run": line.clock,
     }
     return {
         **steps(instants),
         "to_create_request": (requested - left) * 1000,
-        "total": (printed - left) * 1000,
+        "total": (line.clock - left) * 1000,
     }
 
 
@@ -119,22 +120,18 @@ def _phases(task: TaskResult) -> dict[str, float | None]:
 
 async def _first_line(stage: Stage, key: RunKey, task: TaskResult) -> dict[str, float | None]:
     """Return what the first line tells, where a task prints the clock and the CPU so far."""
-    printed = await _printed(stage, key, task)
-    if len(printed) < 2:
+    line = read_line(await _output(stage, key, task))
+    if line is None:
         return {}
     return {
-        "first_line": (printed[0] - task.instants["started"]) * 1000,
-        "cpu_before_user_code": printed[1] * 1000,
+        "first_line": (line.clock - task.instants["started"]) * 1000,
+        "cpu_before_user_code": line.cpu_seconds * 1000,
     }
 
 
-async def _printed(stage: Stage, key: RunKey, task: TaskResult) -> list[float]:
+async def _output(stage: Stage, key: RunKey, task: TaskResult) -> str:
     log = await stage.plane.log(key, task.task_id, task.try_number)
-    lines = "".join(one.text for one in log if one.stream == "stdout").splitlines()
-    try:
-        return [float(word) for word in lines[0].split()] if lines else []
-    except ValueError:
-        return []
+    return "\n".join(one.text for one in log if one.stream == "stdout")
 
 
 def _try_key(key: RunKey, task: TaskResult) -> TryKey:

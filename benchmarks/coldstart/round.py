@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from leoflow_controlplane.error import ControlPlaneError
 
 from benchmarks.build.process import BenchError
-from benchmarks.coldstart.stage import Stage
+from benchmarks.coldstart.stage import Sample, Stage
 
 TURN_SECONDS = 120.0
-
-Sample = Mapping[str, float]
 
 
 class Scenario(NamedTuple):

@@ -33,6 +33,10 @@ MAX_PARALLEL_TASKS = 50
 CONNECTIONS = 32
 
 
+# Milliseconds by the name of what was measured.
+Sample = Mapping[str, float]
+
+
 @dataclass(frozen=True)
 class Stage:
     """``images`` by project. ``label`` marks the containers that scenarios start themselves."""
@@ -74,15 +78,19 @@ def connect() -> Any:
 
 @asynccontextmanager
 async def open_stage(
-    home: Path, client: Any, images: Mapping[str, Image], entrypoints: Mapping[str, list[str]]
+    home: Path, client: Any, images: Mapping[str, Image], agents: Mapping[str, Mapping[str, Any]]
 ) -> AsyncIterator[Stage]:
-    """Open a control plane; ``entrypoints`` replace the agent in images of these references."""
+    """Open a control plane; ``agents`` replace the agent in the containers of a project.
+
+    They are parts of the body of the engine's create call.
+    """
     run = secrets.token_hex(4)
     label = {LABEL: run}
     settings = Settings(max_parallel_tasks=MAX_PARALLEL_TASKS)
     with find_meter(client, run) as meter:
         trace = Trace()
-        executor = traced_executor(trace, meter, entrypoints)
+        changes = {images[name].reference: one for name, one in agents.items() if name in images}
+        executor = traced_executor(trace, meter, changes)
         try:
             async with ControlPlane(home, executor, settings) as plane:
                 yield Stage(home, client, plane, images, meter, trace, label)

@@ -7,7 +7,6 @@ from typing import Any
 
 Document = Mapping[str, Any]
 
-HIDDEN = ("at_once_1",)
 STEPS = {
     "child_end": "the agent sees the end of the task's process",
     "report": "its report has arrived",
@@ -52,10 +51,12 @@ def ratio_table(document: Document) -> str:
     """Return a line for each ratio, with what it is a ratio of."""
     if not document["ratios"]:
         return ""
-    lines = ["| ratio of medians | | ms |", "|---|--:|---|"]
+    lines = ["| ratio | of medians | of minima | medians, ms |", "|---|--:|--:|---|"]
     for one in document["ratios"]:
-        above, below = map(amount, one["ms"])
-        lines.append(f"| {one['what']} | **{one['ratio']:.2f}** | {above} / {below} |")
+        above, below = map(amount, one["median_ms"])
+        lines.append(
+            f"| {one['what']} | {one['median']:.2f} | {one['min']:.2f} | {above} / {below} |"
+        )
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """Watches the product at its seams while it runs a DAG: reports that arrive, containers asked for.
 
 It changes two things of what it watches: the control group of a container, so that its CPU can be
-read afterwards, and the entry point of an image whose agent is another one.
+read afterwards, and what the containers of some images run.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from leoflow_controlplane.model import TryKey
 from benchmarks.build.process import BenchError
 from benchmarks.coldstart.cpumeter import CpuMeter
 
+# Parts of the body of a create call, by the reference of the image.
+Changes = Mapping[str, Mapping[str, Any]]
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -106,18 +108,21 @@ class _Seam:
     """An engine, of which one call is watched."""
 
     def __init__(
-        self, engine: Engine, trace: Trace, meter: CpuMeter, entrypoints: Mapping[str, list[str]]
+        self,
+        engine: Engine,
+        trace: Trace,
+        meter: CpuMeter,
+        changes: Changes,
     ) -> None:
         self._engine = engine
         self._trace = trace
         self._meter = meter
-        self._entrypoints = entrypoints
+        self._changes = changes
 
     def create_and_start(self, name: str, body: dict[str, Any]) -> float:
         changed = {**body, "HostConfig": {**body["HostConfig"]}}
         changed["HostConfig"]["CgroupParent"] = self._meter.parent(name)
-        if body["Image"] in self._entrypoints:
-            changed["Entrypoint"] = self._entrypoints[body["Image"]]
+        changed |= self._changes.get(body["Image"], {})
         self._trace.note_requested(name)
         return self._engine.create_and_start(name, changed)
 
@@ -125,19 +130,17 @@ class _Seam:
         return getattr(self._engine, name)
 
 
-def traced_executor(
-    trace: Trace, meter: CpuMeter, entrypoints: Mapping[str, list[str]]
-) -> ExecutorFactory:
+def traced_executor(trace: Trace, meter: CpuMeter, changes: Changes) -> ExecutorFactory:
     """Give the factory of the product's executor for containers, watched.
 
-    ``entrypoints`` by reference of the image. Raises ExecutorUnusable.
+    Raises ExecutorUnusable.
     """
 
     async def make(site: Site) -> DockerExecutor:
         engine = await asyncio.to_thread(open_engine)
         trace.watch(site.desk)
         place, endpoint = await reach(engine, site, agent_url=None)
-        seam = _Seam(engine, trace, meter, entrypoints)
+        seam = _Seam(engine, trace, meter, changes)
         executor = _TracedExecutor(trace, place, site, seam, endpoint)
         await executor.open()
         return executor
