@@ -31,7 +31,7 @@ lint: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	base-images/install-tools
-	$(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart.agent_cost
+	$(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart
 
 bench-build: $(VENV)/.ready
 	base-images/install-tools
