@@ -13,22 +13,26 @@ MAX_BATCH_BYTES = 256 * 1024
 
 
 class Outbox:
-    """Events as JSON text, in order, each with the sequence number that it keeps for ever."""
+    """Events as JSON text in order; each keeps its number for ever, ``last`` is the newest one."""
 
     def __init__(self) -> None:
+        self.last = 0
         self._events: list[tuple[int, str, int]] = []
-        self._next = 1
         self._log_bytes = 0
         self._dropped_bytes = 0
 
     def __bool__(self) -> bool:
         return bool(self._events)
 
+    def holds(self, seq: int) -> bool:
+        """Tell whether the event ``seq`` or an earlier one is not acknowledged yet."""
+        return bool(self._events) and self._events[0][0] <= seq
+
     def add(self, kind: str, fields: str = "", weight: int = 0) -> None:
         """Append an event; ``fields`` is the inside of a JSON object or nothing."""
-        event = f'{{"seq":{self._next},"at":{time.time():.6f},"type":"{kind}"'
-        self._events.append((self._next, event + ("," + fields if fields else "") + "}", weight))
-        self._next += 1
+        self.last += 1
+        event = f'{{"seq":{self.last},"at":{time.time():.6f},"type":"{kind}"'
+        self._events.append((self.last, event + ("," + fields if fields else "") + "}", weight))
 
     def add_log(self, stream: str, text: str) -> None:
         """Append a piece of the log, or count it as dropped while there is no room."""

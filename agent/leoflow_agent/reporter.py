@@ -12,9 +12,12 @@ from leoflow_agent.outbox import Outbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from leoflow_agent.wire import Acknowledgement, Workload
 
 EVENTS_PATH, INPUTS_PATH = "/agent/v1/events", "/agent/v1/inputs"
+XCOM_PATH = "/agent/v1/xcom"
 PROTOCOL = 1
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 15.0
 PATIENCE_SECONDS = 600.0
@@ -26,16 +29,25 @@ class Reporter:
 
     def __init__(self, workload: "Workload", outbox: Outbox) -> None:
         self.channel = Channel(workload["endpoint"], workload["token"])
-        self.inputs: bytes | None = None
+        self.answers: list[bytes] = []
         self.terminate: str | None = None
         self.refused = False
         self._outbox = outbox
         self._nonce = posix.urandom(16).hex()
-        self._inputs_wanted = workload["inputs"] is None
+        self._questions = [(INPUTS_PATH, 0)] if workload["inputs"] is None else []
+        self._asking = False
         self._heartbeat_seconds = workload["heartbeat_seconds"]
         self._heartbeat_at = 0.0
         self._pause = 0.0
         self._resume_at = 0.0
+
+    def pull(self, wanted: "dict[str, Any]") -> None:
+        """Ask for an XCom on behalf of the task; the answer will be in ``answers``, in order.
+
+        What the task pushed before is reported first, for it may be what is asked for.
+        """
+        query = "&".join(f"{name}={_quote(str(value))}" for name, value in wanted.items())
+        self._questions.append((f"{XCOM_PATH}?{query}", self._outbox.last))
 
     def pump(self, now: float) -> None:
         """Begin the next request if there is one and it is time for it."""
@@ -60,13 +72,14 @@ class Reporter:
         """Return how long the poll loop may sleep for all that this side cares."""
         if self.channel.busy or self.refused:
             return 1.0
-        if self._outbox or self._inputs_wanted:
+        if self._outbox or self._questions:
             return max(self._resume_at - now, 0.0)
         return max(self._heartbeat_at - now, 0.0)
 
     def _begin(self, now: float) -> None:
-        if self._inputs_wanted:
-            self.channel.request("GET", INPUTS_PATH)
+        self._asking = bool(self._questions) and not self._outbox.holds(self._questions[0][1])
+        if self._asking:
+            self.channel.request("GET", self._questions[0][0])
             return
         if not self._outbox:
             if self._heartbeat_at and now < self._heartbeat_at:
@@ -86,8 +99,9 @@ class Reporter:
         try:
             if status != 200:
                 raise ValueError(f"it answered with {status}")
-            if self._inputs_wanted:
-                self.inputs, self._inputs_wanted = body, False
+            if self._asking:
+                self.answers.append(body)
+                del self._questions[0]
             else:
                 self._acknowledge(compactjson.loads(body.decode()))  # type: ignore[arg-type]
             self._pause = 0.0
@@ -105,3 +119,10 @@ class Reporter:
         self._pause = min(max(self._pause * 2, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
         jitter = 0.5 + posix.urandom(1)[0] / 255
         self._resume_at = now + self._pause * jitter
+
+
+def _quote(text: str) -> str:
+    return "".join(
+        chr(byte) if byte < 128 and chr(byte).isalnum() else f"%{byte:02X}"
+        for byte in text.encode("utf-8", "replace")
+    )

@@ -68,9 +68,10 @@ class Supervisor:
             self._wait(now)
 
     def _obey(self, now: float) -> None:
-        if self._reporter.inputs is not None:
-            self._task.give_inputs(self._reporter.inputs)
-            self._reporter.inputs = None
+        while self._task.pulls:
+            self._reporter.pull(self._task.pulls.pop(0))
+        while self._reporter.answers:
+            self._task.give(self._reporter.answers.pop(0))
         if self._reporter.terminate:
             self._task.stop(exitcode.TERMINATED, self._reporter.terminate, now)
         self._task.keep_deadlines(now)

@@ -9,7 +9,7 @@ import select
 import time
 
 from leoflow_agent import compactjson, exitcode
-from leoflow_agent.child import ENTERED, FINISHED, XCOM
+from leoflow_agent.child import ENTERED, FINISHED, PULL, XCOM
 from leoflow_agent.stream import Stream
 from leoflow_agent.verdict import judge
 
@@ -44,13 +44,12 @@ class Task:
         posix.set_blocking(self._inputs, False)
         self._frames = b""
         self._input = b""
+        self.pulls: list[dict[str, Any]] = []
         self._told: dict[str, Any] | None = None
         self._stopped: tuple[int, str] | None = None
         self._kill_at: float | None = None
         limit = workload["execution_timeout_seconds"]
         self._deadline = None if limit is None else time.monotonic() + limit
-        if workload["inputs"] is not None:
-            posix.close(self._inputs)
 
     def interests(self) -> "list[tuple[int, int]]":
         """Return the descriptors to poll, each with its events."""
@@ -70,9 +69,9 @@ class Task:
             return True
         return False
 
-    def give_inputs(self, document: bytes) -> None:
-        """Hand the inputs that the process waits for to it, as fast as it reads them."""
-        self._input = document
+    def give(self, document: bytes) -> None:
+        """Hand an answer that the process waits for to it, as fast as it reads."""
+        self._input += len(document).to_bytes(4, "big") + document
         self._write_inputs()
 
     def seconds_to_wait(self, now: float) -> float:
@@ -177,6 +176,8 @@ class Task:
             self._outbox.add("entered", document[1:-1])
         elif kind == XCOM:
             self._outbox.add("xcom", document[1:-1])
+        elif kind == PULL:
+            self.pulls.append(compactjson.loads(document))  # type: ignore[arg-type]
         elif kind == FINISHED:
             self._told = compactjson.loads(document)  # type: ignore[assignment]
 
@@ -187,5 +188,3 @@ class Task:
             return
         except OSError:
             self._input = b""
-        if not self._input:
-            posix.close(self._inputs)

@@ -131,6 +131,35 @@ def test_missing_inputs_are_asked_for_before_anything_is_said():
     reporter, outbox = _reporter((200, b'{"args": []}'), _ok(1), inputs=False)
     outbox.add("started")
     _step(reporter, 0.0)
-    assert reporter.inputs == b'{"args": []}'
+    assert reporter.answers == [b'{"args": []}']
     _step(reporter, 0.0)
     assert [request[0] for request in reporter.channel.requests] == ["GET", "POST"]
+
+
+def test_a_pull_is_asked_for_after_what_was_pushed_before_and_answered_in_order():
+    reporter, outbox = _reporter(_ok(1), (200, b'{"value":1}'), (200, b'{"value":2}'), _ok(2))
+    outbox.add("xcom", '"key":"a","value":1')
+    reporter.pull({"task_id": "t", "key": "a b/\u00e9", "map_index": -1})
+    reporter.pull({"task_id": "t", "key": "b", "map_index": 3})
+    outbox.add("heartbeat")
+    for now in range(4):
+        _step(reporter, float(now))
+    assert [request[1] for request in reporter.channel.requests] == [
+        "/agent/v1/events",
+        "/agent/v1/xcom?task_id=t&key=a%20b%2F%C3%A9&map_index=%2D1",
+        "/agent/v1/xcom?task_id=t&key=b&map_index=3",
+        "/agent/v1/events",
+    ]
+    assert reporter.answers == [b'{"value":1}', b'{"value":2}']
+
+
+def test_a_report_under_way_is_not_taken_for_the_answer_to_a_pull():
+    reporter, outbox = _reporter(_ok(1), (200, b'{"value":1}'))
+    outbox.add("started")
+    reporter.pump(0.0)
+    reporter.pull({"task_id": "t", "key": "k", "map_index": -1})
+    reporter.advance(0.0)
+    assert not outbox
+    assert reporter.answers == []
+    _step(reporter, 0.0)
+    assert reporter.answers == [b'{"value":1}']
