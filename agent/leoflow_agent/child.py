@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from leoflow_agent.wire import Inputs, Workload
 
-ENTERED, XCOM, FINISHED = b"E", b"X", b"F"
+ENTERED, XCOM, FINISHED, PULL = b"E", b"X", b"F", b"P"
 
 
 def send(messages_fd: int, kind: bytes, document: str) -> None:
@@ -131,12 +131,22 @@ def _load(module: str, function: "str | None", workload: "Workload") -> "Callabl
 
 
 def _read_inputs(fd: int) -> "Inputs":
-    chunks: list[bytes] = []
-    while True:
-        chunk = posix.read(fd, 65536)
+    return compactjson.loads(read_frame(fd).decode())  # type: ignore[return-value]
+
+
+def read_frame(fd: int) -> bytes:
+    """Read one document of the supervisor's: a length (4 bytes) and JSON."""
+    return _read_exactly(fd, int.from_bytes(_read_exactly(fd, 4), "big"))
+
+
+def _read_exactly(fd: int, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        chunk = posix.read(fd, size - len(data))
         if not chunk:
-            return compactjson.loads(b"".join(chunks).decode())  # type: ignore[return-value]
-        chunks.append(chunk)
+            raise Verdict(exitcode.AGENT_FAILED, "the agent went away before it had answered")
+        data += chunk
+    return data
 
 
 def _call(function: "Callable[..., Any]", inputs: "Inputs", workload: "Workload") -> object:
