@@ -5,6 +5,7 @@ that user code does not need itself before that code runs.
 """
 
 import _signal
+import _thread
 import builtins
 import posix
 import sys
@@ -23,18 +24,85 @@ if TYPE_CHECKING:
 ENTERED, XCOM, FINISHED, PULL = b"E", b"X", b"F", b"P"
 
 
+class Termination:
+    """SIGTERM as an exception in the main thread, once, so that user code can clean up."""
+
+    def __init__(self) -> None:
+        self.heard = False
+        self._due = False
+        self._holds = 0
+        self._pid = posix.getpid()
+        self._main = _thread.get_ident()
+        _signal.signal(_signal.SIGTERM, self._heed)
+
+    def is_here(self) -> bool:
+        """Tell whether this is the task's own process and not a fork of it."""
+        return posix.getpid() == self._pid
+
+    def hold(self) -> None:
+        """Put the exception off until `release`, for what must be done whole; both may nest."""
+        if _thread.get_ident() == self._main:
+            self._holds += 1
+
+    def release(self) -> None:
+        """End a `hold`, and raise what was put off."""
+        if _thread.get_ident() == self._main:
+            self._holds -= 1
+            self._raise()
+
+    def check(self) -> None:
+        """Raise TaskTerminated in a thread that no signal reaches, once the task has to stop."""
+        if self.heard and _thread.get_ident() != self._main:
+            self._due = True
+            self._raise()
+
+    def _heed(self, number: int, _: object) -> None:
+        if not self.is_here():
+            # A fork of user code's: it ends by the signal as any process does.
+            _signal.signal(number, _signal.SIG_DFL)
+            posix.kill(posix.getpid(), number)
+        elif not self.heard:
+            self.heard = self._due = True
+            self._raise()
+
+    def _raise(self) -> None:
+        if self._due and not self._holds:
+            self._due = False
+            from leoflow.outcome import TaskTerminated
+
+            raise TaskTerminated(exitcode.SIGNAL_BASE + _signal.SIGTERM)
+
+
 class Messages:
     """The pipe to the supervisor: frames of a kind (1 byte), a length (4 bytes) and JSON."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, termination: Termination) -> None:
         self._fd = fd
+        self._termination = termination
+        self._turn = _thread.allocate_lock()
 
     def send(self, kind: bytes, document: str) -> None:
-        """Write one frame, whole."""
+        """Write one frame, whole; a fork of the task's process writes none."""
+        if not self._termination.is_here():
+            return
         body = document.encode()
         frame = kind + len(body).to_bytes(4, "big") + body
-        while frame:
-            frame = frame[posix.write(self._fd, frame) :]
+        self._termination.hold()
+        try:
+            with self._turn:
+                while frame:
+                    frame = frame[posix.write(self._fd, frame) :]
+        finally:
+            self._termination.release()
+
+
+# The task of this process: its workload, the ways to the supervisor, and its end by SIGTERM.
+current: "tuple[Workload, Messages, int, Termination] | None" = None
+
+
+def is_task() -> bool:
+    """Tell whether this is the process of a task, and not a fork of it."""
+    return current is not None and current[3].is_here()
 
 
 def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
@@ -62,38 +130,39 @@ def resume(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
 
 def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     """Run the task, tell the supervisor how it ended, and return the exit code."""
-    messages = Messages(messages_fd)
+    global current
+    termination = Termination()
+    messages = Messages(messages_fd, termination)
+    current = workload, messages, inputs_fd, termination
+    environment: dict[str, str] = {}
     left = None
     try:
-        result = _perform(workload, messages, inputs_fd)
+        result = _perform(workload, messages, inputs_fd, environment)
         left = time.time()
         if result is not None:
             messages.send(XCOM, _xcom(result, workload))
-        state, reason, exit_code = "success", None, exitcode.SUCCESS
-    except Verdict as verdict:
-        state, reason, exit_code = "failed", verdict.reason, verdict.exit_code
-        sys.stderr.write("leoflow: " + reason + "\n")
-    except SystemExit as leave:
-        state, reason, exit_code = _left_by_exit(leave.code)
+        termination.hold()
+        end: dict[str, Any] = {"state": "success", "reason": None, "exit_code": exitcode.SUCCESS}
     except BaseException as error:
-        from leoflow_agent import failure
-
-        reason, exit_code = failure.describe(error), exitcode.USER_FAILURE
-        state = "failed"
-        failure.show(error)
-    left = left or time.time()
-    _wind_up()
-    finished = {"state": state, "reason": reason, "exit_code": exit_code, "left": left}
-    messages.send(FINISHED, compactjson.dumps(finished))
-    return exit_code
+        termination.hold()
+        left = left or time.time()
+        end = _end_of(error, environment)
+    _wind_up(termination)
+    messages.send(FINISHED, compactjson.dumps({**end, "left": left}))
+    return end["exit_code"]  # type: ignore[no-any-return]
 
 
-def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object:
+def _perform(
+    workload: "Workload", messages: Messages, inputs_fd: int, environment: "dict[str, str]"
+) -> object:
     job = workload["job"]
+    inputs = workload["inputs"] or _read_inputs(inputs_fd)
+    if inputs["environment"]:
+        environment.update(inputs["environment"])
+        _set_environment(environment)
     import_started = time.time()
     _prepare_interpreter()
     function = _load(job["module"], job["function"], workload) if job["module"] else None
-    inputs = workload["inputs"] or _read_inputs(inputs_fd)
     moments = {"import_started": import_started, "entered": time.time()}
     messages.send(ENTERED, compactjson.dumps(moments))
     if job["kind"] == "http_api":
@@ -101,10 +170,40 @@ def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object
 
         assert inputs["request"] is not None
         return http_task.send(inputs["request"])
-    result = _call(function, inputs, workload) if function else job["command"]
+    result = _call(function, inputs) if function else job["command"]
     if job["kind"] == "bash":
-        _become_bash(result, inputs["environment"])
+        _become_bash(result)
     return result
+
+
+def _set_environment(variables: "dict[str, str]") -> None:
+    """Set variables for this process and all that it starts, whether os is imported or not."""
+    os = sys.modules.get("os")
+    if os is not None:
+        os.environ.update(variables)
+        return
+    for name, value in variables.items():
+        pair = name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape")
+        posix.putenv(*pair)
+        posix.environ[pair[0]] = pair[1]
+
+
+def _end_of(error: BaseException, environment: "dict[str, str]") -> "dict[str, Any]":
+    """Return what the end of the task by ``error`` means, without the secrets it was given."""
+    if isinstance(error, Verdict):
+        end: Any = {"state": "failed", "reason": error.reason, "exit_code": error.exit_code}
+        sys.stderr.write("leoflow: " + error.reason + "\n")
+    elif type(error) is SystemExit:
+        end = _left_by_exit(error.code)
+    else:
+        from leoflow_agent import failure
+
+        end = failure.judge(error)
+    if environment and end["reason"] is not None:
+        from leoflow_agent.mask import Mask
+
+        end["reason"] = Mask(environment).text(end["reason"])
+    return end  # type: ignore[no-any-return]
 
 
 def _prepare_interpreter() -> None:
@@ -175,13 +274,18 @@ def _read_exactly(fd: int, size: int) -> bytes:
     return data
 
 
-def _call(function: "Callable[..., Any]", inputs: "Inputs", workload: "Workload") -> object:
+def _call(function: "Callable[..., Any]", inputs: "Inputs") -> object:
     kwargs = inputs["kwargs"]
     code = getattr(function, "__code__", None)
-    if code is not None and code.co_argcount + code.co_kwonlyargcount > len(inputs["args"]):
+    # 8: CO_VARKEYWORDS, it takes any name.
+    if (
+        code is None
+        or code.co_flags & 8
+        or code.co_argcount + code.co_kwonlyargcount > len(inputs["args"])
+    ):
         from leoflow_agent import context
 
-        kwargs = {**context.injected(function, inputs, workload["context"]), **kwargs}
+        kwargs = {**context.injected(function, inputs, context.current), **kwargs}
     result = function(*inputs["args"], **kwargs)
     if hasattr(result, "__await__"):
         import asyncio
@@ -194,7 +298,7 @@ async def _awaited(result: "Any") -> object:
     return await result
 
 
-def _become_bash(command: object, variables: "dict[str, str]") -> "NoReturn":
+def _become_bash(command: object) -> "NoReturn":
     if not isinstance(command, str):
         kind = type(command).__name__
         raise Verdict(
@@ -207,7 +311,6 @@ def _become_bash(command: object, variables: "dict[str, str]") -> "NoReturn":
     _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
     import os
 
-    os.environ.update(variables)
     try:
         os.execvp("bash", ["bash", "-c", command])
     except OSError as error:
@@ -221,9 +324,9 @@ def _xcom(value: object, workload: "Workload") -> str:
     try:
         document = compactjson.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
-        from leoflow_agent import failure
+        from leoflow_agent.jsonhint import first_not_json
 
-        where = failure.first_not_json(value)
+        where = first_not_json(value)
         raise Verdict(
             exitcode.RESULT_INVALID,
             f"the return value of task '{task_id}' is not JSON: {where or error}; return numbers, "
@@ -238,25 +341,38 @@ def _xcom(value: object, workload: "Workload") -> str:
     return '{"key":"return_value","value":' + document + "}"
 
 
-def _left_by_exit(code: object) -> "tuple[str, str | None, int]":
+def _left_by_exit(code: object) -> "dict[str, Any]":
     if code is None or code == 0:
-        return "success", None, exitcode.SUCCESS
-    if isinstance(code, int):
-        return "failed", f"user code left with sys.exit({code})", exitcode.own(code)
-    sys.stderr.write(str(code) + "\n")
-    return "failed", f"user code left with sys.exit({str(code)!r})", exitcode.USER_FAILURE
+        return {"state": "success", "reason": None, "exit_code": exitcode.SUCCESS}
+    said = exitcode.own(code) if isinstance(code, int) else exitcode.USER_FAILURE
+    if not isinstance(code, int):
+        sys.stderr.write(str(code) + "\n")
+        code = str(code)
+    return {
+        "state": "failed",
+        "reason": f"user code left with sys.exit({code!r})",
+        "exit_code": said,
+    }
 
 
-def _wind_up() -> None:
+def _wind_up(termination: Termination) -> None:
     """Do what the end of an interpreter owes to user code, without tearing the heap down."""
     try:
+        termination.release()
         threading = sys.modules.get("threading")
         if threading is not None:
             threading._shutdown()
+    except BaseException as error:
+        _say_late(error)
+    try:
         import atexit
 
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException as error:
-        posix.write(2, f"leoflow: while the task's process ended: {error!r}\n".encode())
+        _say_late(error)
+
+
+def _say_late(error: BaseException) -> None:
+    posix.write(2, f"leoflow: while the task's process ended: {error!r}\n".encode())

@@ -139,9 +139,10 @@ class Task:
         if self._told is not None:
             left = self._told["left"]
         said = "null" if reason is None else compactjson.quote(reason)
-        self._outbox.finish(
-            f'"state":"{state}","reason":{said},"exit_code":{self.exit_code},"left":{left:.6f}'
-        )
+        fields = f'"state":"{state}","reason":{said},"exit_code":{self.exit_code},"left":{left:.6f}'
+        if self._told is not None and self._told.get("retryable") is False:
+            fields += ',"retryable":false'
+        self._outbox.finish(fields)
         self.over = True
 
     def _push_last_line(self) -> "tuple[str, str | None]":
