@@ -93,7 +93,7 @@ def get_current_context() -> "dict[str, Any]":
     Raises RuntimeError outside of a task: while the DAG is drawn, in a test, in another process.
     """
     child = sys.modules.get("leoflow_agent.child")
-    if child is None or not child.is_task():
+    if child is None or child.current is None or not child.current[3].is_here():
         raise RuntimeError(
             "get_current_context() works in the process of a task only: not while the DAG is "
             "drawn, not in a test, and not in a process that the task started"

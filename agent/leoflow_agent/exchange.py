@@ -6,6 +6,8 @@ Imported only for tasks that ask for ``ti``. The token stays in the supervisor.
 import _thread
 import posix
 import select
+import sys
+import time
 
 from leoflow_agent import compactjson
 from leoflow_agent.child import PULL, XCOM
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 LONGEST_KEY = 512
 HEADER_BYTES = 4
 _LOOK_UP_MILLISECONDS = 200
+_PAUSE_SECONDS = 1.0
 
 
 class Exchange:
@@ -63,14 +66,24 @@ class Exchange:
         _check_key(key)
         if not isinstance(task_id, str):
             raise TypeError(f"task_ids holds {task_id!r}, a task_id is text")
-        question = {"task_id": task_id, "key": key, "map_index": map_index}
+        question = compactjson.dumps({"task_id": task_id, "key": key, "map_index": map_index})
         with self._turn:
-            self._ask(compactjson.dumps(question))
-            document = self._answer()
-        answer: Any = compactjson.loads(document.decode())
-        if answer.get("problem"):
-            raise LookupError(answer["problem"])
+            answer = self._pull(question)
+        if answer.get("error") is not None:
+            raise LookupError(answer["error"])
         return default if answer["value"] is None else answer["value"]
+
+    def _pull(self, question: str) -> "dict[str, Any]":
+        while True:
+            self._ask(question)
+            try:
+                answer: Any = compactjson.loads(self._answer().decode())
+                if "value" in answer or "error" in answer:
+                    return answer  # type: ignore[no-any-return]
+            except (ValueError, RecursionError):
+                pass
+            sys.stderr.write("leoflow: the answer to ti.xcom_pull is not understood; again\n")
+            time.sleep(_PAUSE_SECONDS)
 
     def _ask(self, question: str) -> None:
         self._termination.hold()

@@ -4,35 +4,9 @@ import os
 import sys
 import traceback
 
-from leoflow_agent import exitcode
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 MAX_REASON_CHARACTERS = 2000
 _AGENT_FOLDER = os.path.dirname(os.path.abspath(__file__))
 _OWN_FOLDERS = (_AGENT_FOLDER, os.path.join(os.path.dirname(_AGENT_FOLDER), "leoflow"))
-
-
-def judge(error: BaseException) -> "dict[str, Any]":
-    """Return the end that ``error`` means: state, reason, exit_code, and if a retry may help.
-
-    Prints the traceback, but for a task that skips itself.
-    """
-    outcome: Any = sys.modules.get("leoflow.outcome")
-    if outcome is not None and isinstance(error, outcome.SkipTask):
-        reason = _message(error) or "the task skipped itself"
-        sys.stderr.write(f"leoflow: skipped: {reason}\n")
-        return {"state": "skipped", "reason": reason, "exit_code": exitcode.SKIPPED}
-    show(error)
-    end = {"state": "failed", "reason": describe(error), "exit_code": exitcode.USER_FAILURE}
-    if outcome is not None and isinstance(error, outcome.TaskTerminated):
-        end["reason"] = "the task's process was told to stop by signal 15 (SIGTERM)"
-        end["exit_code"] = exitcode.SIGNAL_BASE + 15
-    elif outcome is not None and isinstance(error, outcome.FailTask):
-        end["retryable"] = False
-    return end
 
 
 def show(error: BaseException) -> None:
@@ -44,8 +18,8 @@ def show(error: BaseException) -> None:
 
 def describe(error: BaseException) -> str:
     """Return ``error`` in one line: its type, its message and the user's line that raised it."""
-    message = _message(error)
-    text = type(error).__name__ + (": " + message if message else "")
+    said = message(error)
+    text = type(error).__name__ + (": " + said if said else "")
     parts = getattr(error, "exceptions", None)
     if isinstance(parts, tuple) and parts and isinstance(parts[0], BaseException):
         return f"{text}: {describe(parts[0])}"
@@ -54,7 +28,8 @@ def describe(error: BaseException) -> str:
     return text + _place(error)
 
 
-def _message(error: BaseException) -> str:
+def message(error: BaseException) -> str:
+    """Return the first line of the message of ``error``, of bearable length."""
     try:
         lines = str(error).strip().splitlines()
     except Exception as broken:

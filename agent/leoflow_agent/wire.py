@@ -129,11 +129,11 @@ class Event(TypedDict, total=False):
 class Pulled(TypedDict):
     """The answer of XCOM_PATH to ?task_id=…&key=…&map_index=…: the value, None where there is none.
 
-    ``problem`` says why there can be none, for the task to raise, or is None.
+    ``error`` says why there can be none, for the task to raise, or is None.
     """
 
     value: Any
-    problem: str | None
+    error: str | None
 
 
 class Report(TypedDict):

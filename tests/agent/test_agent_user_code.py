@@ -28,12 +28,10 @@ def keep_values(agent, answers=None):
             return None
         asked = {name: found[0] for name, found in parse_qs(urlsplit(path).query).items()}
         if asked["task_id"] == "t":
-            pushed = {
-                event["key"]: event["value"] for event in agent.control_plane.of_type("xcom")
-            }
-            return 200, json.dumps({"value": pushed.get(asked["key"]), "problem": None}).encode()
+            pushed = {event["key"]: event["value"] for event in agent.control_plane.of_type("xcom")}
+            return 200, json.dumps({"value": pushed.get(asked["key"]), "error": None}).encode()
         answer = answers.get((asked["task_id"], asked["key"], int(asked["map_index"])))
-        return 200, json.dumps({"value": answer, "problem": None}).encode()
+        return 200, json.dumps({"value": answer, "error": None}).encode()
 
     agent.control_plane.script = script
 
@@ -72,7 +70,7 @@ def test_pull_has_airflows_meaning(agent):
 
 
 def test_a_task_that_the_dag_does_not_have_is_an_error_in_user_code(agent):
-    answer = {"value": None, "problem": "DAG 'd' has no task 'x'. It has: t."}
+    answer = {"value": None, "error": "DAG 'd' has no task 'x'. It has: t."}
     agent.control_plane.script = lambda path, _: (
         (200, json.dumps(answer).encode()) if path.startswith("/agent/v1/xcom?") else None
     )
@@ -86,16 +84,14 @@ def test_a_pull_waits_while_the_control_plane_is_away(agent):
     keep_values(agent, {("a", "return_value", -1): 5})
     answer = agent.control_plane.script
     agent.control_plane.script = lambda path, body: (
-        next(refusals, None) if path.startswith("/agent/v1/xcom?") else None
-    ) or answer(path, body)
+        (next(refusals, None) if path.startswith("/agent/v1/xcom?") else None) or answer(path, body)
+    )
     agent.run("def task(ti):\n    return ti.xcom_pull('a')\n")
     assert returned(agent) == 5
 
 
 @pytest.mark.parametrize("where", ["ti.xcom_pull('a')", "asyncio.run(asyncio.to_thread(pull, ti))"])
 def test_a_task_that_waits_for_a_value_can_be_stopped(agent, where):
-    if sys.version_info < (3, 9):
-        pytest.skip("asyncio has no to_thread")
     agent.control_plane.script = lambda path, _: (
         (503, b"") if path.startswith("/agent/v1/xcom?") else None
     )
@@ -295,9 +291,7 @@ def test_what_is_no_value_is_refused_with_what_to_write(agent, source, says):
 
 def test_a_callable_object_whose_call_is_async_is_awaited_and_gets_its_context(agent):
     source = (
-        "class Job:\n"
-        "    async def __call__(self, n, ds):\n        return [n, ds]\n"
-        "task = Job()\n"
+        "class Job:\n    async def __call__(self, n, ds):\n        return [n, ds]\ntask = Job()\n"
     )
     agent.run(source, args=[1])
     assert returned(agent) == [1, "2026-01-02"]

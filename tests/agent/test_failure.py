@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from leoflow import FailTask, SkipTask
-from leoflow_agent.failure import describe, judge
+from leoflow_agent.failure import describe
 
 
 def _raised(error: BaseException) -> BaseException:
@@ -64,21 +63,3 @@ def test_a_neighbour_of_the_project_is_not_the_project(monkeypatch, tmp_path):
 def test_a_group_names_its_first_part():
     group = ExceptionGroup("several", [ValueError("one"), KeyError("two")])
     assert describe(group) == "ExceptionGroup: several (2 sub-exceptions): ValueError: one"
-
-
-def test_a_skip_is_no_failure_and_has_no_traceback(capsys):
-    end = judge(_raised(SkipTask("nothing new")))
-    assert end == {"state": "skipped", "reason": "nothing new", "exit_code": 99}
-    assert capsys.readouterr().err == "leoflow: skipped: nothing new\n"
-
-
-def test_a_final_failure_says_that_no_retry_helps(capsys):
-    end = judge(_raised(FailTask("wrong key")))
-    assert (end["state"], end["retryable"]) == ("failed", False)
-    assert end["reason"].startswith("FailTask: wrong key")
-    assert "FailTask: wrong key" in capsys.readouterr().err
-
-
-def test_any_other_failure_leaves_retries_as_they_are(capsys):
-    assert "retryable" not in judge(_raised(ValueError("x")))
-    assert "ValueError: x" in capsys.readouterr().err
