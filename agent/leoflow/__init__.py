@@ -7,14 +7,27 @@ module and ``registry``, so they import sys and nothing else until something is 
 
 from leoflow import registry
 
-__all__ = ["DagError", "dag", "task"]
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from leoflow.mistake import DagError
+    from leoflow.outcome import FailTask, SkipTask, TaskTerminated
+    from leoflow.runcontext import DagRun, TaskInstance, get_current_context
     from leoflow.registry import Place, Reference
+
+__all__ = [
+    "DagError",
+    "DagRun",
+    "FailTask",
+    "SkipTask",
+    "TaskInstance",
+    "TaskTerminated",
+    "dag",
+    "get_current_context",
+    "task",
+]
 
 DAG_OPTIONS = ("dag_id", "description", "tags", "params")
 TASK_OPTIONS = (
@@ -25,6 +38,8 @@ TASK_OPTIONS = (
     "trigger_rule",
     "resources",
     "artifacts",
+    "variables",
+    "connections",
 )
 HTTP_FIELDS = (
     "url",
@@ -35,6 +50,12 @@ HTTP_FIELDS = (
     "timeout_seconds",
     "success_codes",
     "execution_mode",
+    "connect_timeout_seconds",
+    "request_retries",
+    "retry_codes",
+    "poll",
+    "pagination",
+    "save_as",
 )
 
 
@@ -210,10 +231,19 @@ def _copied(value: "Any") -> "Any":
 task = TaskDecorator()
 
 
-def __getattr__(name: str) -> "Any":
-    """Return DagError, which lies with the texts of errors."""
-    if name == "DagError":
-        from leoflow.mistake import DagError
+# Where each name lies that few tasks need; it is imported when one asks for it.
+_ELSEWHERE = {
+    "DagError": "mistake",
+    "DagRun": "runcontext",
+    "FailTask": "outcome",
+    "SkipTask": "outcome",
+    "TaskInstance": "runcontext",
+    "TaskTerminated": "outcome",
+    "get_current_context": "runcontext",
+}
 
-        return DagError
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+def __getattr__(name: str) -> "Any":
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(__import__("leoflow." + _ELSEWHERE[name], fromlist=[name]), name)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
-def become(command: object, variables: "dict[str, str]") -> "NoReturn":
-    """Run ``command`` in place of this process, with ``variables`` beside what is set already.
+def become(command: object) -> "NoReturn":
+    """Run ``command`` in place of this process.
 
     Raises Verdict where ``command`` is no text or the image has no bash.
     """
@@ -27,7 +27,6 @@ def become(command: object, variables: "dict[str, str]") -> "NoReturn":
     sys.stderr.flush()
     # Python ignores SIGPIPE, and what is ignored stays ignored in the program that follows.
     _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
-    os.environ.update(variables)
     try:
         os.execvp("bash", ["bash", "-c", command])
     except OSError as error:

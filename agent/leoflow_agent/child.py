@@ -5,6 +5,8 @@ before that code runs but what every task needs; the kinds and ends that are rar
 of their own.
 """
 
+import _signal
+import _thread
 import builtins
 import posix
 import sys
@@ -20,14 +22,84 @@ if TYPE_CHECKING:
     from leoflow_agent.wire import Inputs, Workload
 
 ENTERED, XCOM, FINISHED, PULL = b"E", b"X", b"F", b"P"
+EXIT_BY_SIGTERM = 128 + 15
 
 
-def send(messages_fd: int, kind: bytes, document: str) -> None:
-    """Write one frame to the supervisor, whole: kind (1 byte), length (4 bytes), JSON."""
-    body = document.encode()
-    frame = kind + len(body).to_bytes(4, "big") + body
-    while frame:
-        frame = frame[posix.write(messages_fd, frame) :]
+class Termination:
+    """SIGTERM as an exception in the main thread, once, so that user code can clean up."""
+
+    def __init__(self) -> None:
+        self.heard = False
+        self._due = False
+        self._holds = 0
+        self._pid = posix.getpid()
+        self._main = _thread.get_ident()
+        _signal.signal(_signal.SIGTERM, self._heed)
+
+    def is_here(self) -> bool:
+        """Tell whether this is the task's own process and not a fork of it."""
+        return posix.getpid() == self._pid
+
+    def hold(self) -> None:
+        """Put the exception off until `release`, for what must be done whole; both may nest."""
+        if _thread.get_ident() == self._main:
+            self._holds += 1
+
+    def release(self) -> None:
+        """End a `hold`, and raise what was put off."""
+        if _thread.get_ident() == self._main:
+            self._holds -= 1
+            self._raise()
+
+    def check(self) -> None:
+        """Raise TaskTerminated in a thread that no signal reaches, once the task has to stop."""
+        if self.heard and _thread.get_ident() != self._main:
+            from leoflow.outcome import TaskTerminated
+
+            raise TaskTerminated(EXIT_BY_SIGTERM)
+
+    def _heed(self, number: int, _: object) -> None:
+        if not self.is_here():
+            # A fork of user code's: it ends by the signal as any process does.
+            _signal.signal(number, _signal.SIG_DFL)
+            posix.kill(posix.getpid(), number)
+        elif not self.heard:
+            self.heard = self._due = True
+            self._raise()
+
+    def _raise(self) -> None:
+        if self._due and not self._holds:
+            self._due = False
+            from leoflow.outcome import TaskTerminated
+
+            raise TaskTerminated(EXIT_BY_SIGTERM)
+
+
+class Messages:
+    """The pipe to the supervisor, which every thread of the task's process may write to."""
+
+    def __init__(self, fd: int, termination: Termination) -> None:
+        self._fd = fd
+        self._termination = termination
+        self._turn = _thread.allocate_lock()
+
+    def send(self, kind: bytes, document: str) -> None:
+        """Write one frame, whole: kind (1 byte), length (4 bytes), JSON. A fork writes none."""
+        if not self._termination.is_here():
+            return
+        body = document.encode()
+        frame = kind + len(body).to_bytes(4, "big") + body
+        self._termination.hold()
+        try:
+            with self._turn:
+                while frame:
+                    frame = frame[posix.write(self._fd, frame) :]
+        finally:
+            self._termination.release()
+
+
+# The task of this process: its workload, the ways to the supervisor, and its end by SIGTERM.
+current: "tuple[Workload, Messages, int, Termination] | None" = None
 
 
 def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
@@ -42,44 +114,60 @@ def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
 
 def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     """Run the task, tell the supervisor how it ended, and return the exit code."""
+    global current
+    termination = Termination()
+    messages = Messages(messages_fd, termination)
+    current = workload, messages, inputs_fd, termination
+    given: dict[str, str] = {}
     left = None
     try:
-        result = _perform(workload, messages_fd, inputs_fd)
+        result = _perform(workload, messages, inputs_fd, given)
         left = time.time()
         if result is not None:
             from leoflow_agent import xcom
 
-            send(messages_fd, XCOM, xcom.returned(result, workload))
-        state, reason, exit_code = "success", None, 0
+            messages.send(XCOM, xcom.returned(result, workload))
+        termination.hold()
+        end: Any = {"state": "success", "reason": None, "exit_code": 0}
     except BaseException as error:
+        termination.hold()
         left = left or time.time()
         from leoflow_agent import ending
 
-        state, reason, exit_code = ending.of(error)
-    _wind_up()
-    finished = {"state": state, "reason": reason, "exit_code": exit_code, "left": left}
-    send(messages_fd, FINISHED, compactjson.dumps(finished))
-    return exit_code
+        end = ending.of(error, given)
+    _wind_up(termination)
+    end["left"] = left
+    messages.send(FINISHED, compactjson.dumps(end))
+    return end["exit_code"]  # type: ignore[no-any-return]
 
 
-def _perform(workload: "Workload", messages_fd: int, inputs_fd: int) -> object:
+def _perform(
+    workload: "Workload", messages: Messages, inputs_fd: int, given: "dict[str, str]"
+) -> object:
     job = workload["job"]
+    inputs = workload["inputs"]
+    if inputs is None:
+        inputs = _read_inputs(inputs_fd)
+    if inputs["environment"]:
+        from leoflow_agent import variable
+
+        given.update(inputs["environment"])
+        variable.put(given)
     _prepare_interpreter()
     import_started = time.time()
     function = _load(job["module"], job["function"], workload) if job["module"] else None
-    inputs = workload["inputs"] or _read_inputs(inputs_fd)
     moments = {"import_started": import_started, "entered": time.time()}
-    send(messages_fd, ENTERED, compactjson.dumps(moments))
+    messages.send(ENTERED, compactjson.dumps(moments))
     if job["kind"] == "http_api":
         from leoflow_agent import http_task
 
         assert inputs["request"] is not None
         return http_task.send(inputs["request"])
-    result = _call(function, inputs, workload) if function else job["command"]
+    result = _call(function, inputs) if function else job["command"]
     if job["kind"] == "bash":
         from leoflow_agent import bash_task
 
-        bash_task.become(result, inputs["environment"])
+        bash_task.become(result)
     return result
 
 
@@ -144,18 +232,27 @@ def _read_exactly(fd: int, size: int) -> bytes:
     while len(data) < size:
         chunk = posix.read(fd, size - len(data))
         if not chunk:
-            raise Verdict(exitcode.AGENT_FAILED, "the agent went away before it had answered")
+            from leoflow_agent import exitcode
+
+            raise exitcode.Verdict(
+                exitcode.AGENT_FAILED, "the agent went away before it had answered"
+            )
         data += chunk
     return data
 
 
-def _call(function: "Callable[..., Any]", inputs: "Inputs", workload: "Workload") -> object:
+def _call(function: "Callable[..., Any]", inputs: "Inputs") -> object:
     kwargs = inputs["kwargs"]
     code = getattr(function, "__code__", None)
-    if code is not None and code.co_argcount + code.co_kwonlyargcount > len(inputs["args"]):
+    # 8 is CO_VARKEYWORDS: it takes any name.
+    if (
+        code is None
+        or code.co_flags & 8
+        or code.co_argcount + code.co_kwonlyargcount > len(inputs["args"])
+    ):
         from leoflow_agent import context
 
-        kwargs = {**context.injected(function, inputs, workload["context"]), **kwargs}
+        kwargs = {**context.injected(function, inputs, context.current), **kwargs}
     result = function(*inputs["args"], **kwargs)
     if hasattr(result, "__await__"):
         import asyncio
@@ -168,16 +265,24 @@ async def _awaited(result: "Any") -> object:
     return await result
 
 
-def _wind_up() -> None:
+def _wind_up(termination: Termination) -> None:
     """Do what the end of an interpreter owes to user code, without tearing the heap down."""
     try:
+        termination.release()
         threading = sys.modules.get("threading")
         if threading is not None:
             threading._shutdown()
+    except BaseException as error:
+        _say_late(error)
+    try:
         atexit = sys.modules.get("atexit")
         if atexit is not None:
             atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException as error:
-        posix.write(2, f"leoflow: while the task's process ended: {error!r}\n".encode())
+        _say_late(error)
+
+
+def _say_late(error: BaseException) -> None:
+    posix.write(2, f"leoflow: while the task's process ended: {error!r}\n".encode())

@@ -15,6 +15,7 @@ PROTOCOL_HEADER = "leoflow-protocol"
 
 EVENTS_PATH = "/agent/v1/events"
 INPUTS_PATH = "/agent/v1/inputs"
+XCOM_PATH = "/agent/v1/xcom"
 
 # A longer workload does not fit into one environment string (128 KiB on Linux), so its inputs
 # are left out and the agent asks for them.
@@ -50,7 +51,11 @@ class HttpRequest(TypedDict):
 
 
 class Inputs(TypedDict):
-    """The values that a try works on; XComs are filled in."""
+    """The values that a try works on; XComs are filled in.
+
+    ``environment`` is set in the task's process before user code: the variables of a bash task,
+    and declared Airflow variables and connections as AIRFLOW_VAR_NAME and AIRFLOW_CONN_NAME.
+    """
 
     args: list[Any]
     kwargs: dict[str, Any]
@@ -101,7 +106,7 @@ class Event(TypedDict, total=False):
     log       stream, text
     xcom      key, value
     heartbeat
-    finished  state, reason, exit_code, left
+    finished  state, reason, exit_code, left; retryable False: trying again cannot help
     """
 
     seq: int
@@ -118,6 +123,17 @@ class Event(TypedDict, total=False):
     reason: str | None
     exit_code: int
     left: float
+    retryable: bool
+
+
+class Pulled(TypedDict):
+    """The answer of XCOM_PATH to ?task_id=…&key=…&map_index=…: the value, None where there is none.
+
+    ``error`` says why there can be none, for the task to raise, or is None.
+    """
+
+    value: Any
+    error: str | None
 
 
 class Report(TypedDict):

@@ -13,9 +13,9 @@ def returned(value: object, workload: "Workload") -> str:
     try:
         document = compactjson.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
-        from leoflow_agent import exitcode, failure
+        from leoflow_agent import exitcode, jsonhint
 
-        where = failure.first_not_json(value)
+        where = jsonhint.first_not_json(value)
         raise exitcode.Verdict(
             exitcode.RESULT_INVALID,
             f"the return value of task '{task_id}' is not JSON: {where or error}; return numbers, "
