@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from leoflow.mistake import DagError
     from leoflow.outcome import FailTask, SkipTask, TaskTerminated
-    from leoflow.runcontext import DagRun, TaskInstance, get_current_context
     from leoflow.registry import Place, Reference
+    from leoflow.runcontext import DagRun, TaskInstance, get_current_context
 
 __all__ = [
     "DagError",
