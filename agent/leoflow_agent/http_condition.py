@@ -1,5 +1,7 @@
 """Whether an answer is the one that a poll waits for. Pure."""
 
+import json
+
 from leoflow_agent.http_path import find, kind_of
 
 TYPE_CHECKING = False
@@ -47,4 +49,4 @@ def _shown(value: "Any") -> str:
         return kind_of(value)
     if isinstance(value, str):
         return repr(value[:_LONGEST_SHOWN]) + ("…" if len(value) > _LONGEST_SHOWN else "")
-    return {None: "null", True: "true", False: "false"}.get(value) or repr(value)
+    return json.dumps(value)

@@ -4,7 +4,6 @@ Only ``http_task`` imports it. No text that it gives has any part of the request
 """
 
 import http.client
-import socket
 import ssl
 import time
 from base64 import b64encode
@@ -12,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from leoflow_agent.http_step import Answer, Broken
+from leoflow_agent.http_trouble import TIMEOUT, cut_off, late, no_answer, no_connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     Take = Callable[[bytes], None]
 
 CHUNK_BYTES = 64 * 1024
-# A class of its own before Python 3.10.
-TIMEOUT = socket.timeout
 
 
 def exchange(send: "Send", save: "Take") -> "Answer | Broken":
@@ -42,9 +40,9 @@ def exchange(send: "Send", save: "Take") -> "Answer | Broken":
             connection.request(send.method, target, send.body, headers)
             response = connection.getresponse()
         except TIMEOUT:
-            return _late(send)
+            return late(send.read_seconds)
         except (OSError, http.client.HTTPException):
-            return Broken(True, True, "the connection broke before an answer")
+            return no_answer()
         saves = response.status in send.save_codes
         body = _save(response, save, send) if saves else _read(response, send)
         if isinstance(body, Broken):
@@ -60,23 +58,10 @@ def _connect(connection: http.client.HTTPConnection, send: "Send") -> "Broken | 
         connection.connect()
         connection.sock.settimeout(send.read_seconds)
         return None
-    except ssl.SSLCertVerificationError as error:
-        return Broken(False, False, f"its certificate is not trusted: {error.verify_message}")
-    except TIMEOUT:
-        return Broken(False, True, f"no connection within {send.connect_seconds:g} s")
-    except socket.gaierror as error:
-        return Broken(False, True, f"the name of its host is not known: {error.strerror}")
-    except ssl.SSLError as error:
-        return Broken(False, True, f"TLS failed: {error.reason}")
     except OSError as error:
-        # The tunnel of a proxy fails without an errno.
-        return Broken(False, True, error.strerror or str(error))
+        return no_connection(error, send.connect_seconds)
     except (http.client.HTTPException, ValueError, UnicodeError) as error:
         return Broken(False, False, f"no connection ({type(error).__name__})")
-
-
-def _late(send: "Send") -> Broken:
-    return Broken(True, False, f"nothing came within timeout_seconds {send.read_seconds:g}")
 
 
 def _read(response: http.client.HTTPResponse, send: "Send") -> "bytes | Broken | None":
@@ -108,19 +93,15 @@ def _each_chunk(
         try:
             chunk = response.read(wanted)
         except TIMEOUT:
-            return _late(send)
-        except (OSError, http.client.HTTPException):
-            return _cut_off(size)
+            return late(send.read_seconds)
+        except (OSError, http.client.HTTPException) as error:
+            return cut_off(size + len(getattr(error, "partial", b"")))
         if not chunk:
             # http.client says nothing of a body that is shorter than announced.
-            return _cut_off(size) if response.length else None
+            return cut_off(size) if response.length else None
         take(chunk)
         size += len(chunk)
     return None
-
-
-def _cut_off(size: int) -> Broken:
-    return Broken(True, True, f"the connection broke after {size} bytes of the answer")
 
 
 def _prepare(send: "Send") -> "tuple[http.client.HTTPConnection, str, dict[str, Any]]":

@@ -66,7 +66,7 @@ def find(document: "Any", path: str) -> "Any":
     for count, step in enumerate(steps):
         if not _has(value, step):
             there = write(steps[:count]) or "the answer"
-            shown = f"the index {step}" if isinstance(step, int) else f"'{step}'"
+            shown = f"index {step}" if isinstance(step, int) else f"'{step}'"
             raise PathMissing(
                 f"there is no {shown} in {there}, which is {kind_of(value)}",
                 at_end=count == len(steps) - 1 and (value is None or _fits(value, step)),

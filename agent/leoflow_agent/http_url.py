@@ -49,9 +49,10 @@ def shown_server(url: str) -> str:
     """Return only which server a URL is of; its path may be a secret as well."""
     try:
         parts = urlsplit(url.strip())
+        is_one = parts.scheme and parts.hostname and (parts.port or True)
     except ValueError:
-        return "a URL that is none"
-    if not parts.scheme or not parts.netloc:
+        is_one = False
+    if not is_one:
         return "a URL that is none"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 

@@ -21,6 +21,7 @@ from leoflow_agent import exitcode
 from leoflow_agent.http_ask import Question
 from leoflow_agent.http_step import Answer, Broken, Line, Pause, Send
 from leoflow_agent.http_talk import Limits, talk
+from leoflow_agent.http_trouble import cut_off, late, no_answer, no_connection
 from leoflow_agent.spec import TaskSpec
 from leoflow_agent.wire import HttpRequest
 
@@ -155,20 +156,25 @@ async def _read(answer: httpx.Response, wanted: int, seen: _Seen) -> bytes | Non
 
 
 def _broken(error: Exception, send: Send, seen: _Seen) -> Broken:
-    """Say why there is no answer. Only of errors while connecting the text is known to be safe."""
+    """Say why there is no answer. What httpx says itself may have a header's value in it."""
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        return Broken(False, True, f"no connection within {send.connect_seconds:g} s")
+        return no_connection(TimeoutError(), send.connect_seconds)
     if isinstance(error, httpx.ConnectError):
-        untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
-        return Broken(False, not untrusted, str(error) or "no connection")
+        return no_connection(_system_error(error) or OSError("no connection"), send.connect_seconds)
     if isinstance(error, httpx.TimeoutException):
-        text = f"nothing came within timeout_seconds {send.read_seconds:g}"
-        return Broken(True, False, text)
+        return late(send.read_seconds)
     if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
-        if seen.status is None:
-            return Broken(True, True, "the connection broke before an answer")
-        text = f"the connection broke after {seen.size_bytes} bytes of the answer"
-        return Broken(True, True, text)
+        return no_answer() if seen.status is None else cut_off(seen.size_bytes)
     if isinstance(error, httpx.HTTPError | httpx.InvalidURL | ValueError):
         return Broken(False, False, type(error).__name__)
     raise error
+
+
+def _system_error(error: BaseException | None) -> OSError | None:
+    """Return the error of the operating system that is behind ``error``."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error
+        inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
+        error = inner or error.__cause__ or error.__context__
+    return None

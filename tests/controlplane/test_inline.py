@@ -109,7 +109,7 @@ async def test_what_is_no_success_says_why(answer: Answer, text: str) -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (httpx.ConnectError("refused"), "got no answer: refused"),
+        (httpx.ConnectError("of geheim"), "got no answer: no connection"),
         (httpx.ReadTimeout("slow"), "within timeout_seconds 30"),
         (httpx.RemoteProtocolError("odd"), "got no answer: the connection broke before"),
         (httpx.LocalProtocolError("Illegal header value b'geheim'"), "answer: LocalProtocolError"),
