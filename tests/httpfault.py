@@ -30,13 +30,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes back. ``cut_after``: so many bytes of the body, then the connection breaks."""
+    """What goes back, the body ``repeat`` times. ``cut_after``: so many bytes of the body, then the
+    connection breaks, once ``linger`` is set."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_seconds: float = 0.0
+    repeat: int = 1
     cut_after: int | None = None
+    linger: threading.Event | None = None
     chunked: bool = False
 
 
@@ -101,14 +104,17 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.chunked:
             self.send_header("Transfer-Encoding", "chunked")
         else:
-            self.send_header("Content-Length", str(len(reply.body)))
+            self.send_header("Content-Length", str(len(reply.body) * reply.repeat))
         self.send_header("Connection", "close")
         self.end_headers()
         sent = reply.body if reply.cut_after is None else reply.body[: reply.cut_after]
         if reply.chunked:
             sent = b"%x\r\n%b\r\n" % (len(sent), sent)
             sent += b"" if reply.cut_after is not None else b"0\r\n\r\n"
-        self.wfile.write(sent)
+        for _ in range(reply.repeat):
+            self.wfile.write(sent)
+        if reply.linger is not None:
+            reply.linger.wait(20)
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

@@ -12,8 +12,9 @@ from leoflow_agent.exitcode import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from io import FileIO
     from types import TracebackType
-    from typing import BinaryIO, NoReturn
+    from typing import NoReturn
 
 _UNFINISHED = ".part"
 
@@ -33,7 +34,7 @@ class ArtifactFile:
             )
         self._name = name
         self._path = os.path.join(folder, name)
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._digest = hashlib.sha256()
         self._size = 0
 
@@ -60,12 +61,14 @@ class ArtifactFile:
 
     def write(self, chunk: bytes) -> None:
         """Append ``chunk``; Verdict if the disk takes no more."""
+        self._digest.update(chunk)
         try:
-            self._open().write(chunk)
+            while chunk:
+                written = self._open().write(chunk)
+                chunk = chunk[written:]
+                self._size += written
         except OSError as error:
             raise self._refused(error) from None
-        self._digest.update(chunk)
-        self._size += len(chunk)
 
     def finish(self) -> "dict[str, object]":
         """Give the file its name, and return its figures."""
@@ -77,10 +80,10 @@ class ArtifactFile:
         self._file = None
         return {"path": self._name, "size_bytes": self._size, "sha256": self._digest.hexdigest()}
 
-    def _open(self) -> "BinaryIO":
+    def _open(self) -> "FileIO":
         if self._file is None:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
-            self._file = open(self._path + _UNFINISHED, "wb")  # noqa: SIM115 - lives as long as this
+            self._file = open(self._path + _UNFINISHED, "wb", buffering=0)  # noqa: SIM115
         return self._file
 
     def _refused(self, error: OSError) -> Verdict:
