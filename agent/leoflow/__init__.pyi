@@ -23,6 +23,31 @@ class _Resources(TypedDict, total=False):
     requests: _Quantities
     limits: _Quantities
 
+class _Condition(TypedDict, total=False):
+    status: int | Sequence[int]
+    path: str
+    equals: str | float | bool | None
+    one_of: Sequence[str | float | bool | None]
+    none_of: Sequence[str | float | bool | None]
+
+class _PollOptional(TypedDict, total=False):
+    interval_seconds: float
+    fail_when: _Condition
+
+class _Poll(_PollOptional):
+    until: _Condition
+
+class _PaginationOptional(TypedDict, total=False):
+    items: str
+    path: str
+    query: str
+    first_page: int
+    max_pages: int
+    allowed_hosts: Sequence[str]
+
+class _Pagination(_PaginationOptional):
+    next: Literal["url", "cursor", "link_header", "page_number"]
+
 class DagError(Exception):
     message: str
     file: str
@@ -146,6 +171,12 @@ class _TaskDecorator:
         timeout_seconds: float = 30,
         success_codes: Sequence[int] = (200, 201, 202, 203, 204, 206),
         execution_mode: Literal["inline", "pod"] = "inline",
+        connect_timeout_seconds: float | None = None,
+        request_retries: int = 3,
+        retry_codes: Sequence[int] = (),
+        poll: _Poll | None = None,
+        pagination: _Pagination | None = None,
+        save_as: str | None = None,
         retries: int = ...,
         retry_delay_seconds: float = ...,
         execution_timeout_seconds: float | None = ...,

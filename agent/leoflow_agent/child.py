@@ -161,8 +161,7 @@ def _perform(
     if job["kind"] == "http_api":
         from leoflow_agent import http_task
 
-        assert inputs["request"] is not None
-        return http_task.send(inputs["request"])
+        return http_task.send(inputs, workload)
     result = _call(function, inputs) if function else job["command"]
     if job["kind"] == "bash":
         from leoflow_agent import bash_task

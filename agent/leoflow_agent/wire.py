@@ -7,7 +7,7 @@ new ``PROTOCOL``.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL = 1
 # In each answer of a control plane. A refusal without it is some proxy's, and not believed.
@@ -38,16 +38,62 @@ class TaskContext(TypedDict):
     conf: dict[str, Any]
 
 
+class FromEnvironment(TypedDict):
+    """Stands for a variable of the task's environment; what it means is at spec.FromEnvironment."""
+
+    env: str
+    prefix: str
+    part: Literal["login", "password", "basic"] | None
+
+
+class HttpCondition(TypedDict):
+    """When an answer is the last one; what each field means is at spec.HttpCondition."""
+
+    status: list[int] | None
+    path: str | None
+    one_of: list[Any] | None
+    none_of: list[Any] | None
+
+
+class HttpPoll(TypedDict):
+    """How a request is repeated; what each field means is at spec.HttpPoll."""
+
+    until: HttpCondition
+    interval_seconds: float
+    fail_when: HttpCondition | None
+
+
+class HttpPagination(TypedDict):
+    """Where the next page is; what each field means is at spec.HttpPagination."""
+
+    next: Literal["url", "cursor", "link_header", "page_number"]
+    items: str | None
+    path: str | None
+    query: str | None
+    first_page: int
+    max_pages: int
+    allowed_hosts: list[str]
+
+
 class HttpRequest(TypedDict):
-    """One HTTP request with every value filled in."""
+    """One HTTP request with every value filled in but those that only the task's process knows.
+
+    A request without the fields that are not required is sent once, as all were in the beginning.
+    """
 
     method: str
-    url: str
-    headers: dict[str, str]
-    query: dict[str, str]
+    url: str | FromEnvironment
+    headers: dict[str, str | FromEnvironment]
+    query: dict[str, str | FromEnvironment]
     body: Any
     timeout_seconds: float
     success_codes: list[int]
+    connect_timeout_seconds: NotRequired[float | None]
+    request_retries: NotRequired[int]
+    retry_codes: NotRequired[list[int]]
+    poll: NotRequired[HttpPoll | None]
+    pagination: NotRequired[HttpPagination | None]
+    save_as: NotRequired[str | None]
 
 
 class Inputs(TypedDict):

@@ -19,7 +19,7 @@ from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import ControlPlaneError, LaunchFailed, SecretMissing
 from leoflow_controlplane.executor.protocol import Ended, Executor, Launch
-from leoflow_controlplane.inline import InlineRunner
+from leoflow_controlplane.inline import InlineRunner, InlineTask
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
 from leoflow_controlplane.secretsource import SecretSource, find_missing, find_secrets
 from leoflow_controlplane.store import step
@@ -194,13 +194,20 @@ class Scheduler:
     async def _call(self, dispatch: Dispatch) -> None:
         request = dispatch.inputs["request"]
         assert request is not None
-        begun = asyncio.create_task(
-            self._database.run(step.begin_inline, dispatch.key, self._clock())
-        )
+        written = [
+            asyncio.create_task(self._database.run(step.begin_inline, dispatch.key, self._clock()))
+        ]
+
+        def say(text: str) -> None:
+            line = self._database.run(step.log_inline, dispatch.key, text + "\n", self._clock())
+            written.append(asyncio.create_task(line))
+            written[-1].add_done_callback(lambda _: self.bell.ring())
+
+        environment = {**dispatch.dag.environment, **dispatch.inputs["environment"]}
         try:
-            outcome = await self._inline.run(dispatch.task, request)
+            outcome = await self._inline.run(InlineTask(dispatch.task, request, environment, say))
         finally:
-            await begun
+            await asyncio.gather(*written)
         end = (outcome.verdict, outcome.value, self._clock())
         now = self._clock()
         self._follow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from house import SETTINGS, OpenHouse, make_task, states
 from leoflow_agent.spec import HttpAction, TaskSpec, Value, XCom
 from leoflow_controlplane.executor.fake import FakeAgent
-from leoflow_controlplane.inline import InlineOutcome, InlineRunner
+from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.inputs import resolve_request
 from leoflow_controlplane.verdict import Exit
 
@@ -31,12 +32,24 @@ def make_call(url: str = URL, *upstream: str, **fields: Any) -> TaskSpec:
 
 
 async def send(task: TaskSpec, answer: Any, **settings: Any) -> InlineOutcome:
-    runner = InlineRunner(replace(SETTINGS, **settings), httpx.MockTransport(answer))
+    runner = InlineRunner(replace(SETTINGS, **settings), httpx.MockTransport(streamed(answer)))
     assert isinstance(task.action, HttpAction)
     try:
-        return await runner.run(task, resolve_request(task.action, {}))
+        return await runner.run(InlineTask(task, resolve_request(task.action, {})))
     finally:
         await runner.close()
+
+
+def streamed(answer: Any) -> Any:
+    """Have the body of an answer come like one from the network."""
+
+    async def stream(request: httpx.Request) -> httpx.Response:
+        given = answer(request)
+        given = await given if inspect.isawaitable(given) else given
+        body = httpx.ByteStream(given.content)
+        return httpx.Response(given.status_code, headers=given.headers, stream=body)
+
+    return stream
 
 
 def reply(status: int = 200, **content: Any) -> Answer:
@@ -96,16 +109,17 @@ async def test_what_is_no_success_says_why(answer: Answer, text: str) -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (httpx.ConnectError("refused"), "got no answer: refused"),
+        (httpx.ConnectError("of geheim"), "got no answer: no connection"),
         (httpx.ReadTimeout("slow"), "within timeout_seconds 30"),
-        (httpx.RemoteProtocolError("odd"), "got no answer: odd"),
+        (httpx.RemoteProtocolError("odd"), "got no answer: the connection broke before"),
+        (httpx.LocalProtocolError("Illegal header value b'geheim'"), "answer: LocalProtocolError"),
     ],
 )
 async def test_what_the_network_does_is_a_failure(error: Exception, text: str) -> None:
     def break_off(request: httpx.Request) -> httpx.Response:
         raise error
 
-    outcome = await send(make_call(), break_off)
+    outcome = await send(make_call(request_retries=0), break_off)
     assert text in str(outcome.verdict.reason)
 
 
@@ -114,10 +128,10 @@ async def test_a_url_that_is_none_is_a_failure(url: str) -> None:
     runner = InlineRunner(SETTINGS)
     task = make_call(url)
     assert isinstance(task.action, HttpAction)
-    outcome = await runner.run(task, resolve_request(task.action, {}))
+    outcome = await runner.run(InlineTask(task, resolve_request(task.action, {})))
     await runner.close()
     assert outcome.verdict.state == "failed"
-    assert "got no answer" in str(outcome.verdict.reason)
+    assert "cannot be asked for" in str(outcome.verdict.reason)
 
 
 async def test_the_operators_limit_ends_a_call() -> None:

@@ -37,6 +37,8 @@ def golden():
         url="https://example.org/state",
         execution_mode="pod",
         execution_timeout_seconds=900,
+        request_retries=5,
+        poll={"until": {"path": "state", "none_of": ["queued", "running"]}},
     )
     call >> [show(result), poll]
 
