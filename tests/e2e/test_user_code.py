@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 SECRET = "hunter2-planted"
@@ -107,20 +109,20 @@ def test_values_skips_secrets_and_traces(told: Any, folder: Path, executor: str)
 
 
 @pytest.mark.engine
-def test_no_secret_is_in_a_containers_configuration_or_its_log(
-    told: Any, folder: Path, engine_client: Any
-) -> None:
+def test_no_secret_is_in_a_containers_configuration_or_its_log(told: Any, folder: Path) -> None:
     told.environment["AIRFLOW_VAR_REGION"] = "600"
-    with told.start("run", folder, "--executor", "docker") as process:
+    (folder / "dag.py").write_text(DAG.replace("@dag\n", "@dag('in_confidence')\n"))
+    client = docker.from_env()
+    with contextlib.closing(client), told.start("run", folder, "--executor", "docker") as process:
         try:
             for line in process.stderr:
                 if "connecting to" in line:
                     break
             found = [
                 container
-                for container in engine_client.containers.list()
+                for container in client.containers.list()
                 if container.labels.get("leoflow.task_id") == "secret"
-                and "values" in container.labels.get("leoflow.dag_id", "")
+                and container.labels.get("leoflow.dag_id") == "in_confidence"
             ]
             shown = [json.dumps(container.attrs) for container in found]
             logs = [container.logs().decode() for container in found]
