@@ -48,13 +48,18 @@ class Dispatch(NamedTuple):
     artifacts: str | None
 
 
-def make_workload(dispatch: Dispatch, endpoint: str, settings: Settings) -> Workload:
-    """Write the workload of a try; large inputs are left out and have to be asked for."""
+def make_workload(
+    dispatch: Dispatch, endpoint: str, settings: Settings, ca: str | None = None
+) -> Workload:
+    """Write the workload of a try; large inputs are left out and have to be asked for.
+
+    ``ca`` are the certificates (PEM) that an https endpoint's is checked against.
+    """
     small = len(_json(dispatch.inputs)) <= MAX_INLINE_INPUTS_BYTES
     return Workload(
         protocol=PROTOCOL,
         endpoint=endpoint,
-        ca=None,
+        ca=ca,
         token=dispatch.token,
         context=make_context(dispatch),
         job=make_job(dispatch.task.action),
