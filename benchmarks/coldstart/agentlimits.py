@@ -1,6 +1,6 @@
 """The agent's budget: what the start of a no-op task may take, whatever the machine.
 
-Checked by tests/integration/test_agent_budget.py. What to do when it is red: docs/agent-budget.md.
+Checked by tests/integration/test_agent_budget.py. What to do when it is red: CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Limit:
             return None
         return (
             f"{self.what}: {_text(found)}, the limit is {_text(self.limit)}, it was "
-            f"{_text(self.measured)} when that was set. {remedy} (docs/agent-budget.md)"
+            f"{_text(self.measured)} when that was set. {remedy} (CONTRIBUTING.md)"
         )
 
 

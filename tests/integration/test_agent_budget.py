@@ -1,4 +1,4 @@
-"""The agent's budget, held on what does not depend on the machine: see docs/agent-budget.md."""
+"""The agent's budget, held on what does not depend on the machine: see CONTRIBUTING.md."""
 
 from __future__ import annotations
 
