@@ -108,5 +108,7 @@ def variables(
         grace_seconds=1.0,
         heartbeat_seconds=10.0,
         xcom_limit_bytes=262144,
+        ca=None,
+        patience_seconds=600.0,
     )
     return {"LEOFLOW_DAG_FOLDER": str(folder), "LEOFLOW_WORKLOAD": json.dumps(workload)}
