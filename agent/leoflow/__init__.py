@@ -7,16 +7,6 @@ module and ``registry``, so they import sys and nothing else until something is 
 
 from leoflow import registry
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from leoflow.mistake import DagError
-    from leoflow.outcome import FailTask, SkipTask, TaskTerminated
-    from leoflow.registry import Place, Reference
-    from leoflow.runcontext import DagRun, TaskInstance, get_current_context
-
 __all__ = [
     "DagError",
     "DagRun",
@@ -28,6 +18,16 @@ __all__ = [
     "get_current_context",
     "task",
 ]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from leoflow.mistake import DagError
+    from leoflow.outcome import FailTask, SkipTask, TaskTerminated
+    from leoflow.registry import Place, Reference
+    from leoflow.runcontext import DagRun, TaskInstance, get_current_context
 
 DAG_OPTIONS = ("dag_id", "description", "tags", "params")
 TASK_OPTIONS = (
@@ -50,12 +50,6 @@ HTTP_FIELDS = (
     "timeout_seconds",
     "success_codes",
     "execution_mode",
-    "connect_timeout_seconds",
-    "request_retries",
-    "retry_codes",
-    "poll",
-    "pagination",
-    "save_as",
 )
 
 
@@ -231,19 +225,14 @@ def _copied(value: "Any") -> "Any":
 task = TaskDecorator()
 
 
-# Where each name lies that few tasks need; it is imported when one asks for it.
-_ELSEWHERE = {
-    "DagError": "mistake",
-    "DagRun": "runcontext",
-    "FailTask": "outcome",
-    "SkipTask": "outcome",
-    "TaskInstance": "runcontext",
-    "TaskTerminated": "outcome",
-    "get_current_context": "runcontext",
-}
-
-
 def __getattr__(name: str) -> "Any":
-    if name not in _ELSEWHERE:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(__import__("leoflow." + _ELSEWHERE[name], fromlist=[name]), name)
+    """Import what few tasks need when one asks for it."""
+    if name == "DagError":
+        from leoflow import mistake as found
+    elif name in ("FailTask", "SkipTask", "TaskTerminated"):
+        from leoflow import outcome as found
+    elif name in __all__:
+        from leoflow import runcontext as found
+    else:
+        raise AttributeError(f"module 'leoflow' has no attribute {name!r}")
+    return getattr(found, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import time
 from pathlib import Path
@@ -129,6 +130,7 @@ def test_an_orphan_that_writes_without_end_does_not_hold_up_the_end(pipes):
     with Path(os.devnull).open("wb") as nowhere:
         orphan = subprocess.Popen(["yes"], stdout=pipes[0][1])
         stream = Stream("stdout", reading, nowhere.fileno(), outbox)
+        select.select([reading], [], [], 10)
         stream.finish()
         orphan.kill()
         orphan.wait()

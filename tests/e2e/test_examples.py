@@ -57,8 +57,15 @@ def shop():
         server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def declared(leoflow):
+    """What the task of 07-values declares."""
+    leoflow.environment["AIRFLOW_VAR_REGION"] = "north"
+    leoflow.environment["AIRFLOW_CONN_WAREHOUSE"] = "postgres://me:secret@host/db"
+
+
 def test_there_are_examples():
-    assert len(NAMES) >= 7
+    assert len(NAMES) >= 8
 
 
 @pytest.mark.engine
