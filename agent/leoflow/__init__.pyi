@@ -1,5 +1,6 @@
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypedDict, TypeVar, overload
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -52,6 +53,37 @@ class DagError(Exception):
     file: str
     line: int
 
+class SkipTask(Exception): ...
+class FailTask(Exception): ...
+class TaskTerminated(SystemExit): ...
+
+class DagRun(NamedTuple):
+    dag_id: str
+    run_id: str
+    logical_date: datetime
+    conf: dict[str, Any]
+    run_type: str
+    data_interval_start: datetime
+    data_interval_end: datetime
+
+class TaskInstance:
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    max_tries: int
+    def xcom_push(self, key: str, value: Any) -> None: ...
+    def xcom_pull(
+        self,
+        task_ids: str | Iterable[str] | None = None,
+        key: str = "return_value",
+        map_indexes: int | Iterable[int] | None = None,
+        default: Any = None,
+    ) -> Any: ...
+
+def get_current_context() -> dict[str, Any]: ...
+
 class _Dag(Generic[_P]):
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> object: ...
 
@@ -90,6 +122,8 @@ class _Task(Generic[_P, _R]):
         trigger_rule: _TriggerRule = ...,
         resources: _Resources = ...,
         artifacts: bool = ...,
+        variables: Sequence[str] = ...,
+        connections: Sequence[str] = ...,
     ) -> _Task[_P, _R]: ...
 
 class _TaskDecorator:
@@ -106,6 +140,8 @@ class _TaskDecorator:
         trigger_rule: _TriggerRule = ...,
         resources: _Resources = ...,
         artifacts: bool = ...,
+        variables: Sequence[str] = ...,
+        connections: Sequence[str] = ...,
     ) -> Callable[[Callable[_P, _R]], _Task[_P, _R]]: ...
     @overload
     def bash(self, function: Callable[_P, str], /) -> _Task[_P, str]: ...
@@ -120,6 +156,8 @@ class _TaskDecorator:
         trigger_rule: _TriggerRule = ...,
         resources: _Resources = ...,
         artifacts: bool = ...,
+        variables: Sequence[str] = ...,
+        connections: Sequence[str] = ...,
     ) -> Callable[[Callable[_P, str]], _Task[_P, str]]: ...
     def http_api(
         self,
@@ -145,6 +183,8 @@ class _TaskDecorator:
         trigger_rule: _TriggerRule = ...,
         resources: _Resources = ...,
         artifacts: bool = ...,
+        variables: Sequence[str] = ...,
+        connections: Sequence[str] = ...,
     ) -> Any: ...
 
 task: _TaskDecorator

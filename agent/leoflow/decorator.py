@@ -21,6 +21,8 @@ TASK_OPTIONS = (
     "trigger_rule",
     "resources",
     "artifacts",
+    "variables",
+    "connections",
 )
 HTTP_FIELDS = (
     "url",

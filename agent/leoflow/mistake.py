@@ -26,6 +26,7 @@ FIXES = {
     "data": "is 'query' or 'body' here",
     "default_args": "is 'defaults' in leoflow.yaml here",
     "env": "is 'environment' in leoflow.yaml here",
+    "conn_id": "is 'connections' here, a list of names",
     **dict.fromkeys(
         ("schedule", "schedule_interval", "timetable", "start_date", "end_date", "catchup"),
         _NOT_YET + ": `leoflow run` starts one run",

@@ -252,7 +252,10 @@ class Source:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """One task as written: what it does, what it waits for, and what it needs."""
+    """One task as written: what it does, what it waits for, and what it needs.
+
+    ``variables`` and ``connections`` are the names of those of Airflow's that it is given.
+    """
 
     task_id: str
     action: Action
@@ -264,6 +267,8 @@ class TaskSpec:
     retry_delay_seconds: float = 300.0
     execution_timeout_seconds: float | None = None
     artifacts: bool = False
+    variables: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
     __pydantic_config__ = _STRICT
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL = 1
+# In each answer of a control plane. A refusal without it is some proxy's, and not believed.
+PROTOCOL_HEADER = "leoflow-protocol"
 
 EVENTS_PATH = "/agent/v1/events"
 INPUTS_PATH = "/agent/v1/inputs"
+XCOM_PATH = "/agent/v1/xcom"
 
 # A longer workload does not fit into one environment string (128 KiB on Linux), so its inputs
 # are left out and the agent asks for them.
@@ -94,7 +97,11 @@ class HttpRequest(TypedDict):
 
 
 class Inputs(TypedDict):
-    """The values that a try works on; XComs are filled in."""
+    """The values that a try works on; XComs are filled in.
+
+    ``environment`` is set in the task's process before user code: the variables of a bash task,
+    and declared Airflow variables and connections as AIRFLOW_VAR_NAME and AIRFLOW_CONN_NAME.
+    """
 
     args: list[Any]
     kwargs: dict[str, Any]
@@ -115,12 +122,16 @@ class Job(TypedDict):
 class Workload(TypedDict):
     """One try, handed to the agent in the environment variable LEOFLOW_WORKLOAD.
 
-    ``endpoint`` is ``unix:PATH`` or ``http://HOST:PORT``. ``inputs`` None: ask INPUTS_PATH.
+    ``endpoint`` is ``unix:PATH``, ``http://HOST:PORT`` or ``https://HOST:PORT``; ``ca`` are the
+    certificates (PEM) that https trusts in place of the image's own, None for these.
+    ``inputs`` None: ask INPUTS_PATH. ``patience_seconds``: how long a task that is over waits for
+    the control plane to take its verdict; then it is left in the container.
     ``fresh_interpreter``: the DAG declares PYTHON* variables, which only a new interpreter obeys.
     """
 
     protocol: int
     endpoint: str
+    ca: str | None
     token: str
     context: TaskContext
     job: Job
@@ -129,6 +140,7 @@ class Workload(TypedDict):
     execution_timeout_seconds: float | None
     grace_seconds: float
     heartbeat_seconds: float
+    patience_seconds: float
     xcom_limit_bytes: int
 
 
@@ -140,7 +152,7 @@ class Event(TypedDict, total=False):
     log       stream, text
     xcom      key, value
     heartbeat
-    finished  state, reason, exit_code, left
+    finished  state, reason, exit_code, left; retryable False: trying again cannot help
     """
 
     seq: int
@@ -157,6 +169,17 @@ class Event(TypedDict, total=False):
     reason: str | None
     exit_code: int
     left: float
+    retryable: bool
+
+
+class Pulled(TypedDict):
+    """The answer of XCOM_PATH to ?task_id=…&key=…&map_index=…: the value, None where there is none.
+
+    ``error`` says why there can be none, for the task to raise, or is None.
+    """
+
+    value: Any
+    error: str | None
 
 
 class Report(TypedDict):

@@ -6,7 +6,7 @@ def extract(year: int, options: dict[str, object]) -> list[int]:
     return [year, len(options)]
 
 
-@task(artifacts=True)
+@task(artifacts=True, connections=["warehouse"])
 def total(parts: list[list[int]], ds: str) -> int:
     print(ds)
     return sum(map(sum, parts))
