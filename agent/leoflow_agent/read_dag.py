@@ -13,7 +13,8 @@ import sys
 import traceback
 
 from leoflow import registry
-from leoflow.registry import DagError, Graph, Node, Reference
+from leoflow.mistake import DagError
+from leoflow.registry import Graph, Node, Reference
 
 from leoflow_agent import argument, context
 
