@@ -64,7 +64,9 @@ def start(workload: "Workload", agent_up: float) -> int:
         posix._exit(child.begin(workload, messages[1], inputs[0]))
     for unused in (stdout[1], stderr[1], messages[1], inputs[0]):
         posix.close(unused)
-    _let_user_code_begin(messages[0])
+    # Where it has to be asked for inputs first, the child waits for this process.
+    if workload["inputs"] is not None:
+        _let_user_code_begin(messages[0])
     from leoflow_agent import supervisor
 
     pipes = (stdout[0], stderr[0], messages[0], inputs[1])

@@ -100,6 +100,8 @@ class Messages:
 
 # The task of this process: its workload, the ways to the supervisor, and its end by SIGTERM.
 current: "tuple[Workload, Messages, int, Termination] | None" = None
+# The variables that the try was given, which may hold secrets.
+given: "dict[str, str]" = {}
 
 
 def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
@@ -118,10 +120,9 @@ def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     termination = Termination()
     messages = Messages(messages_fd, termination)
     current = workload, messages, inputs_fd, termination
-    given: dict[str, str] = {}
     left = None
     try:
-        result = _perform(workload, messages, inputs_fd, given)
+        result = _perform(workload, messages, inputs_fd)
         left = time.time()
         if result is not None:
             from leoflow_agent import xcom
@@ -134,16 +135,14 @@ def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
         left = left or time.time()
         from leoflow_agent import ending
 
-        end = ending.of(error, given)
+        end = ending.of(error)
     _wind_up(termination)
     end["left"] = left
     messages.send(FINISHED, compactjson.dumps(end))
     return end["exit_code"]  # type: ignore[no-any-return]
 
 
-def _perform(
-    workload: "Workload", messages: Messages, inputs_fd: int, given: "dict[str, str]"
-) -> object:
+def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object:
     job = workload["job"]
     inputs = workload["inputs"]
     if inputs is None:

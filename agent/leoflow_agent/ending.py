@@ -10,17 +10,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def of(error: BaseException, given: "dict[str, str]") -> "dict[str, Any]":
+def of(error: BaseException) -> "dict[str, Any]":
     """Return state, reason, exit_code and what else is told of a task that ``error`` ended.
 
     ``error`` is a Verdict of the agent's, a SystemExit or what user code raised. It is printed as
-    a person reads it. No secret of the variables that the try was ``given`` is in the reason.
+    a person reads it. No secret that the try was given is in the reason.
     """
     end = _judge(error)
-    if given and end["reason"] is not None:
-        from leoflow_agent.mask import Mask
-
-        end["reason"] = Mask(given).text(end["reason"])
+    if end["reason"] is not None:
+        end["reason"] = failure.hide(end["reason"])
     return end
 
 

@@ -34,10 +34,21 @@ def message(error: BaseException) -> str:
         lines = str(error).strip().splitlines()
     except Exception as broken:
         lines = [f"its message cannot be shown: {type(broken).__name__}"]
-    text = lines[0] if lines else ""
+    text = hide(lines[0]) if lines else ""
     if len(text) > MAX_REASON_CHARACTERS:
         text = text[:MAX_REASON_CHARACTERS] + "…"
     return text
+
+
+def hide(text: str) -> str:
+    """Return ``text`` without the secrets that the try was given."""
+    from leoflow_agent import child
+
+    if not child.given:
+        return text
+    from leoflow_agent.mask import Mask
+
+    return Mask(child.given).text(text)
 
 
 def _place(error: BaseException) -> str:
