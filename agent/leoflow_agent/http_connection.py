@@ -48,7 +48,8 @@ def exchange(send: "Send", save: "Take") -> "Answer | Broken":
         if isinstance(body, Broken):
             return body
         seconds = time.monotonic() - begun
-        return Answer(response.status, response.getheaders(), body, seconds)
+        headers = [(name, _text(value)) for name, value in response.getheaders()]
+        return Answer(response.status, headers, body, seconds)
     finally:
         connection.close()
 
@@ -62,6 +63,14 @@ def _connect(connection: http.client.HTTPConnection, send: "Send") -> "Broken | 
         return no_connection(error, send.connect_seconds)
     except (http.client.HTTPException, ValueError, UnicodeError) as error:
         return Broken(False, False, f"no connection ({type(error).__name__})")
+
+
+def _text(value: str) -> str:
+    """Return a header as UTF-8 where it is: http.client takes every byte for a character."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def _read(response: http.client.HTTPResponse, send: "Send") -> "bytes | Broken | None":
