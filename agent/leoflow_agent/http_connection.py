@@ -48,8 +48,8 @@ def exchange(send: "Send", save: "Take") -> "Answer | Broken":
         if isinstance(body, Broken):
             return body
         seconds = time.monotonic() - begun
-        headers = [(name, _text(value)) for name, value in response.getheaders()]
-        return Answer(response.status, headers, body, seconds)
+        said = [(name, _text(value)) for name, value in response.getheaders()]
+        return Answer(response.status, said, body, seconds)
     finally:
         connection.close()
 
@@ -130,7 +130,9 @@ def _prepare(send: "Send") -> "tuple[http.client.HTTPConnection, str, dict[str, 
     connection = _connection(via.hostname or "", via.port or 80, seconds, context)
     login = {"Proxy-Authorization": _login(via.username, via.password)} if via.username else {}
     if context is not None:
-        connection.set_tunnel(host, port, login)
+        # Before Python 3.12, http.client leaves out what RFC 9110, 9.3.6 asks for.
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        connection.set_tunnel(host, port, {"Host": place, **login})
         return connection, target, send.headers
     return connection, send.url, {**send.headers, **login}
 

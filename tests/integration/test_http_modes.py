@@ -565,7 +565,8 @@ def test_tls_goes_through_a_proxy_and_its_end_is_checked(
     with serving(in_turn(as_json(1)), certificate=certificate) as server, tunnel() as (proxy, seen):
         monkeypatch.setenv("https_proxy", proxy)
         assert mode(f"{server.url}/{SECRET}").value == 1
-    assert seen[0].startswith(f"CONNECT {server.url[8:]} HTTP/1.1\r\n")
+    assert seen[0].startswith(f"CONNECT {server.url[8:]} HTTP/1.")
+    assert f"\r\nHost: {server.url[8:]}\r\n" in seen[0]
     assert SECRET not in seen[0]
 
 
