@@ -10,6 +10,7 @@ from base64 import b64encode
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from leoflow_agent.http_lookup import open_connection
 from leoflow_agent.http_step import Answer, Broken
 from leoflow_agent.http_trouble import TIMEOUT, cut_off, late, no_answer, no_connection
 
@@ -140,9 +141,14 @@ def _prepare(send: "Send") -> "tuple[http.client.HTTPConnection, str, dict[str, 
 def _connection(
     host: str, port: int, seconds: float, context: "ssl.SSLContext | None"
 ) -> http.client.HTTPConnection:
+    connection: http.client.HTTPConnection
     if context is None:
-        return http.client.HTTPConnection(host, port, timeout=seconds)
-    return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
+        connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    else:
+        connection = http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
+    # No public name, and the same in all versions; without it, only a lookup is less prompt.
+    connection._create_connection = open_connection  # type: ignore[attr-defined]
+    return connection
 
 
 def _login(name: "str | None", password: "str | None") -> str:
