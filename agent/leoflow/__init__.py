@@ -50,6 +50,12 @@ HTTP_FIELDS = (
     "timeout_seconds",
     "success_codes",
     "execution_mode",
+    "connect_timeout_seconds",
+    "request_retries",
+    "retry_codes",
+    "poll",
+    "pagination",
+    "save_as",
 )
 
 

@@ -5,7 +5,6 @@ Only ``http_task`` imports it.
 
 import hashlib
 import os
-import signal
 
 from leoflow_agent import exitcode
 from leoflow_agent.exitcode import Verdict
@@ -14,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from io import FileIO
     from types import TracebackType
-    from typing import NoReturn
 
 _UNFINISHED = ".part"
 
@@ -22,7 +20,7 @@ _UNFINISHED = ".part"
 class ArtifactFile:
     """A file called ``name`` below ``folder``. Leaving the context without `finish` removes it.
 
-    SIGTERM ends the task within the context as an exception, so that no half of a file stays.
+    What SIGTERM raises in a task does so as well: no half of a file stays.
     """
 
     def __init__(self, folder: "str | None", name: str) -> None:
@@ -39,7 +37,6 @@ class ArtifactFile:
         self._size = 0
 
     def __enter__(self) -> "ArtifactFile":
-        self._before = signal.signal(signal.SIGTERM, _stop)
         return self
 
     def __exit__(
@@ -49,7 +46,6 @@ class ArtifactFile:
         _trace: "TracebackType | None",
     ) -> None:
         self.restart()
-        signal.signal(signal.SIGTERM, self._before or signal.SIG_DFL)
 
     def restart(self) -> None:
         """Forget what was written: the answer did not come to its end."""
@@ -92,7 +88,3 @@ class ArtifactFile:
             f"the answer cannot be written to '{self._name}' after {self._size} bytes: "
             f"{error.strerror}",
         )
-
-
-def _stop(_number: int, _frame: object) -> "NoReturn":
-    raise Verdict(exitcode.TERMINATED, "told to stop while the answer was written to a file")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Steps = tuple[str | int, ...]
 
 _STEP = re.compile(r'(\.?)(?:([^.\[\]"\s]+)|\[(\d{1,9})\]|\[("(?:[^"\\]|\\.)+")\])')
+_PLAIN_NAME = re.compile(r'[^.\[\]"\s]+')
 _LONGEST_NAME = 40
 _MOST_NAMES = 10
 
@@ -81,7 +82,7 @@ def write(steps: "Steps") -> str:
     for step in steps:
         if isinstance(step, int):
             text += f"[{step}]"
-        elif _STEP.fullmatch(step):
+        elif _PLAIN_NAME.fullmatch(step):
             text += "." + step if text else step
         else:
             text += f"[{json.dumps(step, ensure_ascii=False)}]"

@@ -6,7 +6,7 @@ Pure: the same drawing and settings give the same DagSpec.
 from __future__ import annotations
 
 from leoflow_agent.inline_cap import exceeds_cap
-from leoflow_agent.spec import DagSpec, HttpAction, Source, TaskSpec
+from leoflow_agent.spec import DagSpec, Source, TaskSpec
 
 from leoflow_builder.drawing import Drawing, DrawnTask, upstream_of
 from leoflow_builder.graph import find_cycle, in_topological_order
@@ -21,7 +21,6 @@ from leoflow_builder.said import (
     merge_options,
     to_resources,
     to_spec_fields,
-    without_secrets,
 )
 
 _RESOURCE_LINES = "    resources:\n      requests: {cpu: 250m, memory: 256Mi}"
@@ -92,16 +91,8 @@ def _compile_task(
 ) -> tuple[TaskSpec | None, list[Problem]]:
     settings = project.settings
     override = settings.tasks.get(task.task_id, SaidTask())
-    inline = isinstance(task.action, HttpAction) and task.action.execution_mode == "inline"
-    # What all tasks are given by default, is for those that can take it.
-    defaults = without_secrets(settings.defaults) if inline else settings.defaults
-    option = merge_options(defaults, task.option, override)
+    option = merge_options(settings.defaults, task.option, override)
     found = [*_check_task(drawing, task), *_check_resources(task, option.resources)]
-    if inline and (option.variables or option.connections):
-        found.append(
-            f"task '{task.task_id}' runs in the control plane and has no process that variables "
-            "and connections could be given to. Write execution_mode: pod, or remove them"
-        )
     if found or option.resources is None:
         return None, [_at(task.source, message) for message in found]
     spec = TaskSpec(

@@ -7,7 +7,7 @@ may import them: a document that they passed is enough.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -186,13 +186,3 @@ def to_spec_fields(said: SaidTask) -> Mapping[str, Any]:
     """Return the fields of a TaskSpec that were said, resources apart."""
     values = {name: getattr(said, name) for name in _SIMPLE if name in said.written}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def without_secrets(said: SaidTask) -> SaidTask:
-    """Return the same settings, with nothing said of variables and connections."""
-    return replace(
-        said,
-        variables=None,
-        connections=None,
-        written=said.written - {"variables", "connections"},
-    )

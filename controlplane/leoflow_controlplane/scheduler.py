@@ -19,7 +19,7 @@ from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import ControlPlaneError, LaunchFailed, SecretMissing
 from leoflow_controlplane.executor.protocol import Ended, Executor, Launch
-from leoflow_controlplane.inline import InlineRunner, InlineTask
+from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
 from leoflow_controlplane.secretsource import SecretSource, find_missing, find_secrets
 from leoflow_controlplane.store import step
@@ -28,6 +28,7 @@ from leoflow_controlplane.store.progress import Progress
 from leoflow_controlplane.store.report import load_inputs, load_pulled
 from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
 from leoflow_controlplane.traceparent import continue_trace, read_traceparent
+from leoflow_controlplane.verdict import Verdict
 from leoflow_controlplane.workload import Dispatch, make_workload
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -192,8 +193,6 @@ class Scheduler:
         self._follow(await self._database.run(step.fail_launch, self._policy, key, reason, now))
 
     async def _call(self, dispatch: Dispatch) -> None:
-        request = dispatch.inputs["request"]
-        assert request is not None
         written = [
             asyncio.create_task(self._database.run(step.begin_inline, dispatch.key, self._clock()))
         ]
@@ -203,9 +202,8 @@ class Scheduler:
             written.append(asyncio.create_task(line))
             written[-1].add_done_callback(lambda _: self.bell.ring())
 
-        environment = {**dispatch.dag.environment, **dispatch.inputs["environment"]}
         try:
-            outcome = await self._inline.run(InlineTask(dispatch.task, request, environment, say))
+            outcome = await self._answer(dispatch, say)
         finally:
             await asyncio.gather(*written)
         end = (outcome.verdict, outcome.value, self._clock())
@@ -213,6 +211,15 @@ class Scheduler:
         self._follow(
             await self._database.run(step.end_inline, self._policy, dispatch.key, end, now)
         )
+
+    async def _answer(self, dispatch: Dispatch, say: Callable[[str], None]) -> InlineOutcome:
+        if missing := find_missing(dispatch.task, self._secrets):
+            return InlineOutcome(Verdict("failed", "\n".join(missing), retryable=False))
+        request = dispatch.inputs["request"]
+        assert request is not None
+        secrets = find_secrets(dispatch.task, self._secrets)
+        environment = {**dispatch.dag.environment, **dispatch.inputs["environment"], **secrets}
+        return await self._inline.run(InlineTask(dispatch.task, request, environment, say))
 
     async def _take_ends(self, executor: Executor) -> None:
         while True:

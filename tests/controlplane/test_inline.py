@@ -12,10 +12,19 @@ from typing import Any
 import httpx
 import pytest
 from house import SETTINGS, OpenHouse, make_task, states
-from leoflow_agent.spec import HttpAction, TaskSpec, Value, XCom
+from leoflow_agent.spec import (
+    FromEnvironment,
+    HttpAction,
+    HttpCondition,
+    HttpPoll,
+    TaskSpec,
+    Value,
+    XCom,
+)
 from leoflow_controlplane.executor.fake import FakeAgent
 from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.inputs import resolve_request
+from leoflow_controlplane.secretsource import FakeSecrets
 from leoflow_controlplane.verdict import Exit
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -185,6 +194,60 @@ async def test_a_call_feeds_a_container_and_is_fed_by_one(open_house: OpenHouse)
     assert heads[0].startswith(b"GET /x?from=a HTTP/1.1")
     assert inputs["args"] == [{"found": True}]
     assert {"queue", "run", "report", "total"} == set(result.tasks[1].timeline_ms)
+
+
+async def test_what_a_call_does_is_in_its_log_before_its_verdict(open_house: OpenHouse) -> None:
+    answers = [b'{"state": "running"}', b'{"state": "done"}']
+    poll = HttpPoll(HttpCondition(path="state", one_of=("done",)), 0.01)
+    async with Server(lambda head: answers.pop(0)) as url, open_house() as house:
+        key = await house.begin(make_call(url, poll=poll))
+        seen = [(update.kind, update.text) async for update in house.plane.watch(key)]
+    told = [text for kind, text in seen if kind == "log"]
+    assert [text.partition(" ms, ")[2] for text in told] == [
+        "state is 'running', again in 0.01 s\n",
+        "state is 'done', done\n",
+    ]
+    last = max(index for index, (kind, _) in enumerate(seen) if kind == "log")
+    assert ("state", "success") in [(kind, text) for kind, text in seen[last:]]
+
+
+async def test_a_call_gets_what_its_task_declares_and_nothing_else(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads: list[bytes] = []
+
+    def answer(head: bytes) -> bytes:
+        heads.append(head)
+        return b"1"
+
+    monkeypatch.setenv("SERVERS_OWN", "geheim")
+    secrets = FakeSecrets({"token": "geheim"})
+    async with Server(answer) as url, open_house(secrets=secrets) as house:
+        declared = {"Authorization": FromEnvironment("AIRFLOW_VAR_TOKEN", "Bearer ")}
+        call = replace(make_call(url, headers=declared), variables=("token",))
+        own = replace(make_call(url, headers={"A": FromEnvironment("SERVERS_OWN")}), task_id="own")
+        result = await house.run(call, own)
+    assert states(result) == {"h": "success", "own": "failed"}
+    assert [b"Bearer geheim" in head for head in heads] == [True]
+    assert "comes from the variable 'SERVERS_OWN'" in str(result.tasks[1].reason)
+
+
+async def test_a_call_without_what_it_declares_is_not_made_and_not_tried_again(
+    open_house: OpenHouse,
+) -> None:
+    secrets = FakeSecrets({"token": "geheim"})
+    heads: list[bytes] = []
+
+    def answer(head: bytes) -> bytes:
+        heads.append(head)
+        secrets.variables.clear()
+        return b"{"
+
+    async with Server(answer) as url, open_house(secrets=secrets) as house:
+        call = replace(make_call(url, retries=5), variables=("token",))
+        (task,) = (await house.run(call)).tasks
+    assert (task.state, task.try_number, len(heads)) == ("failed", 2, 1)
+    assert "AIRFLOW_VAR_TOKEN is not set" in str(task.reason)
 
 
 async def test_calls_are_not_held_up_by_containers(open_house: OpenHouse) -> None:
