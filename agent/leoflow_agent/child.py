@@ -53,13 +53,21 @@ def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
         state, reason, exit_code = "success", None, 0
     except BaseException as error:
         left = left or time.time()
-        from leoflow_agent import ending
-
-        state, reason, exit_code = ending.of(error)
+        state, reason, exit_code = _ending(error)
     _wind_up()
     finished = {"state": state, "reason": reason, "exit_code": exit_code, "left": left}
     send(messages_fd, FINISHED, compactjson.dumps(finished))
     return exit_code
+
+
+def _ending(error: BaseException) -> "tuple[str, str | None, int]":
+    try:
+        from leoflow_agent import ending
+
+        return ending.of(error)
+    except Exception:
+        # User code may have left no descriptor and no memory to import that with.
+        return "failed", f"{type(error).__name__}: {error}", 1
 
 
 def _perform(workload: "Workload", messages_fd: int, inputs_fd: int) -> object:
