@@ -98,6 +98,7 @@ def document(
         "scenarios": {
             one.scenario.name: {
                 "title": one.scenario.title,
+                "group": one.scenario.group,
                 "fault": one.fault,
                 "figures": _rounded(known.get(one.scenario.name, {})),
                 "raw": {

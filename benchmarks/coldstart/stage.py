@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from benchmarks.coldstart.trace import Trace, traced_executor
 
 HERE = Path(__file__).parent
 STATIC = "static"
+OTHERS: Mapping[str, Callable[[Any], Image]] = {STATIC: import_static}
 LABEL = "leoflow.bench"
 CALL_SECONDS = 60
 MAX_PARALLEL_TASKS = 50
@@ -55,8 +56,8 @@ def make_images(projects: Collection[str], home: Path, client: Any) -> dict[str,
     made = {}
     for name in sorted(projects):
         print(f"building {name}", file=sys.stderr, flush=True)
-        if name == STATIC:
-            made[name] = import_static(client)
+        if name in OTHERS:
+            made[name] = OTHERS[name](client)
             continue
         folder = home / "bench-coldstart" / name
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 Document = Mapping[str, Any]
+Figures = Mapping[str, Mapping[str, float]]
+
+SETTINGS, AS_IT_IS = "settings", "set_nothing"
 
 STEPS = {
     "child_end": "the agent sees the end of the task's process",
@@ -24,6 +27,7 @@ STEPS = {
 def tables(document: Document) -> str:
     """Return all tables of a document, those that are empty left out."""
     parts = [scenario_table(document), ratio_table(document), edge_table(document)]
+    parts.append(setting_table(document))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -33,7 +37,10 @@ def scenario_table(document: Document) -> str:
         "| what | median ms | p95 | min | n | CPU of the container, ms | before user code |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for one in document["scenarios"].values():
+    shown = [one for one in document["scenarios"].values() if one["group"] != SETTINGS]
+    if not shown:
+        return ""
+    for one in shown:
         figures = one["figures"]
         if not figures:
             lines.append(f"| {one['title']} | | | | 0 | {one['fault']} | |")
@@ -82,6 +89,35 @@ def edge_table(document: Document) -> str:
             f"| {amount(one['min'])} |"
         )
     return "\n".join(lines)
+
+
+def setting_table(document: Document) -> str:
+    """Return what each setting of the engine changes, against a container as tries have it."""
+    found = {name: one for name, one in document["scenarios"].items() if one["group"] == SETTINGS}
+    reference = found.pop(AS_IT_IS, {}).get("figures")
+    if not reference:
+        return ""
+    lines = [
+        "| setting | create, ms | start, ms | all, ms | p95 | n | difference | ratio |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        _setting_line("as tries have it", reference, reference),
+    ]
+    for one in found.values():
+        if one["figures"]:
+            lines.append(_setting_line(one["title"], one["figures"], reference))
+        else:
+            lines.append(f"| {one['title']} | | | | | 0 | {one['fault']} | |")
+    return "\n".join(lines)
+
+
+def _setting_line(title: str, figures: Figures, reference: Figures) -> str:
+    total, usual = figures["total"], reference["total"]["median"]
+    create, start = (amount(figures[name]["median"]) for name in ("create", "start"))
+    difference = total["median"] - usual
+    return (
+        f"| {title} | {create} | {start} | {amount(total['median'])} | {amount(total['p95'])} "
+        f"| {total['n']} | {difference:+.0f} | {total['median'] / usual:.2f} |"
+    )
 
 
 def amount(milliseconds: float) -> str:
