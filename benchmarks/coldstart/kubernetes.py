@@ -6,13 +6,18 @@ Uses no part of leoflow but an image. The package `kubernetes` is imported only 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
+
+from leoflow_agent.spec import DagSpec, PythonAction, Quantities, Resources, Source, TaskSpec
+from leoflow_agent.wire import Inputs
+from leoflow_controlplane.model import NOT_MAPPED, TryKey
+from leoflow_controlplane.setting import Settings
+from leoflow_controlplane.workload import Dispatch, RunContext, encode_workload, make_workload
 
 from benchmarks.build.process import BenchError
 from benchmarks.coldstart.line import PRINT_LINE, read_line
@@ -28,6 +33,7 @@ MISSING = (
 )
 # Nobody listens there: the task runs and prints, and its verdict stays in the Pod.
 NOWHERE = "http://127.0.0.1:9"
+INSTANT = "2026-01-01T00:00:00+00:00"
 
 
 class Cluster(NamedTuple):
@@ -120,24 +126,20 @@ def measures(found: Mapping[str, Any], asked: float, answered: float, log: str) 
 
 def no_op_workload() -> str:
     """Write the workload of the no-op task, for an agent that has no control plane."""
-    instant = "2026-01-01T00:00:00+00:00"
-    context = {"dag_id": "noop", "run_id": "bench", "task_id": "clock", "map_index": -1}
-    context |= {"try_number": 1, "max_tries": 1, "params": {}, "conf": {}}
-    dates = ("logical_date", "data_interval_start", "data_interval_end")
-    document = {
-        "protocol": 1,
-        "endpoint": NOWHERE,
-        "token": secrets.token_hex(8),
-        "context": {**context, **dict.fromkeys(dates, instant)},
-        "job": {"kind": "python", "module": "dag", "function": None, "command": None},
-        "inputs": {"args": [], "kwargs": {}, "environment": {}, "request": None},
-        "fresh_interpreter": False,
-        "execution_timeout_seconds": None,
-        "grace_seconds": 1.0,
-        "heartbeat_seconds": 30.0,
-        "xcom_limit_bytes": 262144,
-    }
-    return json.dumps(document)
+    resources = Resources(Quantities(100, 64 * 2**20))
+    task = TaskSpec("clock", PythonAction("dag"), resources, Source("dag.py", 1))
+    dispatch = Dispatch(
+        key=TryKey("noop", "bench", "clock", NOT_MAPPED, 1),
+        dag=DagSpec("noop", "3.11", (task,)),
+        task=task,
+        image="",
+        run=RunContext(INSTANT, INSTANT, INSTANT, {}, {}),
+        inputs=Inputs(args=[], kwargs={}, environment={}, request=None),
+        token=secrets.token_hex(8),
+        inline=False,
+        artifacts=None,
+    )
+    return encode_workload(make_workload(dispatch, NOWHERE, Settings(max_parallel_tasks=1)))
 
 
 @contextmanager
