@@ -9,7 +9,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,4 +103,6 @@ def remove_containers(client: Any, label: Mapping[str, str]) -> None:
     """Remove the containers of a run, those too whose start was interrupted."""
     filters = {"label": [f"{name}={value}" for name, value in label.items()]}
     for one in client.containers(all=True, filters=filters):
-        client.remove_container(one["Id"], force=True)
+        # A thread that was not interrupted may be about to do the same.
+        with suppress(docker.errors.APIError):
+            client.remove_container(one["Id"], force=True)

@@ -61,9 +61,8 @@ def ratio_table(document: Document) -> str:
     lines = ["| ratio | of medians | of minima | medians, ms |", "|---|--:|--:|---|"]
     for one in document["ratios"]:
         above, below = map(amount, one["median_ms"])
-        lines.append(
-            f"| {one['what']} | {one['median']:.2f} | {one['min']:.2f} | {above} / {below} |"
-        )
+        least = "" if one["min"] is None else f"{one['min']:.2f}"
+        lines.append(f"| {one['what']} | {one['median']:.2f} | {least} | {above} / {below} |")
     return "\n".join(lines)
 
 

@@ -190,6 +190,16 @@ def test_a_ratio_to_what_is_not_known_or_nothing_is_left_out(floor: tuple[str, s
     assert result.ratios(known, [wanted]) == []
 
 
+def test_a_clock_that_disagrees_leaves_the_ratio_of_medians() -> None:
+    """The engine may note a start after the container's own first line."""
+    early = Outcome(Scenario("bare", "", (), _never), [{"x": -1.0}, {"x": 2.0}, {"x": 4.0}])
+    late = Outcome(Scenario("noop", "", (), _never), [{"x": 4.0}])
+    known = result.figures([early, late])
+    (found,) = result.ratios(known, [result.Ratio("r", ("noop", "x"), ("bare", "x"))])
+    assert (found["median"], found["min"]) == (2.0, None)
+    assert "| r | 2.00 |  | 4.0 / 2.0 |" in table.ratio_table({"ratios": [found]})
+
+
 def test_the_document_keeps_every_single_value() -> None:
     found = _document(_outcome("noop", 3.0, 1.0, 2.0))
     assert found["schema_version"] == result.SCHEMA_VERSION
