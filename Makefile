@@ -33,11 +33,11 @@ lint: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	base-images/install-tools
-	$(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart $(BENCH)
+	LEOFLOW_HOME=$(LEOFLOW_TEST_HOME) $(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart $(BENCH)
 
 bench-quick: $(VENV)/.ready
 	base-images/install-tools
-	$(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart --quick $(BENCH)
+	LEOFLOW_HOME=$(LEOFLOW_TEST_HOME) $(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart --quick $(BENCH)
 
 bench-build: $(VENV)/.ready
 	base-images/install-tools

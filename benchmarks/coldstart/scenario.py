@@ -114,8 +114,10 @@ def _at_once(count: int, group: str = "standard") -> Scenario[Stage]:
 SCENARIOS: Sequence[Scenario[Stage]] = (
     Scenario("static", "a static program, no control plane", (STATIC,), _static),
     Scenario("bare", "`python -I -S -c pass`, no control plane", ("noop",), _bare),
-    Scenario("bare_line", "`python -I -S` that prints one line, as above", ("noop",), _bare_line),
-    Scenario("noop", "a task that prints one line", ("noop",), _noop),
+    Scenario(
+        "bare_line", "`python -I -S` that prints one line, no control plane", ("noop",), _bare_line
+    ),
+    Scenario("noop", "the no-op task: it prints one line", ("noop",), _noop),
     Scenario("input", "a task with 10 KB of input", ("steps",), _input),
     Scenario("bash", "a bash task", ("steps",), _bash),
     Scenario("pandas", "a task that imports pandas", ("with_pandas",), _pandas),

@@ -93,8 +93,8 @@ class Trace:
         return known[key]
 
 
-class _TracedExecutor(DockerExecutor):
-    def __init__(self, trace: Trace, place: ContainerSite, site: Site, seam: _Seam, at: str):
+class TracedExecutor(DockerExecutor):
+    def __init__(self, trace: Trace, place: ContainerSite, site: Site, seam: Seam, at: str):
         super().__init__(cast(Engine, seam), place, site.instance, at)
         self._trace = trace
         self._home_id = place.home_id
@@ -104,7 +104,7 @@ class _TracedExecutor(DockerExecutor):
         return await super().start(launch)
 
 
-class _Seam:
+class Seam:
     """An engine, of which one call is watched."""
 
     def __init__(
@@ -140,8 +140,8 @@ def traced_executor(trace: Trace, meter: CpuMeter, changes: Changes) -> Executor
         engine = await asyncio.to_thread(open_engine)
         trace.watch(site.desk)
         place, endpoint = await reach(engine, site, agent_url=None)
-        seam = _Seam(engine, trace, meter, changes)
-        executor = _TracedExecutor(trace, place, site, seam, endpoint)
+        seam = Seam(engine, trace, meter, changes)
+        executor = TracedExecutor(trace, place, site, seam, endpoint)
         await executor.open()
         return executor
 
