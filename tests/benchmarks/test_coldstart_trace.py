@@ -67,7 +67,7 @@ async def test_a_verdict_is_found_by_the_instant_at_which_user_code_returned() -
 
 
 def test_what_did_not_come_by_is_named() -> None:
-    with pytest.raises(BenchError, match="'a'.* did not come by"):
+    with pytest.raises(BenchError, match=r"'a'.* did not come by"):
         Trace().requested(KEY)
 
 
