@@ -71,9 +71,15 @@ def draw(document: Mapping[str, Any], names: Mapping[str, str]) -> str:
     ]
     panels = [
         Panel("From “may run” to “durable”, medians in ms", whole),
-        Panel("Inside the container, from its start: without imports of the user's", inside),
+        Panel("Inside the container, from its start, in ms", [*_interpreter(document), *inside]),
     ]
     return _picture([panel for panel in panels if panel.rows])
+
+
+def _interpreter(document: Mapping[str, Any]) -> list[Row]:
+    """Return what is compared with: the interpreter alone, until it prints a line."""
+    line = document["scenarios"].get("bare_line", {"figures": {}})["figures"].get("first_line")
+    return [] if line is None else [Row("bare Python, to its line", {"run": line["median"]})]
 
 
 def _row(scenario: Mapping[str, Any] | None, title: str) -> Row | None:
