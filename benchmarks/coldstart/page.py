@@ -57,7 +57,8 @@ def source(document: Document) -> str:
     return (
         f"`{document['command']}`, commit {document['commit']}: {machine['cores']} cores "
         f"({machine['architecture']}), Linux {machine['kernel']}, engine {machine['engine']}, "
-        f"{machine['runtime']}, {machine['storage_driver']} ({machine['image_store']} image store)."
+        f"{machine['runtime']}, {machine['storage_driver']} ({machine['image_store']} image store), "
+        f"load average {machine['load_average'][0]} at its start."
     )
 
 

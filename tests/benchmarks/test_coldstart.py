@@ -36,6 +36,7 @@ MACHINE = {
     "runtime": "runc 1.1",
     "storage_driver": "overlayfs",
     "image_store": "containerd",
+    "load_average": [0.5, 0.4, 0.3],
 }
 
 
