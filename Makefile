@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
 ENGINE ?= auto
+# Options of the benchmark, such as BENCH="--settings --with-airflow --write-readme".
+BENCH ?=
 export LEOFLOW_TEST_HOME ?= $(CURDIR)/.leoflow
 
-.PHONY: demo test test-long lint bench bench-agent-design bench-build schema clean
+.PHONY: demo test test-long lint bench bench-quick bench-agent-design bench-build schema clean
 
 demo: $(VENV)/.ready
 	@if docker version >/dev/null 2>&1; then base-images/install-tools; fi
@@ -33,7 +35,11 @@ lint: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	base-images/install-tools
-	$(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart
+	LEOFLOW_HOME=$(LEOFLOW_TEST_HOME) $(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart $(BENCH)
+
+bench-quick: $(VENV)/.ready
+	base-images/install-tools
+	LEOFLOW_HOME=$(LEOFLOW_TEST_HOME) $(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart --quick $(BENCH)
 
 bench-agent-design: $(VENV)/.ready
 	tests/install-tools

@@ -18,15 +18,19 @@ from leoflow_cli.home import leoflow_home
 from leoflow_controlplane.error import ControlPlaneError
 
 from benchmarks.build.process import BenchError
-from benchmarks.coldstart import machine
+from benchmarks.coldstart import kubernetes, machine
+from benchmarks.coldstart.chart import draw
 from benchmarks.coldstart.option import Options, parse
+from benchmarks.coldstart.page import DRAWN, write_pages
 from benchmarks.coldstart.result import document
 from benchmarks.coldstart.round import Outcome, Scenario, take_rounds
 from benchmarks.coldstart.scenario import AGENTS, SCENARIOS, chosen
-from benchmarks.coldstart.stage import connect, make_images, open_stage
+from benchmarks.coldstart.stage import Stage, connect, make_images, open_stage
 from benchmarks.coldstart.table import tables
 
 INTERRUPTED = 130
+# How scenarios came out, and what they were measured on.
+Measured = tuple[list[Outcome], dict[str, Any]]
 
 
 def main() -> int:
@@ -43,22 +47,35 @@ def main() -> int:
         _say(f"coldstart: {error}")
         return 1
     _write(options, found)
-    return 1 if any(one.fault for one in outcomes) else 0
+    return 1 if any(one.failed for one in outcomes) else 0
 
 
 def _measure(options: Options) -> tuple[list[Outcome], dict[str, Any]]:
+    if options.kubernetes is not None:
+        outcomes, facts = _on_cluster(options, options.kubernetes)
+    else:
+        outcomes, facts = _on_engine(options)
+    return outcomes, document(outcomes, machine.command(), machine.commit(), facts, options.seed)
+
+
+def _on_cluster(options: Options, image: str) -> Measured:
+    cluster = kubernetes.connect(image)
+    facts, shuffled = kubernetes.facts(cluster), random.Random(options.seed)
+    work = take_rounds(cluster, kubernetes.POD_SCENARIOS, options.rounds, shuffled, _say)
+    return asyncio.run(work), facts
+
+
+def _on_engine(options: Options) -> Measured:
     scenarios, client = chosen(options.only, options.groups), connect()
     try:
-        outcomes, facts = asyncio.run(_on_stage(options, scenarios, client))
+        return asyncio.run(_on_stage(options, scenarios, client))
     finally:
         client.close()
-    found = document(outcomes, machine.command(), machine.commit(), facts, options.seed)
-    return outcomes, found
 
 
 async def _on_stage(
-    options: Options, scenarios: Sequence[Scenario], client: Any
-) -> tuple[list[Outcome], dict[str, Any]]:
+    options: Options, scenarios: Sequence[Scenario[Stage]], client: Any
+) -> Measured:
     home = leoflow_home()
     images = make_images({project for one in scenarios for project in one.projects}, home, client)
     shuffled = random.Random(options.seed)
@@ -71,6 +88,10 @@ async def _on_stage(
 def _write(options: Options, found: dict[str, Any]) -> None:
     if options.json is not None:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    if options.plot is not None:
+        options.plot.write_text(draw(found, DRAWN), encoding="utf-8")
+    if options.write_readme:
+        write_pages(found)
     print(f"{found['command']}\n{json.dumps(found['machine'])}\n\n{tables(found)}")
 
 

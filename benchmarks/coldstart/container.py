@@ -23,12 +23,16 @@ _RESOURCES = Resources(Quantities(1000, 128 * 2**20))
 
 
 class Wanted(NamedTuple):
-    """A container: ``host`` replaces parts of its HostConfig, ``more`` of all else."""
+    """A container: ``host`` replaces parts of its HostConfig, ``more`` of all else.
+
+    ``ahead``: it was created ahead of need, so that its time begins when it is started.
+    """
 
     image: str
     command: Sequence[str]
     host: Mapping[str, Any] = {}
     more: Mapping[str, Any] = {}
+    ahead: bool = False
 
 
 class Watch(NamedTuple):
@@ -91,7 +95,8 @@ def _run(stage: Stage, wanted: Wanted) -> dict[str, float]:
             client.remove_container(name, force=True)
     except (DockerException, RequestException) as error:
         raise BenchError(f"a container of '{wanted.image}' could not run: {error}") from error
-    watch = Watch(asked, created, _instant(state, "Started"), _instant(state, "Finished"), noticed)
+    since = created if wanted.ahead else asked
+    watch = Watch(since, created, _instant(state, "Started"), _instant(state, "Finished"), noticed)
     cpu = stage.meter.cpu_ms(name)
     return measures(watch, output) | ({} if cpu is None else {"cpu": cpu})
 

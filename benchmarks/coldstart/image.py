@@ -47,11 +47,16 @@ def static_program(machine: str) -> bytes:
 
 def import_static(client: Any) -> Image:
     """Give the engine an image with the static program alone."""
-    program = static_program(platform.machine())
+    archive = tar_of("noop", static_program(platform.machine()))
+    client.import_image_from_data(archive, repository=STATIC_NAME, tag="latest")
+    return Image(f"{STATIC_NAME}:latest")
+
+
+def tar_of(name: str, content: bytes) -> bytes:
+    """Return an archive of one executable file."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        entry = tarfile.TarInfo("noop")
-        entry.size, entry.mode = len(program), 0o755
-        tar.addfile(entry, io.BytesIO(program))
-    client.import_image_from_data(archive.getvalue(), repository=STATIC_NAME, tag="latest")
-    return Image(f"{STATIC_NAME}:latest")
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode = len(content), 0o755
+        tar.addfile(entry, io.BytesIO(content))
+    return archive.getvalue()

@@ -22,6 +22,7 @@ class Options:
     json: Path | None
     plot: Path | None
     write_readme: bool
+    kubernetes: str | None = None
 
 
 def parse(arguments: Sequence[str], names: Sequence[str], description: str | None) -> Options:
@@ -32,11 +33,16 @@ def parse(arguments: Sequence[str], names: Sequence[str], description: str | Non
     parser.add_argument("--quick", action="store_true", help="a look, within two minutes")
     parser.add_argument("--settings", action="store_true", help="settings of the engine as well")
     parser.add_argument("--with-airflow", action="store_true", help="Airflow's supervisor as well")
+    parser.add_argument(
+        "--kubernetes", metavar="IMAGE", help="nothing but Pods of this image of noop/"
+    )
     parser.add_argument("--seed", type=int, help="of the order within rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the document there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the picture there (SVG)")
     parser.add_argument("--write-readme", action="store_true", help="table and picture in the docs")
     found = parser.parse_args(arguments)
+    if found.write_readme and (found.only or found.kubernetes):
+        parser.error("--write-readme takes all scenarios: leave --only and --kubernetes out")
     groups = [] if found.quick else ["long"]
     groups += ["settings"] if found.settings else []
     groups += ["airflow"] if found.with_airflow else []
@@ -48,6 +54,7 @@ def parse(arguments: Sequence[str], names: Sequence[str], description: str | Non
         json=found.json,
         plot=found.plot,
         write_readme=found.write_readme,
+        kubernetes=found.kubernetes,
     )
 
 

@@ -67,7 +67,7 @@ def ratios(known: Known, wanted: Sequence[Ratio] = RATIOS) -> list[dict[str, Any
     for ratio in wanted:
         medians = _both_sides(known, ratio, "median")
         minima = _both_sides(known, ratio, "min")
-        if medians is None or minima is None:
+        if medians is None:
             continue
         found.append(
             {
@@ -77,7 +77,7 @@ def ratios(known: Known, wanted: Sequence[Ratio] = RATIOS) -> list[dict[str, Any
                 "less": ".".join(ratio.floor) if ratio.floor else None,
                 "median_ms": [round(one, 3) for one in medians],
                 "median": round(medians[0] / medians[1], 3),
-                "min": round(minima[0] / minima[1], 3),
+                "min": None if minima is None else round(minima[0] / minima[1], 3),
             }
         )
     return found
@@ -98,6 +98,7 @@ def document(
         "scenarios": {
             one.scenario.name: {
                 "title": one.scenario.title,
+                "group": one.scenario.group,
                 "fault": one.fault,
                 "figures": _rounded(known.get(one.scenario.name, {})),
                 "raw": {

@@ -9,17 +9,24 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from leoflow_controlplane.error import ControlPlaneError
 
 from benchmarks.build.process import BenchError
-from benchmarks.coldstart.stage import Sample, Stage
+from benchmarks.coldstart.stage import Sample
 
 TURN_SECONDS = 120.0
 
 
-class Scenario(NamedTuple):
+S = TypeVar("S")
+
+
+class NotHere(BenchError):
+    """What a scenario is about does not exist on this machine; that is no failure."""
+
+
+class Scenario(NamedTuple, Generic[S]):
     """One thing that is measured. A turn returns milliseconds by the name of what was measured.
 
     ``projects`` are the images that it needs, ``group`` says which option asks for it.
@@ -28,22 +35,23 @@ class Scenario(NamedTuple):
     name: str
     title: str
     projects: tuple[str, ...]
-    take_turn: Callable[[Stage], Awaitable[Sample]]
+    take_turn: Callable[[S], Awaitable[Sample]]
     group: str = "standard"
 
 
 @dataclass
 class Outcome:
-    """What a scenario has shown. ``fault``: it failed and was left out from then on."""
+    """What a scenario has shown. ``fault``: why it was left out from some turn on."""
 
-    scenario: Scenario
+    scenario: Scenario[Any]
     samples: list[Sample] = field(default_factory=list)
     fault: str | None = None
+    failed: bool = False
 
 
 async def take_rounds(
-    stage: Stage,
-    scenarios: Sequence[Scenario],
+    stage: S,
+    scenarios: Sequence[Scenario[S]],
     rounds: int,
     shuffled: random.Random,
     say: Callable[[str], None],
@@ -60,18 +68,16 @@ async def take_rounds(
 
 
 async def _take_turn(
-    stage: Stage, outcome: Outcome, *, counted: bool, say: Callable[[str], None]
+    stage: S, outcome: Outcome, *, counted: bool, say: Callable[[str], None]
 ) -> None:
     name = outcome.scenario.name
     try:
         async with asyncio.timeout(TURN_SECONDS):
             sample = await outcome.scenario.take_turn(stage)
     except TimeoutError:
-        outcome.fault = f"took longer than {TURN_SECONDS:g} s"
-    except ControlPlaneError as error:
-        outcome.fault = str(error)
-    except BenchError as error:
-        outcome.fault = str(error)
+        outcome.fault, outcome.failed = f"it took longer than {TURN_SECONDS:g} s", True
+    except (ControlPlaneError, BenchError) as error:
+        outcome.fault, outcome.failed = str(error), not isinstance(error, NotHere)
     else:
         say(f"  {name:<24}{sample['total']:9.1f} ms")
         if counted:

@@ -15,6 +15,7 @@ from benchmarks.coldstart.container import PYTHON, Wanted, run_bare
 from benchmarks.coldstart.line import PRINT_LINE
 from benchmarks.coldstart.product import INPUT_BYTES, run_edge, run_many, run_task
 from benchmarks.coldstart.round import Scenario
+from benchmarks.coldstart.setting import SETTING_SCENARIOS
 from benchmarks.coldstart.stage import STATIC, Sample, Stage
 
 DAG_FOLDER = "/opt/leoflow/dag"
@@ -102,7 +103,7 @@ async def _command(stage: Stage) -> Sample:
     return {"total": (time.perf_counter() - began) * 1000}
 
 
-def _at_once(count: int, group: str = "standard") -> Scenario:
+def _at_once(count: int, group: str = "standard") -> Scenario[Stage]:
     async def take_turn(stage: Stage) -> Sample:
         return await run_many(stage, "noop", count)
 
@@ -110,11 +111,13 @@ def _at_once(count: int, group: str = "standard") -> Scenario:
     return Scenario(f"at_once_{count}", title, ("noop",), take_turn, group)
 
 
-SCENARIOS: Sequence[Scenario] = (
+SCENARIOS: Sequence[Scenario[Stage]] = (
     Scenario("static", "a static program, no control plane", (STATIC,), _static),
     Scenario("bare", "`python -I -S -c pass`, no control plane", ("noop",), _bare),
-    Scenario("bare_line", "`python -I -S` that prints one line, as above", ("noop",), _bare_line),
-    Scenario("noop", "a task that prints one line", ("noop",), _noop),
+    Scenario(
+        "bare_line", "`python -I -S` that prints one line, no control plane", ("noop",), _bare_line
+    ),
+    Scenario("noop", "the no-op task: it prints one line", ("noop",), _noop),
     Scenario("input", "a task with 10 KB of input", ("steps",), _input),
     Scenario("bash", "a bash task", ("steps",), _bash),
     Scenario("pandas", "a task that imports pandas", ("with_pandas",), _pandas),
@@ -131,9 +134,10 @@ SCENARIOS: Sequence[Scenario] = (
     _at_once(10),
     _at_once(50, "long"),
     Scenario("command", "`leoflow run examples/01-hello`, the whole command", (), _command),
+    *SETTING_SCENARIOS,
 )
 
 
-def chosen(only: Sequence[str], groups: Sequence[str]) -> list[Scenario]:
+def chosen(only: Sequence[str], groups: Sequence[str]) -> list[Scenario[Stage]]:
     """Return the scenarios of these names, or else of these groups."""
     return [one for one in SCENARIOS if (one.name in only if only else one.group in groups)]

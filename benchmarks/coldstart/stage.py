@@ -8,8 +8,8 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from benchmarks.coldstart.trace import Trace, traced_executor
 
 HERE = Path(__file__).parent
 STATIC = "static"
+OTHERS: Mapping[str, Callable[[Any], Image]] = {STATIC: import_static}
 LABEL = "leoflow.bench"
 CALL_SECONDS = 60
 MAX_PARALLEL_TASKS = 50
@@ -55,8 +56,8 @@ def make_images(projects: Collection[str], home: Path, client: Any) -> dict[str,
     made = {}
     for name in sorted(projects):
         print(f"building {name}", file=sys.stderr, flush=True)
-        if name == STATIC:
-            made[name] = import_static(client)
+        if name in OTHERS:
+            made[name] = OTHERS[name](client)
             continue
         folder = home / "bench-coldstart" / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,4 +103,6 @@ def remove_containers(client: Any, label: Mapping[str, str]) -> None:
     """Remove the containers of a run, those too whose start was interrupted."""
     filters = {"label": [f"{name}={value}" for name, value in label.items()]}
     for one in client.containers(all=True, filters=filters):
-        client.remove_container(one["Id"], force=True)
+        # A thread that was not interrupted may be about to do the same.
+        with suppress(docker.errors.APIError):
+            client.remove_container(one["Id"], force=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from typing import Any
 
 Document = Mapping[str, Any]
+
+SETTINGS, AS_IT_IS = "settings", "set_nothing"
 
 STEPS = {
     "child_end": "the agent sees the end of the task's process",
@@ -24,6 +27,7 @@ STEPS = {
 def tables(document: Document) -> str:
     """Return all tables of a document, those that are empty left out."""
     parts = [scenario_table(document), ratio_table(document), edge_table(document)]
+    parts.append(setting_table(document))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -33,7 +37,10 @@ def scenario_table(document: Document) -> str:
         "| what | median ms | p95 | min | n | CPU of the container, ms | before user code |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for one in document["scenarios"].values():
+    shown = [one for one in document["scenarios"].values() if one["group"] != SETTINGS]
+    if not shown:
+        return ""
+    for one in shown:
         figures = one["figures"]
         if not figures:
             lines.append(f"| {one['title']} | | | | 0 | {one['fault']} | |")
@@ -54,9 +61,8 @@ def ratio_table(document: Document) -> str:
     lines = ["| ratio | of medians | of minima | medians, ms |", "|---|--:|--:|---|"]
     for one in document["ratios"]:
         above, below = map(amount, one["median_ms"])
-        lines.append(
-            f"| {one['what']} | {one['median']:.2f} | {one['min']:.2f} | {above} / {below} |"
-        )
+        least = "" if one["min"] is None else f"{one['min']:.2f}"
+        lines.append(f"| {one['what']} | {one['median']:.2f} | {least} | {above} / {below} |")
     return "\n".join(lines)
 
 
@@ -82,6 +88,38 @@ def edge_table(document: Document) -> str:
             f"| {amount(one['min'])} |"
         )
     return "\n".join(lines)
+
+
+def setting_table(document: Document) -> str:
+    """Return what each setting of the engine changes, against a container as tries have it.
+
+    A difference is the median of the differences within a round, which a slow minute leaves alone.
+    """
+    found = {name: one for name, one in document["scenarios"].items() if one["group"] == SETTINGS}
+    if not found.get(AS_IT_IS, {}).get("figures"):
+        return ""
+    lines = [
+        "| setting | create, ms | start, ms | all, ms | p95 | n | difference |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for one in found.values():
+        if one["figures"]:
+            lines.append(_setting_line(one, found[AS_IT_IS]))
+        else:
+            lines.append(f"| {one['title']} | | | | | 0 | {one['fault']} |")
+    return "\n".join(lines)
+
+
+def _setting_line(one: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
+    figures, pairs = one["figures"], zip(one["raw"]["total"], usual["raw"]["total"], strict=False)
+    total = figures["total"]
+    create, start = (amount(figures[name]["median"]) for name in ("create", "start"))
+    difference = statistics.median(own - other for own, other in pairs)
+    told = "" if one is usual else f"{difference:+.0f}"
+    return (
+        f"| {one['title']} | {create} | {start} | {amount(total['median'])} "
+        f"| {amount(total['p95'])} | {total['n']} | {told} |"
+    )
 
 
 def amount(milliseconds: float) -> str:

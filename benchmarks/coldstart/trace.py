@@ -93,18 +93,21 @@ class Trace:
         return known[key]
 
 
-class _TracedExecutor(DockerExecutor):
-    def __init__(self, trace: Trace, place: ContainerSite, site: Site, seam: _Seam, at: str):
+class TracedExecutor(DockerExecutor):
+    """The product's executor for containers, which notes what it is handed."""
+
+    def __init__(self, trace: Trace, place: ContainerSite, site: Site, seam: Seam, at: str) -> None:
         super().__init__(cast(Engine, seam), place, site.instance, at)
         self._trace = trace
         self._home_id = place.home_id
 
     async def start(self, launch: Launch) -> dict[str, float]:
+        """Note a try, and start it as ever."""
         self._trace.note_handed(launch.key, container_name(launch.key, self._home_id))
         return await super().start(launch)
 
 
-class _Seam:
+class Seam:
     """An engine, of which one call is watched."""
 
     def __init__(
@@ -120,6 +123,7 @@ class _Seam:
         self._changes = changes
 
     def create_and_start(self, name: str, body: dict[str, Any]) -> float:
+        """Note that a container is asked for, and ask for it with what is changed."""
         changed = {**body, "HostConfig": {**body["HostConfig"]}}
         changed["HostConfig"]["CgroupParent"] = self._meter.parent(name)
         changed |= self._changes.get(body["Image"], {})
@@ -138,11 +142,15 @@ def traced_executor(trace: Trace, meter: CpuMeter, changes: Changes) -> Executor
 
     async def make(site: Site) -> DockerExecutor:
         engine = await asyncio.to_thread(open_engine)
-        trace.watch(site.desk)
-        place, endpoint = await reach(engine, site, agent_url=None)
-        seam = _Seam(engine, trace, meter, changes)
-        executor = _TracedExecutor(trace, place, site, seam, endpoint)
-        await executor.open()
+        try:
+            trace.watch(site.desk)
+            place, endpoint = await reach(engine, site, None)
+            seam = Seam(engine, trace, meter, changes)
+            executor = TracedExecutor(trace, place, site, seam, endpoint)
+            await executor.open()
+        except BaseException:
+            engine.close()
+            raise
         return executor
 
     return make

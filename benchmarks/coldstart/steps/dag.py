@@ -12,7 +12,7 @@ def first() -> None:
 
 @task
 def second() -> None:
-    print(time.time())
+    print(time.time(), time.process_time())
 
 
 @task

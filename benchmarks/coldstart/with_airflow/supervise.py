@@ -7,6 +7,7 @@ made and no server's time is measured, and heartbeats and logs take the way that
 
 import sys
 import uuid
+from typing import Any
 
 import httpx
 from airflow.sdk.api.client import Client
@@ -14,7 +15,7 @@ from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance
 from airflow.sdk.execution_time.supervisor import supervise_task
 
 INSTANT = "2026-01-01T00:00:00Z"
-RUN = {
+RUN: dict[str, Any] = {
     "dag_id": "airflow_noop",
     "run_id": "manual",
     "logical_date": INSTANT,
@@ -50,13 +51,14 @@ def main() -> int:
         dag_version_id=uuid.uuid4(),
     )
     transport = httpx.MockTransport(answer)
-    return supervise_task(
+    code: int = supervise_task(
         ti=attempt,
         bundle_info=BundleInfo(name="dags-folder"),
         dag_rel_path="airflow_noop.py",
         token="",
         client=Client(base_url=None, dry_run=True, token="", transport=transport),
     )
+    return code
 
 
 if __name__ == "__main__":
