@@ -32,7 +32,7 @@ Document = Mapping[str, Any]
 def write_pages(document: Document, root: Path = ROOT) -> None:
     """Write picture, data and tables; BenchError if a page lacks the marks for them."""
     (root / PICTURE).write_text(draw(document, DRAWN), encoding="utf-8")
-    (root / DATA).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (root / DATA).write_text(json.dumps(document) + "\n", encoding="utf-8")
     for page, name, text in _blocks(document):
         if text:
             path = root / page
@@ -57,8 +57,8 @@ def source(document: Document) -> str:
     return (
         f"`{document['command']}`, commit {document['commit']}: {machine['cores']} cores "
         f"({machine['architecture']}), Linux {machine['kernel']}, engine {machine['engine']}, "
-        f"{machine['runtime']}, {machine['storage_driver']} ({machine['image_store']} image store), "
-        f"load average {machine['load_average'][0]} at its start."
+        f"{machine['runtime']}, {machine['storage_driver']} ({machine['image_store']} image "
+        f"store), load average {machine['load_average'][0]} at its start."
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from leoflow_agent.spec import DagSpec, PythonAction
-from leoflow_controlplane.model import RunKey, RunRequest, RunResult, TaskResult, TryKey
+from leoflow_controlplane.model import Phase, RunKey, RunRequest, RunResult, TaskResult, TryKey
 
 from benchmarks.build.process import BenchError
 from benchmarks.coldstart.line import read_line
@@ -37,8 +37,8 @@ async def run_many(stage: Stage, project: str, count: int) -> Sample:
     assert image.spec is not None
     request = RunRequest(copies(image.spec, count), image.reference)
     _, result = await _run(stage, request)
-    scheduled = min(task.instants["scheduled"] for task in result.tasks)
-    reported = max(task.instants["reported"] for task in result.tasks)
+    scheduled = min(_instant(task, "scheduled") for task in result.tasks)
+    reported = max(_instant(task, "reported") for task in result.tasks)
     total = (reported - scheduled) * 1000
     return {"total": total, "per_task": total / count}
 
@@ -51,7 +51,7 @@ async def run_edge(stage: Stage) -> Sample:
     tasks = tuple(one for one in image.spec.tasks if one.task_id in ("first", "second"))
     key, result = await _run(stage, RunRequest(replace(image.spec, tasks=tasks), image.reference))
     first, second = sorted(result.tasks, key=lambda task: task.task_id)
-    left = first.instants["left"]
+    left = _instant(first, "left")
     try_key = _try_key(key, second)
     if left not in stage.trace.verdicts:
         raise BenchError("the report of the first task did not come by where reports are taken in")
@@ -67,10 +67,10 @@ async def run_edge(stage: Stage) -> Sample:
         "commit": verdict.committed,
         "dispatch": stage.trace.handed(try_key),
         "request": requested,
-        "create": second.instants["created"],
-        "start": second.instants["started"],
-        "agent": second.instants["import_started"],
-        "import": second.instants["entered"],
+        "create": _instant(second, "created"),
+        "start": _instant(second, "started"),
+        "agent": _instant(second, "import_started"),
+        "import": _instant(second, "entered"),
         "run": line.clock,
     }
     return {
@@ -114,8 +114,14 @@ async def _run(stage: Stage, request: RunRequest) -> tuple[RunKey, RunResult]:
 
 
 def _phases(task: TaskResult) -> dict[str, float | None]:
-    instants = task.instants
-    return {**task.timeline_ms, "end": (instants["ended"] - instants["reported"]) * 1000}
+    end = _instant(task, "ended") - _instant(task, "reported")
+    return {**task.timeline_ms, "end": end * 1000}
+
+
+def _instant(task: TaskResult, phase: Phase) -> float:
+    if phase not in task.instants:
+        raise BenchError(f"task '{task.task_id}' has no instant '{phase}'")
+    return task.instants[phase]
 
 
 async def _first_line(stage: Stage, key: RunKey, task: TaskResult) -> dict[str, float | None]:
@@ -124,7 +130,7 @@ async def _first_line(stage: Stage, key: RunKey, task: TaskResult) -> dict[str, 
     if line is None:
         return {}
     return {
-        "first_line": (line.clock - task.instants["started"]) * 1000,
+        "first_line": (line.clock - _instant(task, "started")) * 1000,
         "cpu_before_user_code": line.cpu_seconds * 1000,
     }
 
