@@ -114,6 +114,14 @@ def test_any_answers_come_to_an_end_without_a_secret(
     assert SECRET not in "\n".join(told)
 
 
+def test_a_page_that_is_too_long_for_a_file_is_told_with_both_figures() -> None:
+    pages = {**PAGES, "next": "link_header", "allowed_hosts": []}
+    steps = talk(ask({"pagination": pages, "save_as": "rows"}), Limits("t", 200))
+    next(steps)
+    with pytest.raises(Verdict, match="a page is 99999999 bytes, more than the 67108864 that one"):
+        steps.send(Answer(200, [("Content-Length", "99999999")], None, 0.1))
+
+
 def test_pauses_grow_and_are_spread() -> None:
     def pauses(roll: float) -> list[float]:
         question = ask({"request_retries": 8})
