@@ -79,7 +79,7 @@ def ask(extra: dict[str, Any], method: str = "GET") -> Question:
     return Question(request, {"TOKEN": SECRET}, lambda: 0.5, lambda: 1e9)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(EXTRAS, st.sampled_from(["GET", "POST"]), st.lists(REPLIES, min_size=1, max_size=12))
 def test_any_answers_come_to_an_end_without_a_secret(
     extra: dict[str, Any], method: str, replies: list[Any]
@@ -112,6 +112,14 @@ def test_any_answers_come_to_an_end_without_a_secret(
         raise AssertionError("it goes on for ever")
     assert told or isinstance(reply, Result) or asked == len(replies)
     assert SECRET not in "\n".join(told)
+
+
+def test_a_page_that_is_too_long_for_a_file_is_told_with_both_figures() -> None:
+    pages = {**PAGES, "next": "link_header", "allowed_hosts": []}
+    steps = talk(ask({"pagination": pages, "save_as": "rows"}), Limits("t", 200))
+    next(steps)
+    with pytest.raises(Verdict, match="a page is 99999999 bytes, more than the 67108864 that one"):
+        steps.send(Answer(200, [("Content-Length", "99999999")], None, 0.1))
 
 
 def test_pauses_grow_and_are_spread() -> None:
