@@ -17,25 +17,26 @@ if TYPE_CHECKING:
 ModuleSpec = type(sys.__spec__)  # type: ignore[misc]
 Module = type(sys)
 _this: "ModuleType"
-_later = ("", 0, 0)
-_codes: "dict[str, tuple[bytes, bool]]" = {}
+_file, _base = "", 0
+_later: "dict[str, tuple[int, int, bool]]" = {}
 
 
 def begin(
     this: "ModuleType",
-    early: "dict[str, tuple[CodeType, bool]]",
     file: str,
-    offset: int,
-    size: int,
+    base: int,
+    early: "dict[str, tuple[CodeType, bool]]",
+    later: "dict[str, tuple[int, int, bool]]",
 ) -> None:
     """Make the modules of the bundle importable by way of ``this``, the module of this code.
 
     ``early`` are those that every start needs, by name: code, and if a package. They are run at
-    once, in their order, without the import system: it costs more than most of them. All others
-    are in ``file``, ``size`` bytes from ``offset``.
+    once, in their order, without the import system: it costs more than most of them. ``later``
+    says of all others where in ``file`` their code is: offset from ``base``, size, and if a
+    package.
     """
-    global _this, _later
-    _this, _later = this, (file, offset, size)
+    global _this, _file, _base, _later
+    _this, _file, _base, _later = this, file, base, later
     sys.meta_path.insert(0, this)
     # A package before what is in it; and all of them before one imports another.
     for name in sorted(early):
@@ -61,20 +62,9 @@ def find_spec(name: str, *_: object) -> "ModuleSpec | None":
     """Return how to load the module ``name``, None if it is not of the bundle."""
     if name == "_json":
         return _find_extension(name)
-    if name[:7] != "leoflow":
+    if name not in _later:
         return None
-    if not _codes:
-        _read_later()
-    if name not in _codes:
-        return None
-    return ModuleSpec(name, _this, is_package=_codes[name][1])  # type: ignore[arg-type]
-
-
-def _read_later() -> None:
-    path, offset, size = _later
-    file = posix.open(path, posix.O_RDONLY)
-    _codes.update(marshal.loads(posix.pread(file, size, offset)))
-    posix.close(file)
+    return ModuleSpec(name, _this, is_package=_later[name][2])  # type: ignore[arg-type]
 
 
 def _find_extension(name: str) -> "ModuleSpec | None":
@@ -99,6 +89,9 @@ def create_module(_: "ModuleSpec") -> None:
 
 def exec_module(module: "ModuleType") -> None:
     """Run the module's code in it."""
-    code = marshal.loads(_codes[module.__name__][0])
+    offset, size, _ = _later[module.__name__]
+    file = posix.open(_file, posix.O_RDONLY)
+    code = marshal.loads(posix.pread(file, size, _base + offset))
+    posix.close(file)
     module.__file__ = code.co_filename
     exec(code, module.__dict__)

@@ -99,13 +99,23 @@ def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     except BaseException as error:
         messages.holds += 1
         left = left or time.time()
-        from leoflow_agent import ending
-
-        end = ending.of(error)
+        end = _ending(error)
     _wind_up(messages)
     end["left"] = left
     messages.send(FINISHED, compactjson.dumps(end))
     return end["exit_code"]  # type: ignore[no-any-return]
+
+
+def _ending(error: BaseException) -> "dict[str, Any]":
+    try:
+        from leoflow_agent import ending
+
+        return ending.of(error)
+    except Exception:
+        # User code may have left no descriptor and no memory to import that with. What may hold
+        # a secret is not told then.
+        reason = type(error).__name__ if given else f"{type(error).__name__}: {error}"
+        return {"state": "failed", "reason": reason, "exit_code": 1}
 
 
 def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object:

@@ -31,11 +31,11 @@ import sys
 
 _path = __file__.rpartition("/")[0] + "/{name}"
 _file = posix.open(_path, posix.O_RDONLY)
-_bundle, _early, _start = marshal.loads(posix.read(_file, {early}))
+_bundle, _early, _start, _later = marshal.loads(posix.read(_file, {size}))
 posix.close(_file)
 _module = type(sys)("{bundle}")
 exec(_bundle, _module.__dict__)
-_module.begin(_module, _early, _path, {early}, {later})
+_module.begin(_module, _path, {size}, _early, _later)
 exec(_start)
 """
 
@@ -44,9 +44,9 @@ def main() -> None:
     """Read {"root", "inside", "modules": {name: source}, "stub", "rest"} and write these two."""
     order = json.load(sys.stdin)
     root, rest = Path(order["root"]), Path(order["rest"])
-    early, later = bundle(root, order["inside"], order["modules"])
-    (root / rest).write_bytes(early + later)
-    text = STUB.format(name=rest.name, bundle=BUNDLE, early=len(early), later=len(later))
+    first, codes = bundle(root, order["inside"], order["modules"])
+    (root / rest).write_bytes(first + codes)
+    text = STUB.format(name=rest.name, bundle=BUNDLE, size=len(first))
     stub = _code(text, f"{order['inside']}/{order['stub']}")
     pyc = _code_to_hash_pyc(stub, importlib.util.source_hash(b""), checked=False)
     (root / order["stub"]).write_bytes(pyc)
@@ -55,21 +55,21 @@ def main() -> None:
 def bundle(root: Path, inside: str, modules: dict[str, str]) -> tuple[bytes, bytes]:
     """Return what every start reads, and what is read when another module is imported.
 
-    The first is (the bundle's own code, {name: (code, is a package)}, the start's code), the
-    second {name: (marshalled code, is a package)}: of those, each is needed by few.
+    The first is (the bundle's own code, {name: (code, is a package)}, the start's code,
+    {name: (offset, size, is a package)}), the second all other code, where the last of these says.
     """
-    codes = {
+    compiled = {
         name: _code((root / source).read_text(encoding="utf-8"), f"{inside}/{source}")
         for name, source in modules.items()
     }
     packages = {name for name, source in modules.items() if source.endswith("/__init__.py")}
-    early = {name: (codes[name], name in packages) for name in EARLY}
-    later = {
-        name: (marshal.dumps(code), name in packages)
-        for name, code in sorted(codes.items())
-        if name not in (START, BUNDLE, *EARLY)
-    }
-    return marshal.dumps((codes[BUNDLE], early, codes[START])), marshal.dumps(later)
+    early = {name: (compiled[name], name in packages) for name in EARLY}
+    codes, later = b"", {}
+    for name in sorted(modules.keys() - early.keys() - {START, BUNDLE}):
+        code = marshal.dumps(compiled[name])
+        later[name] = (len(codes), len(code), name in packages)
+        codes += code
+    return marshal.dumps((compiled[BUNDLE], early, compiled[START], later)), codes
 
 
 def _code(text: str, filename: str) -> CodeType:

@@ -96,3 +96,15 @@ def task():
 """
     agent.run(source)
     assert agent.control_plane.of_type("xcom")[0]["value"] == "bash\n"
+
+
+def test_a_failure_is_told_where_user_code_left_nothing_to_tell_it_with(agent):
+    source = """\
+import resource
+def task():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    raise ValueError("the disk is on fire")
+"""
+    assert agent.run(source).returncode == exitcode.USER_FAILURE
+    assert "ValueError: the disk is on fire" in agent.control_plane.finished["reason"]

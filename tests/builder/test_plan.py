@@ -11,7 +11,7 @@ from leoflow_agent.spec import DagSpec
 from leoflow_builder.depslayer import Installation
 from leoflow_builder.ground import Ground
 from leoflow_builder.layer import Layer, LayerName
-from leoflow_builder.plan import ImagePlan, default_tag, plan_image
+from leoflow_builder.plan import ImagePlan, default_tag, interpreter_options, plan_image
 
 PLACE = Installation("/usr/bin/python3.11", "/usr/local/lib/python3.11/dist-packages")
 GROUND = Ground("linux/amd64", PLACE)
@@ -80,6 +80,27 @@ def test_the_task_runs_as_nobody_through_the_compiled_agent() -> None:
     assert found.user == "65532:65532"
     assert found.entrypoint[0] == "/usr/bin/python3.11"
     assert found.entrypoint[-1].endswith("__main__.pyc")
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_utf8"),
+    [
+        ({"LANG": "C.UTF-8"}, True),
+        ({"LANG": "de_DE.utf8@euro"}, True),
+        ({"LANG": "C"}, True),
+        ({}, True),
+        ({"LANG": "de_DE.ISO-8859-1"}, False),
+        ({"LANG": "C.UTF-8", "LC_ALL": "de_DE.ISO-8859-1"}, False),
+        ({"LANG": "de_DE", "LC_CTYPE": "C.UTF-8"}, True),
+        ({"LANG": "de_DE"}, False),
+    ],
+)
+def test_the_interpreter_is_in_utf_8_mode_where_its_locale_is(
+    environment: dict[str, str], is_utf8: bool
+) -> None:
+    options = interpreter_options(environment)
+    assert options[:2] == ("-I", "-S")
+    assert (options[2:] == ("-X", "utf8")) is is_utf8
 
 
 @pytest.mark.parametrize(
