@@ -53,11 +53,15 @@ class Messages:
             while frame:
                 frame = frame[posix.write(self._fd, frame) :]
         if is_main:
-            self.holds -= 1
-            if self.due:
-                from leoflow_agent import termination
+            self.settle()
 
-                termination.raise_due(self)
+    def settle(self) -> None:
+        """End one hold of the main thread, and raise what was put off."""
+        self.holds -= 1
+        if self.due:
+            from leoflow_agent import termination
+
+            termination.raise_due(self)
 
     def _heed(self, number: int, _: object) -> None:
         from leoflow_agent import termination
@@ -84,6 +88,8 @@ def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
 def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     """Run the task, tell the supervisor how it ended, and return the exit code."""
     global current
+    # It is the supervisor's; what is asked for in here goes through that.
+    workload["token"] = ""
     messages = Messages(messages_fd)
     current = workload, messages, inputs_fd
     left = None
@@ -226,11 +232,7 @@ def _wind_up(messages: Messages) -> None:
 
 
 def _join_threads(messages: Messages) -> None:
-    messages.holds -= 1
-    if messages.due:
-        from leoflow_agent import termination
-
-        termination.raise_due(messages)
+    messages.settle()
     threading = sys.modules.get("threading")
     if threading is not None:
         threading._shutdown()
