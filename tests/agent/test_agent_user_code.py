@@ -538,7 +538,8 @@ def test_the_token_is_not_where_user_code_looks_for_its_context(agent):
         "import gc, os, sys\n"
         "def task(ti):\n"
         "    texts = [one for one in gc.get_objects() if isinstance(one, dict)]\n"
-        "    held = any('secret-' + 'token' in map(str, one.values()) for one in texts)\n"
+        "    texts = [text for one in texts for text in one.values() if type(text) is str]\n"
+        "    held = 'secret-' + 'token' in texts\n"
         "    return [held, 'secret-' + 'token' in str(dict(os.environ))]\n"
     )
     agent.run(source)
