@@ -37,7 +37,15 @@ class Outbox:
         return bool(self._events) and self._events[0][0] <= seq
 
     def add(self, kind: str, fields: str = "") -> None:
-        """Append an event; ``fields`` is the inside of a JSON object or nothing."""
+        """Append an event, after what has to be said of lines that were lost before it.
+
+        ``fields`` is the inside of a JSON object or nothing.
+        """
+        if self._lost_bytes:
+            text = f"leoflow: {self._lost_bytes} bytes of the log were dropped here, "
+            text += "the control plane could not take them in time\n"
+            self._lost_bytes = 0
+            self.add("log", f'"stream":"stderr","text":{quote(text)}')
         self.last += 1
         event = f'{{"seq":{self.last},"at":{time.time():.6f},"type":"{kind}"'
         event += "," + fields + "}" if fields else "}"
@@ -50,20 +58,7 @@ class Outbox:
         if self._log_bytes > MAX_LOG_BYTES:
             self._lost_bytes += size_bytes
             return
-        self._confess()
         self.add("log", f'"stream":"{stream}","text":{quote(text)}')
-
-    def finish(self, fields: str) -> None:
-        """Append the verdict, after what has to be said of the log."""
-        self._confess()
-        self.add("finished", fields)
-
-    def _confess(self) -> None:
-        if self._lost_bytes:
-            text = f"leoflow: {self._lost_bytes} bytes of the log were dropped here, "
-            text += "the control plane could not take them in time\n"
-            self._lost_bytes = 0
-            self.add("log", f'"stream":"stderr","text":{quote(text)}')
 
     def batch(self) -> str:
         """Return the oldest events as a JSON list, at least one and at most MAX_BATCH_BYTES."""

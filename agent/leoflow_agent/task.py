@@ -11,7 +11,6 @@ import time
 from leoflow_agent import compactjson, exitcode
 from leoflow_agent.child import ENTERED, FINISHED, PULL, XCOM
 from leoflow_agent.stream import NEVER, STANDSTILL_SECONDS, Stream
-from leoflow_agent.verdict import judge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,17 +155,22 @@ class Task:
         self._open.clear()
         self._input = b""
         kind = self._workload["job"]["kind"]
-        state, reason, self.exit_code = judge(kind, wait_status, self._told, self._stopped)
+        if self._told is not None and self._told["state"] == "success":
+            state, reason, self.exit_code = "success", None, exitcode.SUCCESS
+        else:
+            from leoflow_agent.verdict import judge
+
+            state, reason, self.exit_code = judge(kind, wait_status, self._told, self._stopped)
         if kind == "bash" and state == "success":
             state, reason = self._push_last_line()
         self.verdict = (state, reason)
         if self._told is not None:
             left = self._told["left"]
         said = "null" if reason is None else compactjson.quote(reason)
-        fields = f'"state":"{state}","reason":{said},"exit_code":{self.exit_code},"left":{left:.6f}'
+        end = f'"state":"{state}","reason":{said},"exit_code":{self.exit_code},"left":{left:.6f}'
         if self._told is not None and self._stopped is None and "retryable" in self._told:
-            fields += ',"retryable":false'
-        self._outbox.finish(fields)
+            end += ',"retryable":false'
+        self._outbox.add("finished", end)
         self._deadline = self._kill_at = NEVER
         self.over = True
 

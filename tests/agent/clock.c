@@ -7,10 +7,12 @@
 #include <dlfcn.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/select.h>
 #include <time.h>
 
 static int (*real_gettime)(clockid_t, struct timespec *);
 static int (*real_nanosleep)(clockid_t, int, const struct timespec *, struct timespec *);
+static int (*real_select)(int, fd_set *, fd_set *, fd_set *, struct timeval *);
 static int (*real_poll)(struct pollfd *, nfds_t, int);
 static double speed = 1, jump = 0, start;
 
@@ -25,6 +27,7 @@ __attribute__((constructor)) static void begin(void) {
     struct timespec now;
     real_gettime = dlsym(RTLD_NEXT, "clock_gettime");
     real_nanosleep = dlsym(RTLD_NEXT, "clock_nanosleep");
+    real_select = dlsym(RTLD_NEXT, "select");
     real_poll = dlsym(RTLD_NEXT, "poll");
     if (getenv("CLOCK_SPEED")) speed = atof(getenv("CLOCK_SPEED"));
     if (getenv("CLOCK_JUMP")) jump = atof(getenv("CLOCK_JUMP"));
@@ -48,6 +51,18 @@ int clock_nanosleep(clockid_t id, int flags, const struct timespec *t, struct ti
     if (id == CLOCK_MONOTONIC && flags == TIMER_ABSTIME)
         set(&until, start + (seconds(t) - start) / speed);
     return real_nanosleep(id, flags, &until, left);
+}
+
+/* Up to Python 3.10 this is how it sleeps. */
+int select(int count, fd_set *in, fd_set *out, fd_set *odd, struct timeval *timeout) {
+    struct timeval shorter;
+    if (count == 0 && timeout) {
+        double left = (timeout->tv_sec + timeout->tv_usec / 1e6) / speed;
+        shorter.tv_sec = (time_t)left;
+        shorter.tv_usec = (suseconds_t)((left - (double)shorter.tv_sec) * 1e6);
+        timeout = &shorter;
+    }
+    return real_select(count, in, out, odd, timeout);
 }
 
 int poll(struct pollfd *fds, nfds_t count, int timeout) {

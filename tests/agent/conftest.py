@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from leoflow_builder.agentlayer import agent_sources, compile_agent
-from leoflow_builder.interpreter import HostInterpreter
+from leoflow_builder.interpreter import HostInterpreter, Interpreter, RootfsInterpreter
 
 SOURCE = Path(__file__).parents[2] / "agent" / "leoflow_agent" / "__main__.py"
 CONTEXT = {
@@ -33,6 +33,27 @@ CONTEXT = {
 }
 # A status (0: none, the connection is closed) and a body; or what is sent in place of an answer.
 Answer = tuple[int, bytes] | bytes
+
+
+class Python(NamedTuple):
+    """A Python that the agent runs on: the words that start it, and what compiles for it."""
+
+    command: tuple[str, ...]
+    interpreter: Interpreter
+
+
+def find_python(place: Path) -> Python:
+    """Take the Python of a root file system, or the program at ``place``."""
+    if place.is_dir():
+        rootfs = RootfsInterpreter(place)
+        return Python(tuple(rootfs._command()), rootfs)
+    return Python((str(place),), HostInterpreter(place))
+
+
+@pytest.fixture(scope="session")
+def python() -> Python:
+    """The Python that LEOFLOW_TEST_PYTHON names, or the one of the tests."""
+    return find_python(Path(os.environ.get("LEOFLOW_TEST_PYTHON", sys.executable)))
 
 
 class ControlPlane:
@@ -127,13 +148,15 @@ def control_plane(tmp_path: Path) -> Iterator[ControlPlane]:
 class Agent:
     """Runs a try of a project the way an executor does, and waits for its end."""
 
-    def __init__(self, entry: Path, folder: Path, control_plane: ControlPlane) -> None:
+    def __init__(
+        self, python: Python, entry: Path, folder: Path, control_plane: ControlPlane
+    ) -> None:
+        self.python = python
         self.entry = entry
         self.folder = folder
         self.verdict_file = folder.parent / "verdict"
         self.control_plane = control_plane
         self.environment: dict[str, str] = {}
-        self.python = sys.executable
 
     def workload(self, **changes: Any) -> dict[str, Any]:
         job = {"kind": "python", "module": "steps", "function": "task", "command": None}
@@ -172,7 +195,7 @@ class Agent:
             **self.environment,
         }
         return subprocess.Popen(
-            [self.python, "-I", "-S", str(self.entry)],
+            [*self.python.command, "-I", "-S", str(self.entry)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
@@ -188,13 +211,13 @@ class Agent:
 
 
 @pytest.fixture(scope="session")
-def compiled_entry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled_entry(python: Python, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The agent as an image holds it: compiled into one file."""
     folder = tmp_path_factory.mktemp("agent")
     for name, content in agent_sources().items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
-    compile_agent(folder, HostInterpreter(Path(sys.executable)))
+    compile_agent(folder, python.interpreter)
     return folder / "leoflow_agent" / "__main__.pyc"
 
 
@@ -203,12 +226,14 @@ def agent(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     control_plane: ControlPlane,
+    python: Python,
     compiled_entry: Path,
 ) -> Agent:
     """An agent from its sources, as subprocess mode runs it, and one as containers do."""
     folder = tmp_path / "project"
     folder.mkdir()
-    return Agent(SOURCE if request.param == "source" else compiled_entry, folder, control_plane)
+    entry = SOURCE if request.param == "source" else compiled_entry
+    return Agent(python, entry, folder, control_plane)
 
 
 @pytest.fixture(scope="session")

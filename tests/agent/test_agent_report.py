@@ -110,6 +110,16 @@ def test_no_answers_whatever_disturb_the_task_or_lose_anything(agent, first):
     assert agent.control_plane.finished["state"] == "success"
 
 
+def test_a_task_that_behaves_loads_no_more_than_it_needs(agent):
+    agent.python = agent.python._replace(command=(*agent.python.command, "-X", "importtime"))
+    ended = agent.run("def task():\n    return 1\n")
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert "leoflow_agent.supervisor" in loaded
+    for name in ("context", "failure", "http_task", "resolver", "testament", "tls", "verdict"):
+        assert f"leoflow_agent.{name}" not in loaded
+    assert not loaded & {"json", "os", "re", "socket", "ssl", "typing"}
+
+
 def test_inputs_that_are_none_do_not_reach_the_task(agent):
     script = iter([(200, b"<html>Log in</html>"), (502, b""), b"HTTP/1.1 404 No\r\n\r\n"])
     agent.control_plane.script = lambda *_: next(script, None)

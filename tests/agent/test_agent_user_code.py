@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -497,17 +496,21 @@ def test_a_traceback_of_async_code_begins_with_the_users_line(agent):
     assert 'steps.py", line 2, in task' in lines[1]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="there are no groups")
 def test_a_group_is_told_with_its_parts_and_without_leoflow(agent):
     source = (
         "import asyncio\n"
         "async def bad(n):\n    raise ValueError(n)\n"
         "async def task():\n"
+        "    if not hasattr(asyncio, 'TaskGroup'):\n"
+        "        return 'before 3.11 there are no groups'\n"
         "    async with asyncio.TaskGroup() as group:\n"
         "        group.create_task(bad(1))\n"
         "        group.create_task(bad(2))\n"
     )
     agent.run(source)
+    if agent.control_plane.finished["state"] == "success":
+        assert returned(agent) == "before 3.11 there are no groups"
+        return
     assert "leoflow_agent" not in agent.control_plane.log
     reason = agent.control_plane.finished["reason"]
     assert reason.startswith("ExceptionGroup: unhandled errors in a TaskGroup (2 sub-exceptions): ")

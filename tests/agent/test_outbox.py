@@ -68,7 +68,7 @@ def test_a_full_log_drops_lines_says_so_and_keeps_the_verdict(monkeypatch):
     outbox = Outbox()
     for text in ("12345678\n", "lost line\n", "lost too\n"):
         outbox.add_log("stdout", text, len(text))
-    outbox.finish('"state":"success"')
+    outbox.add("finished", '"state":"success"')
     events = json.loads(outbox.batch())
     assert [event["type"] for event in events] == ["log", "log", "finished"]
     assert "19 bytes of the log were dropped" in events[1]["text"]
