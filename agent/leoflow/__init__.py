@@ -233,12 +233,6 @@ task = TaskDecorator()
 
 def __getattr__(name: str) -> "Any":
     """Import what few tasks need when one asks for it."""
-    if name == "DagError":
-        from leoflow import mistake as found
-    elif name in ("FailTask", "SkipTask", "TaskTerminated"):
-        from leoflow import outcome as found
-    elif name in __all__:
-        from leoflow import runcontext as found
-    else:
-        raise AttributeError(f"module 'leoflow' has no attribute {name!r}")
-    return getattr(found, name)
+    from leoflow.seldom import find
+
+    return find(name)

@@ -53,11 +53,15 @@ class Messages:
             while frame:
                 frame = frame[posix.write(self._fd, frame) :]
         if is_main:
-            self.holds -= 1
-            if self.due:
-                from leoflow_agent import termination
+            self.settle()
 
-                termination.raise_due(self)
+    def settle(self) -> None:
+        """End one hold of the main thread, and raise what was put off."""
+        self.holds -= 1
+        if self.due:
+            from leoflow_agent import termination
+
+            termination.raise_due(self)
 
     def _heed(self, number: int, _: object) -> None:
         from leoflow_agent import termination
@@ -84,6 +88,8 @@ def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
 def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     """Run the task, tell the supervisor how it ended, and return the exit code."""
     global current
+    # It is the supervisor's; what is asked for in here goes through that.
+    workload["token"] = ""
     messages = Messages(messages_fd)
     current = workload, messages, inputs_fd
     left = None
@@ -112,8 +118,9 @@ def _ending(error: BaseException) -> "dict[str, Any]":
 
         return ending.of(error)
     except Exception:
-        # User code may have left no descriptor and no memory to import that with.
-        reason = f"{type(error).__name__}: {error}"
+        # User code may have left no descriptor and no memory to import that with. What may hold
+        # a secret is not told then.
+        reason = type(error).__name__ if given else f"{type(error).__name__}: {error}"
         return {"state": "failed", "reason": reason, "exit_code": 1}
 
 
@@ -136,7 +143,8 @@ def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object
     if job["kind"] == "http_api":
         from leoflow_agent import http_task
 
-        return http_task.send(inputs, workload)
+        assert inputs["request"] is not None
+        return http_task.send(inputs["request"])
     result = _call(function, inputs) if function else job["command"]
     if job["kind"] == "bash":
         from leoflow_agent import bash_task
@@ -224,11 +232,7 @@ def _wind_up(messages: Messages) -> None:
 
 
 def _join_threads(messages: Messages) -> None:
-    messages.holds -= 1
-    if messages.due:
-        from leoflow_agent import termination
-
-        termination.raise_due(messages)
+    messages.settle()
     threading = sys.modules.get("threading")
     if threading is not None:
         threading._shutdown()

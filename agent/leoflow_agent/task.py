@@ -167,10 +167,10 @@ class Task:
         if self._told is not None:
             left = self._told["left"]
         said = "null" if reason is None else compactjson.quote(reason)
-        fields = f'"state":"{state}","reason":{said},"exit_code":{self.exit_code},"left":{left:.6f}'
+        end = f'"state":"{state}","reason":{said},"exit_code":{self.exit_code},"left":{left:.6f}'
         if self._told is not None and self._stopped is None and "retryable" in self._told:
-            fields += ',"retryable":false'
-        self._outbox.add("finished", fields)
+            end += ',"retryable":false'
+        self._outbox.add("finished", end)
         self._deadline = self._kill_at = NEVER
         self.over = True
 

@@ -45,8 +45,7 @@ def hold(messages: "Messages") -> None:
 def release(messages: "Messages") -> None:
     """End a `hold`, and raise what was put off."""
     if _is_main(messages):
-        messages.holds -= 1
-        raise_due(messages)
+        messages.settle()
 
 
 def check(messages: "Messages") -> None:
