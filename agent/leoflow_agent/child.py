@@ -143,8 +143,7 @@ def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object
     if job["kind"] == "http_api":
         from leoflow_agent import http_task
 
-        assert inputs["request"] is not None
-        return http_task.send(inputs["request"])
+        return http_task.send(inputs, workload)
     result = _call(function, inputs) if function else job["command"]
     if job["kind"] == "bash":
         from leoflow_agent import bash_task
