@@ -59,10 +59,9 @@ _FIND_TRY = TRY_ROWS.where(
 )
 _FIND_INSTANCE = select(task_instances).where(task_instances.c.id == bindparam("instance_pk"))
 _COUNT_OPEN = (
-    select(func.count())
-    .select_from(tries)
+    select(tries.c.inline, func.count())
     .where(tries.c.instance_id == bindparam("instance_id"), tries.c.state.is_(None))
-    .where(tries.c.inline == bindparam("inline"))
+    .group_by(tries.c.inline)
 )
 _INSERT_TRY = insert(tries)
 _UPDATE_TRY = update(tries).where(tries.c.id == bindparam("try_pk"))
@@ -96,11 +95,10 @@ def insert_try(connection: Connection, instance_pk: int, values: Mapping[str, An
     connection.execute(_INSERT_TRY, {"task_instance_pk": instance_pk, **values})
 
 
-def count_open(connection: Connection, instance_id: str, *, inline: bool) -> int:
-    """Count the tries of this process that have no verdict yet."""
-    return connection.execute(
-        _COUNT_OPEN, {"instance_id": instance_id, "inline": inline}
-    ).scalar_one()
+def count_open(connection: Connection, instance_id: str) -> dict[bool, int]:
+    """Count the tries of this process that have no verdict yet, by whether they are inline."""
+    rows = connection.execute(_COUNT_OPEN, {"instance_id": instance_id})
+    return {inline: count for inline, count in rows}
 
 
 def mark_running(connection: Connection, row: Row[Any], now: float) -> None:

@@ -43,6 +43,7 @@ _NEXT_DEADLINE = (
     .where(tries.c.instance_id == bindparam("instance_id"))
     .where(tries.c.ended_at.is_(None))
 )
+_NEXT_DUE = select(_NEXT_RETRY.scalar_subquery(), _NEXT_DEADLINE.scalar_subquery())
 
 
 class Progress(NamedTuple):
@@ -76,10 +77,8 @@ def find_due_runs(connection: Connection, instance_id: str, now: float) -> list[
 
 def find_next_due(connection: Connection, instance_id: str) -> float | None:
     """Give the first instant at which a retry or a deadline of this process is due, or None."""
-    instance = {"instance_id": instance_id}
-    retry = connection.execute(_NEXT_RETRY, instance).scalar()
-    deadline = connection.execute(_NEXT_DEADLINE, instance).scalar()
-    return min((at for at in (retry, deadline) if at is not None), default=None)
+    due = connection.execute(_NEXT_DUE, {"instance_id": instance_id}).one()
+    return min((at for at in due if at is not None), default=None)
 
 
 def _carry_out(connection: Connection, key: RunKey, now: float) -> None:
@@ -106,9 +105,10 @@ def _apply(connection: Connection, instance: Row[Any], move: Move, now: float) -
 
 def _hand_out(connection: Connection, policy: Policy, now: float) -> list[Dispatch]:
     settings = policy.settings
+    open_ones = count_open(connection, policy.instance_id)
     dispatches = []
     for inline, limit in ((False, settings.max_parallel_tasks), (True, settings.max_inline_calls)):
-        free = limit - count_open(connection, policy.instance_id, inline=inline)
+        free = limit - open_ones.get(inline, 0)
         if free > 0:
             waiting = _waiting(connection, policy.instance_id, inline, free)
             dispatches += [_dispatch(connection, policy, row, now) for row in waiting]

@@ -32,6 +32,8 @@ from leoflow_controlplane.workload import hash_token
 _FIND_BY_TOKEN = TRY_ROWS.where(tries.c.token_hash == bindparam("token_hash"))
 _FIND_BY_PK = TRY_ROWS.where(tries.c.id == bindparam("try_pk"))
 _WRITE = insert(journal)
+# Columns that a verdict depends on, and that events before it in the same report may have set.
+_READ_AGAIN = frozenset({"defect", "agent_up_at"})
 _INSERT_XCOM = insert(xcoms)
 _DELETE_XCOM = delete(xcoms).where(
     xcoms.c.run_pk == bindparam("run_pk"),
@@ -80,7 +82,9 @@ def record_report(
         finished = event["type"] == "finished"
     update_try(connection, row.id, values)
     if finished:
-        _finish(_Taking(connection, policy, _reload(connection, row), now), fresh)
+        if values.keys() & _READ_AGAIN:
+            row = _reload(connection, row)
+        _finish(_Taking(connection, policy, row, now), fresh)
     ack = values.get("acked_seq", row.acked_seq)
     return Recorded(_acknowledge(ack, row, policy), key_of(row), finished)
 
