@@ -70,9 +70,9 @@ class Messages:
 
 
 # The task of this process: its workload, and the ways to the supervisor and back.
-current: "tuple[Workload, Messages, int] | None" = None
+current = None  # type: tuple[Workload, Messages, int] | None
 # The variables that the try was given, which may hold secrets.
-given: "dict[str, str]" = {}
+given = {}  # type: dict[str, str]
 
 
 def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
@@ -211,35 +211,28 @@ def _call(function: "Callable[..., Any]", inputs: "Inputs") -> object:
         kwargs = {**context.injected(function, inputs, context.current), **kwargs}
     result = function(*inputs["args"], **kwargs)
     if hasattr(result, "__await__"):
-        import asyncio
+        from leoflow_agent import coroutine
 
-        result = asyncio.run(_awaited(result))
+        result = coroutine.run(result)
     return result
-
-
-async def _awaited(result: "Any") -> object:
-    return await result
 
 
 def _wind_up(messages: Messages) -> None:
     """Do what the end of an interpreter owes to user code, without tearing the heap down."""
-    for step in (_join_threads, _run_exit_functions):
-        try:
-            step(messages)
-        except BaseException as error:
-            posix.write(2, f"leoflow: while the task's process ended: {error!r}\n".encode())
+    try:
+        messages.settle()
+        if "threading" in sys.modules:
+            sys.modules["threading"]._shutdown()
+    except BaseException as error:
+        _tell_late(error)
+    try:
+        if "atexit" in sys.modules:
+            sys.modules["atexit"]._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException as error:
+        _tell_late(error)
 
 
-def _join_threads(messages: Messages) -> None:
-    messages.settle()
-    threading = sys.modules.get("threading")
-    if threading is not None:
-        threading._shutdown()
-
-
-def _run_exit_functions(_: Messages) -> None:
-    atexit = sys.modules.get("atexit")
-    if atexit is not None:
-        atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+def _tell_late(error: BaseException) -> None:
+    posix.write(2, f"leoflow: while the task's process ended: {error!r}\n".encode())
