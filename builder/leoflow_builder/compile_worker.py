@@ -24,8 +24,7 @@ def compile_parts(
     """Compile each part in a process of its own, at most `processes` of them at a time."""
     notes = [os.memfd_create("failed") for _ in parts]
     running = 0
-    # Images may have Python 3.9, whose zip() has no strict.
-    for part, note in zip(parts, notes):  # noqa: B905
+    for part, note in zip(parts, notes):  # noqa: B905 - Python 3.9 knows no strict
         if running == processes:
             _wait_for_one()
             running -= 1
