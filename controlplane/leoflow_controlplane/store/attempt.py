@@ -98,7 +98,7 @@ def insert_try(connection: Connection, instance_pk: int, values: Mapping[str, An
 def count_open(connection: Connection, instance_id: str) -> dict[bool, int]:
     """Count the tries of this process that have no verdict yet, by whether they are inline."""
     rows = connection.execute(_COUNT_OPEN, {"instance_id": instance_id})
-    return {inline: count for inline, count in rows}
+    return {bool(inline): count for inline, count in rows}
 
 
 def mark_running(connection: Connection, row: Row[Any], now: float) -> None:
