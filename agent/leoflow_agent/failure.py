@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
+LONGEST_MESSAGE = 1000
 _AGENT_FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -19,8 +20,8 @@ def show(error: BaseException) -> None:
 
 def describe(error: BaseException) -> str:
     """Return ``error`` in one line: its type, its message and the user's line that raised it."""
-    message = str(error).strip().splitlines()
-    text = type(error).__name__ + (": " + message[0] if message else "")
+    message = _message(error).strip().splitlines()
+    text = type(error).__name__ + (": " + _cut(message[0]) if message else "")
     if isinstance(error, SyntaxError) and error.filename:
         return f"{text} ({os.path.basename(error.filename)}:{error.lineno})"
     frames = traceback.extract_tb(_user_frames(error.__traceback__))
@@ -52,6 +53,19 @@ def first_not_json(value: object, path: str = "result") -> "str | None":
                 return found
         return None
     return f"{path} is of type '{type(value).__name__}'"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as another:
+        return f"(its text cannot be had: {type(another).__name__})"
+
+
+def _cut(line: str) -> str:
+    if len(line) <= LONGEST_MESSAGE:
+        return line
+    return f"{line[:LONGEST_MESSAGE]}… ({len(line)} characters, all of them in the log)"
 
 
 def _user_frames(frames: "TracebackType | None") -> "TracebackType | None":
