@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from leoflow_agent.wire import Inputs, Workload
 
 ENTERED, XCOM, FINISHED, PULL = b"E", b"X", b"F", b"P"
+# The type of a file in the upper bits of st_mode.
+PIPE = 1
+LONGEST_REASON = 1000
+# stdin, stdout, stderr, the pipes to and from the agent, and the folder that is being listed.
+DESCRIPTORS = 6
 
 
 class Messages:
@@ -28,9 +33,17 @@ class Messages:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._pid = posix.getpid()
+
+    def are_ours(self) -> bool:
+        """Say whether this is the task's process, and no copy that user code has forked."""
+        return posix.getpid() == self._pid
 
     def send(self, kind: bytes, document: str) -> None:
-        """Write one frame, whole."""
+        """Write one frame, whole; OSError if user code has closed the pipe."""
+        if posix.fstat(self._fd).st_mode >> 12 != PIPE:
+            # What user code has opened since then must not be written into.
+            raise OSError(f"descriptor {self._fd}, which is the agent's, has been replaced")
         body = document.encode()
         frame = kind + len(body).to_bytes(4, "big") + body
         while frame:
@@ -63,28 +76,35 @@ def resume(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
 def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     """Run the task, tell the supervisor how it ended, and return the exit code."""
     messages = Messages(messages_fd)
+    try:
+        return _run(workload, messages, inputs_fd)
+    except BaseException as error:
+        _say(f"how the task ended cannot be told: {_plain(error)}")
+        return exitcode.RESULT_LOST
+
+
+def _run(workload: "Workload", messages: Messages, inputs_fd: int) -> int:
     left = None
     try:
         result = _perform(workload, messages, inputs_fd)
         left = time.time()
-        if result is not None:
+        if result is not None and messages.are_ours():
             messages.send(XCOM, _xcom(result, workload))
         state, reason, exit_code = "success", None, exitcode.SUCCESS
     except Verdict as verdict:
         state, reason, exit_code = "failed", verdict.reason, verdict.exit_code
-        sys.stderr.write("leoflow: " + reason + "\n")
+        _say(reason)
     except SystemExit as leave:
         state, reason, exit_code = _left_by_exit(leave.code)
     except BaseException as error:
-        from leoflow_agent import failure
-
-        reason, exit_code = failure.describe(error), exitcode.USER_FAILURE
-        state = "failed"
-        failure.show(error)
+        state, reason, exit_code = "failed", _describe(error), exitcode.USER_FAILURE
     left = left or time.time()
     _wind_up()
-    finished = {"state": state, "reason": reason, "exit_code": exit_code, "left": left}
-    messages.send(FINISHED, compactjson.dumps(finished))
+    if messages.are_ours():
+        finished = {"state": state, "reason": reason, "exit_code": exit_code, "left": left}
+        messages.send(FINISHED, compactjson.dumps(finished))
+    else:
+        _say("a copy of the task's process, made by fork, came back from the task: it is ignored")
     return exit_code
 
 
@@ -149,10 +169,7 @@ def _load(module: str, function: "str | None", workload: "Workload") -> "Callabl
         found = getattr(namespace, function)
         return getattr(found, "function", found)  # type: ignore[no-any-return]
     except BaseException as error:
-        from leoflow_agent import failure
-
-        failure.show(error)
-        reason = f"module '{module}' could not be imported: {failure.describe(error)}"
+        reason = f"module '{module}' could not be imported: {_describe(error)}"
         raise Verdict(exitcode.IMPORT_FAILED, reason) from None
 
 
@@ -239,12 +256,53 @@ def _xcom(value: object, workload: "Workload") -> str:
 
 
 def _left_by_exit(code: object) -> "tuple[str, str | None, int]":
-    if code is None or code == 0:
+    if code is None or (isinstance(code, int) and code == 0):
         return "success", None, exitcode.SUCCESS
     if isinstance(code, int):
-        return "failed", f"user code left with sys.exit({code})", exitcode.own(code)
-    sys.stderr.write(str(code) + "\n")
-    return "failed", f"user code left with sys.exit({str(code)!r})", exitcode.USER_FAILURE
+        return "failed", f"user code left with sys.exit({_text(code)})", exitcode.own(int(code))
+    text = _text(code)
+    posix.write(2, text.encode("utf-8", "backslashreplace") + b"\n")
+    reason = f"user code left with sys.exit({text[:LONGEST_REASON]!r})"
+    return "failed", reason, exitcode.USER_FAILURE
+
+
+def _describe(error: BaseException) -> str:
+    """Print the traceback, and return the error in one line, whatever user code has broken."""
+    try:
+        from leoflow_agent import failure
+
+        reason = failure.describe(error)
+        failure.show(error)
+    except BaseException as another:
+        # There may be no descriptor left with which a module could be read.
+        reason = _plain(error)
+        _say(f"{reason} (its traceback cannot be shown: {_plain(another)})")
+    return reason
+
+
+def _plain(error: BaseException) -> str:
+    return f"{type(error).__name__}: {_text(error)[:LONGEST_REASON]}"
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except BaseException as error:
+        return f"(its text cannot be had: {type(error).__name__})"
+
+
+def _say(text: str) -> None:
+    try:
+        posix.write(2, f"leoflow: {text}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
+
+
+def _has_files() -> bool:
+    try:
+        return len(posix.listdir("/proc/self/fd")) > DESCRIPTORS
+    except OSError:
+        return True
 
 
 def _wind_up() -> None:
@@ -256,7 +314,15 @@ def _wind_up() -> None:
         import atexit
 
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        if _has_files():
+            from leoflow_agent import unflushed
+
+            unflushed.flush()
     except BaseException as error:
-        posix.write(2, f"leoflow: while the task's process ended: {error!r}\n".encode())
+        _say(f"while the task's process ended: {_plain(error)}")
+    for stream in (sys.__stdout__, sys.__stderr__, sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except BaseException as error:
+            _say(f"what was printed last is lost: {_plain(error)}")
