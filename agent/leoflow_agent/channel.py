@@ -6,147 +6,207 @@ with a Content-Length. Does not decide when to try again.
 
 import _socket
 import errno
-import time
+import posix
+import select
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
+CHUNK_BYTES = 256 * 1024
 ANSWER_TIMEOUT_SECONDS = 30.0
+# What tells a control plane's refusal from that of a proxy or of another server at its address.
+MARK = "leoflow-protocol"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-POLL_IN, POLL_OUT = 1, 4
-
 
 class ChannelError(Exception):
-    """The request was not answered; sending it again may help."""
+    """The request was not answered by a control plane; sending it again may help."""
 
 
 class Channel:
-    """A connection to ``endpoint`` (``unix:PATH`` or ``http://HOST:PORT``) that opens by itself."""
+    """A connection to ``endpoint`` that opens by itself: ``unix:PATH``, ``http[s]://HOST:PORT``.
 
-    def __init__(self, endpoint: str, token: str) -> None:
-        self._endpoint = endpoint
+    ``ca`` are the certificates (PEM) that https trusts in place of the image's own.
+    """
+
+    def __init__(self, endpoint: str, token: str, ca: "str | None" = None) -> None:
+        self.busy = False
+        self.deadline = 0.0
+        self._scheme, _, self._place = endpoint.partition(":")
+        self._place = self._place.strip("/") if self._scheme != "unix" else self._place
         self._token = token
-        self._socket: _socket.socket | None = None
+        self._ca = ca
+        self._context: Any = None
+        self._socket: Any = None
+        self._is_secure = False
+        self._lookup: Any = None
+        self._failures = 0
         self._outgoing = b""
         self._incoming = bytearray()
-        self._deadline = 0.0
-        self.busy = False
 
-    def request(self, method: str, path: str, body: str = "") -> None:
+    def request(self, method: str, path: str, now: float, body: str = "") -> None:
         """Begin a request; the answer comes out of `advance`. Raises ChannelError."""
+        host = "leoflow" if self._scheme == "unix" else self._place
         head = (
-            f"{method} {path} HTTP/1.1\r\nHost: leoflow\r\nAuthorization: Bearer {self._token}\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {self._token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        self._outgoing = (head + body).encode("ascii")
+        self._outgoing = (head + body).encode("ascii", "replace")
         self._incoming.clear()
-        self._deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
+        self.deadline = now + ANSWER_TIMEOUT_SECONDS
         self.busy = True
-        if self._socket is not None and self._was_closed():
+        if self._socket is not None and self._is_stale():
             self.close()
         if self._socket is None:
-            self._connect()
+            try:
+                self._connect()
+            except (OSError, ValueError) as error:
+                raise self._failed(_words(error)) from None
 
     def interest(self) -> "tuple[int, int]":
         """Return the descriptor and the poll events that `advance` waits for."""
-        assert self._socket is not None
-        return self._socket.fileno(), POLL_OUT if self._outgoing else POLL_IN
+        if self._lookup is not None:
+            return self._lookup, select.POLLIN
+        wanted = self._socket.wants if self._is_secure else 0
+        return self._socket.fileno(), wanted or (
+            select.POLLOUT if self._outgoing else select.POLLIN
+        )
 
     def advance(self) -> "tuple[int, bytes] | None":
         """Move the request on as far as it goes: (status, body) once answered, else None.
 
         Raises ChannelError, after which the channel is free for another request.
         """
-        assert self._socket is not None
         try:
+            if self._lookup is not None:
+                self._end_lookup()
+                return None
+            if self._scheme == "https" and not self._is_secure:
+                self._begin_tls()
             if self._outgoing:
-                sent = self._socket.send(self._outgoing[:262144])
+                sent = self._socket.send(self._outgoing[:CHUNK_BYTES])
                 self._outgoing = self._outgoing[sent:]
                 return None
-            chunk = self._socket.recv(262144)
+            chunk = self._socket.recv(CHUNK_BYTES)
         except BlockingIOError:
             return None
-        except OSError as error:
-            raise self._failed(error.strerror or str(error)) from None
+        except (OSError, ValueError, ImportError) as error:
+            raise self._failed(_words(error)) from None
         if not chunk:
             raise self._failed("the connection was closed before the answer was complete")
         self._incoming += chunk
         return self._answer()
 
-    def check_deadline(self) -> None:
-        """Raise ChannelError if the answer is overdue."""
-        if self.busy and time.monotonic() > self._deadline:
+    def check_deadline(self, now: float) -> None:
+        """Raise ChannelError if the whole of the answer is overdue, however much of it came."""
+        if self.busy and now > self.deadline:
             raise self._failed(f"no answer within {ANSWER_TIMEOUT_SECONDS:g} s")
 
+    def close(self) -> None:
+        """Hang up; the next request opens a new connection."""
+        if self._lookup is not None:
+            posix.close(self._lookup)
+        if self._socket is not None:
+            self._socket.close()
+        self._socket, self._lookup, self._is_secure = None, None, False
+
     def _answer(self) -> "tuple[int, bytes] | None":
-        end = self._incoming.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._incoming) > MAX_HEAD_BYTES:
-                raise self._failed("the answer's head does not end")
-            return None
-        status, length, keep = self._head(bytes(self._incoming[:end]))
+        status = 100
+        while 100 <= status < 200:
+            end = self._incoming.find(b"\r\n\r\n")
+            if end < 0:
+                if len(self._incoming) > MAX_HEAD_BYTES:
+                    raise self._failed("the answer's head does not end")
+                return None
+            status, length, fields = self._head(self._incoming[:end].decode("latin-1"))
+            if 100 <= status < 200:
+                del self._incoming[: end + 4]
         body = self._incoming[end + 4 :]
         if len(body) < length:
             return None
+        if 400 <= status < 500 and MARK not in fields:
+            raise self._failed(f"it answered with {status}, and not as a control plane does")
         self.busy = False
-        if not keep:
+        if len(body) > length or fields.get("connection") == "close":
             self.close()
         return status, bytes(body[:length])
 
-    def _head(self, head: bytes) -> "tuple[int, int, bool]":
-        lines = head.decode("latin-1").split("\r\n")
-        length, keep = -1, True
+    def _head(self, head: str) -> "tuple[int, int, dict[str, str]]":
+        first, *lines = head.split("\r\n")
         try:
-            version, status = lines[0].split(" ")[:2]
-            for line in lines[1:]:
-                name, _, value = line.partition(":")
-                if name.lower() == "content-length":
-                    length = int(value)
-                elif name.lower() == "connection":
-                    keep = value.strip().lower() != "close"
-            if not version.startswith("HTTP/1.") or not 0 <= length <= MAX_ANSWER_BYTES:
+            parts = [line.partition(":") for line in lines]
+            fields = {name.lower(): value.strip().lower() for name, _, value in parts}
+            version, status = first.split(" ")[:2]
+            length = fields.get(
+                "content-length", "0" if status[:1] == "1" or status == "204" else ""
+            )
+            if not version.startswith("HTTP/1.") or not (status + length).isdecimal():
                 raise ValueError
-            return int(status), length, keep
+            if int(length) > MAX_ANSWER_BYTES or "transfer-encoding" in fields:
+                raise ValueError
+            return int(status), int(length), fields
         except ValueError:
-            raise self._failed(f"the answer is not understood: {lines[0][:80]!r}") from None
+            raise self._failed(f"the answer is not understood: {first[:80]!r}") from None
 
     def _connect(self) -> None:
+        if self._scheme == "unix":
+            self._open(_socket.AF_UNIX, self._place)
+            return
+        if self._scheme not in ("http", "https"):
+            raise ValueError(f"the endpoint '{self._scheme}:…' is of no known kind")
+        host, _, port = self._place.rpartition(":")
+        self._host = host.strip("[]")
         try:
-            if self._endpoint.startswith("unix:"):
-                self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-                address: Any = self._endpoint[5:]
-            else:
-                host, _, port = self._endpoint.partition("://")[2].rstrip("/").rpartition(":")
-                found = _socket.getaddrinfo(host, int(port), 0, _socket.SOCK_STREAM)[0]
-                self._socket = _socket.socket(found[0], found[1], found[2])
-                self._socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-                address = found[4]
-            self._socket.setblocking(False)
-            self._socket.connect(address)
-        except OSError as error:
-            if error.errno != errno.EINPROGRESS:
-                raise self._failed(error.strerror or str(error)) from None
+            only_numbers = (0, _socket.SOCK_STREAM, 0, _socket.AI_NUMERICHOST)
+            found = _socket.getaddrinfo(self._host, int(port), *only_numbers)
+        except _socket.gaierror:
+            from leoflow_agent import resolver
 
-    def _was_closed(self) -> bool:
-        """Tell whether the server hung up an idle connection, which is no failure."""
-        assert self._socket is not None
-        try:
-            return not self._socket.recv(1, _socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+            self._lookup = resolver.look_up(self._host, int(port))
+            return
+        self._open(found[0][0], found[0][4])
+
+    def _open(self, family: int, address: "Any") -> None:
+        self._socket = _socket.socket(family, _socket.SOCK_STREAM)
+        self._socket.setblocking(False)
+        if family != _socket.AF_UNIX:
+            self._socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        self._check(self._socket.connect_ex(address))
+
+    def _end_lookup(self) -> None:
+        from leoflow_agent import resolver
+
+        fd, self._lookup = self._lookup, None
+        found = resolver.read(fd)
+        family, address = found[self._failures % len(found)]
+        self._open(family, tuple(address))
+
+    def _begin_tls(self) -> None:
+        self._check(self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR))
+        from leoflow_agent import tls
+
+        self._context = self._context or tls.make_context(self._ca)
+        self._socket = tls.Connection(self._socket, self._host, self._context)
+        self._is_secure = True
+
+    def _check(self, code: int) -> None:
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, posix.strerror(code))
+
+    def _is_stale(self) -> bool:
+        """Tell whether the server hung up or spoke unasked: an idle connection has no news."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _failed(self, reason: str) -> ChannelError:
         self.close()
         self.busy = False
+        self._failures += 1
         return ChannelError(reason)
 
-    def close(self) -> None:
-        """Hang up; the next request opens a new connection."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

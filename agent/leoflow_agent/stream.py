@@ -1,62 +1,139 @@
-"""What the task prints, on its way to the container's own output and into the log."""
+"""What the task prints, on its way to the container's own output and into the log.
 
+Neither way may hold up the supervisor: an output that takes nothing is given up after a while, and
+what it missed is counted and said.
+"""
+
+import _codecs
 import posix
+import time
 
 MAX_LINE_BYTES = 16 * 1024
+CHUNK_BYTES = 64 * 1024
+# The largest pipe that a program without privileges can make, twice.
+LAST_CHUNKS = 32
+UNFINISHED_SECONDS = 0.5
+STANDSTILL_SECONDS = 2.0
+MAX_WAITING_BYTES = 1024 * 1024
+NEVER = float("inf")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from leoflow_agent.outbox import Outbox
 
 
-class Stream:
-    """The reading end of the task's stdout or stderr; whole lines go into the outbox."""
+def say(text: str) -> None:
+    """Write a line of the agent's own to stderr, if it can be written at once."""
+    try:
+        posix.write(2, f"leoflow agent: {text}\n".encode("utf-8", "replace"))
+    except OSError:
+        pass
 
-    def __init__(self, name: str, fd: int, copy_to: int, outbox: "Outbox") -> None:
+
+class Copy:
+    """The container's own stdout or stderr; ``waiting`` is what it has not taken yet."""
+
+    def __init__(self, fd: int) -> None:
         self.fd = fd
+        self.waiting = b""
+        self._moved_at = 0.0
+        self._lost_bytes = 0
+        self._broken = False
+
+    def is_slow(self, now: float) -> bool:
+        """Tell whether it is worth to wait for it: it lags behind, and it moves."""
+        return bool(self.waiting) and now < self._moved_at + STANDSTILL_SECONDS
+
+    def write(self, data: bytes = b"") -> None:
+        """Write what it takes of what waits and of ``data``; never blocks."""
+        if self._broken:
+            return
+        if len(self.waiting) > MAX_WAITING_BYTES:
+            self._lost_bytes += len(data)
+        else:
+            self.waiting += data
+        try:
+            if not self._moved_at:
+                posix.set_blocking(self.fd, False)
+                self._moved_at = time.monotonic()
+            while self.waiting:
+                self.waiting = self.waiting[posix.write(self.fd, self.waiting[:CHUNK_BYTES]) :]
+                self._moved_at = time.monotonic()
+                if self._lost_bytes and not self.waiting:
+                    self.waiting = (
+                        f"\nleoflow: {self._lost_bytes} bytes are missing here, ".encode()
+                    )
+                    self.waiting += b"nobody read this output\n"
+                    self._lost_bytes = 0
+        except BlockingIOError:
+            return
+        except OSError:
+            self._broken, self.waiting = True, b""
+
+
+class Stream:
+    """The reading end of the task's stdout or stderr; its lines go into the outbox.
+
+    ``last_line`` is the last one that is not empty; it is known if ``keep_bytes`` is not 0, and
+    cut off behind that many.
+    """
+
+    def __init__(
+        self, name: str, fd: int, copy_to: int, outbox: "Outbox", keep_bytes: int = 0
+    ) -> None:
+        self.fd = fd
+        self.copy = Copy(copy_to)
         self.last_line = b""
+        self.due_at = NEVER
         self._name = name
-        self._copy_to = copy_to
         self._outbox = outbox
+        self._keep_bytes = keep_bytes
         self._rest = b""
+        self._line = b""
         posix.set_blocking(fd, False)
 
     def read(self) -> "bool | None":
         """Take what can be read: True if something was, None if nothing yet, False at the end."""
         try:
-            chunk = posix.read(self.fd, 65536)
+            chunk = posix.read(self.fd, CHUNK_BYTES)
         except BlockingIOError:
             return None
         if chunk:
-            self._copy(chunk)
-            self._keep_lines(self._rest + chunk)
+            self.copy.write(chunk)
+            data = self._rest + chunk
+            end = data.rfind(b"\n") + 1
+            if end == 0 and len(data) > MAX_LINE_BYTES:
+                end = len(data)
+            self._log(data, end)
+            self.due_at = time.monotonic() + UNFINISHED_SECONDS if self._rest else NEVER
         return bool(chunk)
 
+    def show_unfinished(self) -> None:
+        """Log a line without an end: a prompt, a bar of progress."""
+        self._log(self._rest, len(self._rest))
+        self.due_at = NEVER
+
     def finish(self) -> None:
-        """Take all that is left, with or without a line's end."""
-        while self.read():
-            pass
-        if self._rest:
-            self._log(self._rest)
-            self.last_line = self._rest
-            self._rest = b""
+        """Take what is left, however much others go on writing."""
+        for _ in range(LAST_CHUNKS):
+            if not self.read():
+                break
+        self._log(self._rest, len(self._rest), final=True)
+        self.last_line = self._line or self.last_line
 
-    def _keep_lines(self, data: bytes) -> None:
-        end = data.rfind(b"\n") + 1
-        if end == 0 and len(data) > MAX_LINE_BYTES:
-            end = len(data)
-        self._rest = data[end:]
-        if end:
-            self._log(data[:end])
-            lines = data[:end].rstrip(b"\n").rpartition(b"\n")
-            self.last_line = lines[2]
+    def _log(self, data: bytes, end: int, final: bool = False) -> None:
+        # A character that is not complete yet stays behind.
+        text, used = _codecs.utf_8_decode(data[:end], "replace", final)
+        self._rest = data[used:]
+        if used:
+            self._outbox.add_log(self._name, text, used)
+            if self._keep_bytes:
+                self._note_line(data[:used])
 
-    def _log(self, data: bytes) -> None:
-        self._outbox.add_log(self._name, data.decode("utf-8", "replace"))
-
-    def _copy(self, data: bytes) -> None:
-        try:
-            while data:
-                data = data[posix.write(self._copy_to, data) :]
-        except OSError:
-            self._copy_to = posix.open("/dev/null", posix.O_WRONLY)
+    def _note_line(self, data: bytes) -> None:
+        head, newline, tail = data.rpartition(b"\n")
+        if newline:
+            whole = (self._line + head).rstrip(b"\n")
+            self.last_line = whole.rpartition(b"\n")[2] or self.last_line
+            self._line = b""
+        self._line = (self._line + tail)[: self._keep_bytes + 1]

@@ -11,7 +11,8 @@ import time
 
 from leoflow_agent import exitcode
 from leoflow_agent.outbox import Outbox
-from leoflow_agent.reporter import PATIENCE_SECONDS, Reporter
+from leoflow_agent.reporter import Reporter
+from leoflow_agent.stream import NEVER, STANDSTILL_SECONDS
 from leoflow_agent.task import Task
 
 TYPE_CHECKING = False
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 FORWARDED = (_signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGWINCH)
 ENDING = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT)
+# How long a task that is over waits for the control plane, and how long once it was told to end.
+PATIENCE_SECONDS, LAST_ATTEMPT_SECONDS = 600.0, 2.0
 
 
 def supervise(
@@ -30,9 +33,15 @@ def supervise(
     ``pipes`` are this side's ends: stdout, stderr, messages, inputs. Returns the exit code.
     """
     outbox = Outbox()
-    signals = _listen_to_signals()
-    outbox.add("started", f'"agent_up":{agent_up:.6f}')
-    return Supervisor(workload, Task(workload, pid, pipes, outbox), outbox, signals).run()
+    task = Task(workload, pid, pipes, outbox)
+    try:
+        signals = _listen_to_signals()
+        outbox.add("started", f'"agent_up":{agent_up:.6f}')
+        return Supervisor(workload, task, outbox, signals).run()
+    except BaseException as error:
+        from leoflow_agent import testament
+
+        return testament.write_failure(pid, error)
 
 
 def _listen_to_signals() -> int:
@@ -54,7 +63,9 @@ class Supervisor:
         self._outbox = outbox
         self._signals = signals
         self._reporter = Reporter(workload, outbox)
-        self._give_up_at = 0.0
+        self._patience_seconds = workload.get("patience_seconds", PATIENCE_SECONDS)
+        self._give_up_at = NEVER
+        self._is_ending = False
 
     def run(self) -> int:
         """Loop until the verdict is delivered, refused, or nobody came for it."""
@@ -63,7 +74,7 @@ class Supervisor:
             now = time.monotonic()
             self._reporter.pump(now)
             self._obey(now)
-            if self._task.over and self._delivered(now):
+            if self._task.over and self._is_done(now):
                 return self._task.exit_code
             self._wait(now)
 
@@ -76,25 +87,30 @@ class Supervisor:
             self._task.stop(exitcode.TERMINATED, self._reporter.terminate, now)
         self._task.keep_deadlines(now)
 
-    def _delivered(self, now: float) -> bool:
-        if not self._outbox or self._reporter.refused:
-            return True
-        self._give_up_at = self._give_up_at or now + PATIENCE_SECONDS
-        if now < self._give_up_at:
-            return False
-        posix.write(2, b"leoflow agent: the control plane did not come back for the verdict\n")
-        return True
+    def _is_done(self, now: float) -> bool:
+        self._give_up_at = min(self._give_up_at, now + self._patience_seconds)
+        if self._outbox and not self._reporter.refused:
+            if now < self._give_up_at:
+                return False
+            from leoflow_agent import testament
+
+            testament.write(*self._task.verdict, self._task.exit_code)
+            self._reporter.refused = True
+        return not self._task.is_copying(now)
 
     def _wait(self, now: float) -> None:
         poll = select.poll()
         poll.register(self._signals, select.POLLIN)
-        for fd, interest in self._task.interests():
+        # A task waits for a control plane that takes the log, not for one that is away.
+        hold = self._outbox.is_full and self._reporter.is_answered(now, STANDSTILL_SECONDS)
+        for fd, interest in self._task.interests(now, hold):
             poll.register(fd, interest)
         channel = self._reporter.channel
         if channel.busy:
             poll.register(*channel.interest())
-        seconds = min(self._reporter.seconds_to_wait(now), self._task.seconds_to_wait(now))
-        for fd, _ in poll.poll(max(seconds, 0.0) * 1000):
+        due = [self._reporter.seconds_to_wait(now), self._task.seconds_to_wait(now)]
+        due += [self._give_up_at - now, STANDSTILL_SECONDS if hold else NEVER]
+        for fd, _ in poll.poll(max(min(due), 0.0) * 1000):
             if fd == self._signals:
                 self._heed_signals(now)
             elif not self._task.take(fd) and channel.busy and fd == channel.interest()[0]:
@@ -104,7 +120,12 @@ class Supervisor:
         for signal in posix.read(self._signals, 4096):
             if signal == _signal.SIGCHLD:
                 self._task.reap()
-            elif signal in ENDING:
-                self._task.stop(exitcode.TERMINATED, f"stopped by signal {signal}", now)
+            elif signal in ENDING and not self._is_ending:
+                # Whoever says so kills everything soon.
+                self._is_ending = True
+                self._patience_seconds = LAST_ATTEMPT_SECONDS
+                self._reporter.hurry(now)
+                reason = f"stopped by signal {signal}"
+                self._task.stop(exitcode.TERMINATED, reason, now, signal)
             else:
                 self._task.signal(signal)

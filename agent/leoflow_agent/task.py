@@ -10,7 +10,7 @@ import time
 
 from leoflow_agent import compactjson, exitcode
 from leoflow_agent.child import ENTERED, FINISHED, PULL, XCOM
-from leoflow_agent.stream import Stream
+from leoflow_agent.stream import NEVER, STANDSTILL_SECONDS, Stream
 from leoflow_agent.verdict import judge
 
 TYPE_CHECKING = False
@@ -32,11 +32,15 @@ class Task:
     ) -> None:
         self.over = False
         self.exit_code = exitcode.AGENT_FAILED
+        self.verdict: tuple[str, str | None] = ("failed", "the agent came to no verdict")
+        self.pulls: list[dict[str, Any]] = []
         self._workload = workload
         self._pid = pid
         self._outbox = outbox
-        self._stdout = Stream("stdout", pipes[0], 1, outbox)
+        keep_bytes = workload["xcom_limit_bytes"] if workload["job"]["kind"] == "bash" else 0
+        self._stdout = Stream("stdout", pipes[0], 1, outbox, keep_bytes)
         self._stderr = Stream("stderr", pipes[1], 2, outbox)
+        self._streams = (self._stdout, self._stderr)
         self._open = {pipes[0]: self._stdout.read, pipes[1]: self._stderr.read}
         self._open[pipes[2]] = self._read_messages
         self._messages, self._inputs = pipes[2], pipes[3]
@@ -44,30 +48,38 @@ class Task:
         posix.set_blocking(self._inputs, False)
         self._frames = b""
         self._input = b""
-        self.pulls: list[dict[str, Any]] = []
         self._told: dict[str, Any] | None = None
         self._stopped: tuple[int, str] | None = None
-        self._kill_at: float | None = None
+        self._kill_at = NEVER
         limit = workload["execution_timeout_seconds"]
-        self._deadline = None if limit is None else time.monotonic() + limit
+        self._deadline = NEVER if limit is None else time.monotonic() + limit
 
-    def interests(self) -> "list[tuple[int, int]]":
-        """Return the descriptors to poll, each with its events."""
-        found = [(fd, select.POLLIN) for fd in self._open]
+    def interests(self, now: float, hold: bool) -> "list[tuple[int, int]]":
+        """Return the descriptors to poll, with their events; ``hold``: not the task's output."""
+        slow = [stream.fd for stream in self._streams if hold or stream.copy.is_slow(now)]
+        found = [(fd, select.POLLIN) for fd in self._open if fd not in slow]
+        found += [(one.copy.fd, select.POLLOUT) for one in self._streams if one.copy.waiting]
         if self._input:
             found.append((self._inputs, select.POLLOUT))
         return found
 
     def take(self, fd: int) -> bool:
-        """Serve ``fd``, which polled ready; False if it is none of this task's."""
+        """Serve ``fd``, which polled ready, once; False if it is none of this task's."""
         if fd in self._open:
             if self._open[fd]() is False:
                 del self._open[fd]
-            return True
-        if fd == self._inputs and self._input:
+        elif fd == self._inputs:
             self._write_inputs()
-            return True
-        return False
+        else:
+            copies = [one.copy for one in self._streams if one.copy.fd == fd]
+            for copy in copies:
+                copy.write()
+            return bool(copies)
+        return True
+
+    def is_copying(self, now: float) -> bool:
+        """Tell whether the container's own output still has to take something, and does."""
+        return any(stream.copy.is_slow(now) for stream in self._streams)
 
     def give(self, document: bytes) -> None:
         """Hand an answer that the process waits for to it, as fast as it reads."""
@@ -76,37 +88,39 @@ class Task:
 
     def seconds_to_wait(self, now: float) -> float:
         """Return how long the poll loop may sleep before a deadline has to be kept."""
-        if self.over:
-            return LONGEST_WAIT_SECONDS
-        due = [at for at in (self._deadline, self._kill_at) if at is not None]
-        return max(min(due) - now, 0.0) if due else LONGEST_WAIT_SECONDS
+        due = [stream.due_at for stream in self._streams]
+        due += [self._deadline, self._kill_at]
+        if any(stream.copy.waiting for stream in self._streams):
+            due.append(now + STANDSTILL_SECONDS)
+        return min(max(min(due) - now, 0.0), LONGEST_WAIT_SECONDS)
 
     def keep_deadlines(self, now: float) -> None:
         """Stop a task that ran out of its time, kill one that ran out of its grace."""
-        if self.over:
-            return
-        if self._deadline is not None and now >= self._deadline:
+        for stream in self._streams:
+            if now >= stream.due_at:
+                stream.show_unfinished()
+        if now >= self._deadline:
             limit = self._workload["execution_timeout_seconds"]
-            self._deadline = None
             reason = f"timed out: it ran longer than execution_timeout_seconds = {limit:g}"
             self.stop(exitcode.TIMED_OUT, reason, now)
-        if self._kill_at is not None and now >= self._kill_at:
-            self._kill_at = None
+        if now >= self._kill_at:
+            self._kill_at = NEVER
             self.signal(_signal.SIGKILL)
 
-    def stop(self, exit_code: int, reason: str, now: float) -> None:
-        """End the task: SIGTERM now, SIGKILL after the grace. The first reason given stays."""
-        if self._stopped is None and not self.over:
+    def stop(self, exit_code: int, reason: str, now: float, signal: int = _signal.SIGTERM) -> None:
+        """End the task: ``signal`` now, SIGKILL after the grace. The first reason given stays."""
+        if self._stopped is None:
             self._stopped = (exit_code, reason)
-            self._deadline = None
+            self._deadline = NEVER
             self._kill_at = now + self._workload["grace_seconds"]
-            self.signal(_signal.SIGTERM)
+            self.signal(signal)
 
     def signal(self, number: int) -> None:
-        """Send a signal to the task's process group."""
+        """Send a signal to the task's process group, to the process before it has one."""
         for send in (posix.killpg, posix.kill):
             try:
-                send(self._pid, number)
+                if not self.over:
+                    send(self._pid, number)
                 return
             except OSError:
                 continue
@@ -125,7 +139,10 @@ class Task:
 
     def _end(self, wait_status: int) -> None:
         left = time.time()
-        self.signal(_signal.SIGKILL)
+        try:
+            posix.killpg(self._pid, _signal.SIGKILL)
+        except OSError:
+            pass
         while self._read_messages():
             pass
         self._stdout.finish()
@@ -136,12 +153,14 @@ class Task:
         state, reason, self.exit_code = judge(kind, wait_status, self._told, self._stopped)
         if kind == "bash" and state == "success":
             state, reason = self._push_last_line()
+        self.verdict = (state, reason)
         if self._told is not None:
             left = self._told["left"]
         said = "null" if reason is None else compactjson.quote(reason)
         self._outbox.finish(
             f'"state":"{state}","reason":{said},"exit_code":{self.exit_code},"left":{left:.6f}'
         )
+        self._deadline = self._kill_at = NEVER
         self.over = True
 
     def _push_last_line(self) -> "tuple[str, str | None]":
@@ -150,8 +169,8 @@ class Task:
         if len(value) > limit:
             self.exit_code = exitcode.RESULT_INVALID
             return "failed", (
-                f"the last line of stdout is the return value, and its {len(value)} bytes of JSON "
-                f"are over the limit of {limit}; write it to a file and print where it is"
+                "the last line of stdout is the return value, and as JSON it is longer than the "
+                f"limit of {limit} bytes; write it to a file and print where it is"
             )
         if self._stdout.last_line:
             self._outbox.add("xcom", f'"key":"return_value","value":{value}')

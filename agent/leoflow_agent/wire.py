@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 PROTOCOL = 1
+# In each answer of a control plane. A refusal without it is some proxy's, and not believed.
+PROTOCOL_HEADER = "leoflow-protocol"
 
 EVENTS_PATH = "/agent/v1/events"
 INPUTS_PATH = "/agent/v1/inputs"
@@ -69,12 +71,16 @@ class Job(TypedDict):
 class Workload(TypedDict):
     """One try, handed to the agent in the environment variable LEOFLOW_WORKLOAD.
 
-    ``endpoint`` is ``unix:PATH`` or ``http://HOST:PORT``. ``inputs`` None: ask INPUTS_PATH.
+    ``endpoint`` is ``unix:PATH``, ``http://HOST:PORT`` or ``https://HOST:PORT``; ``ca`` are the
+    certificates (PEM) that https trusts in place of the image's own, None for these.
+    ``inputs`` None: ask INPUTS_PATH. ``patience_seconds``: how long a task that is over waits for
+    the control plane to take its verdict; then it is left in the container.
     ``fresh_interpreter``: the DAG declares PYTHON* variables, which only a new interpreter obeys.
     """
 
     protocol: int
     endpoint: str
+    ca: str | None
     token: str
     context: TaskContext
     job: Job
@@ -83,6 +89,7 @@ class Workload(TypedDict):
     execution_timeout_seconds: float | None
     grace_seconds: float
     heartbeat_seconds: float
+    patience_seconds: float
     xcom_limit_bytes: int
 
 

@@ -167,6 +167,7 @@ def make_workload(probe: Probe) -> Workload:
     return Workload(
         protocol=PROTOCOL,
         endpoint=f"unix:{SOCKET_FOLDER}/{SOCKET_NAME}",
+        ca=None,
         token="",
         context=TaskContext(
             dag_id="budget",
@@ -187,6 +188,7 @@ def make_workload(probe: Probe) -> Workload:
         execution_timeout_seconds=None,
         grace_seconds=1.0,
         heartbeat_seconds=60.0,
+        patience_seconds=10.0,
         xcom_limit_bytes=1024,
     )
 

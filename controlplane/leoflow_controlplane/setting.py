@@ -20,6 +20,7 @@ def default_parallelism() -> int:
 class Settings:
     """Limits and intervals; durations are in seconds.
 
+    ``patience_seconds``: how long a task that is over waits for us to take its verdict.
     ``start_allowance_seconds``: from dispatch to the agent's first report. ``settle_seconds``:
     how long the report of a dead container may still be on its way.
     """
@@ -30,6 +31,7 @@ class Settings:
     xcom_limit_bytes: int = 256 * KIB
     grace_seconds: float = 10.0
     heartbeat_seconds: float = 30.0
+    patience_seconds: float = 600.0
     start_allowance_seconds: float = 120.0
     removal_allowance_seconds: float = 30.0
     settle_seconds: float = 0.5

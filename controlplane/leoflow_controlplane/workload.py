@@ -54,6 +54,7 @@ def make_workload(dispatch: Dispatch, endpoint: str, settings: Settings) -> Work
     return Workload(
         protocol=PROTOCOL,
         endpoint=endpoint,
+        ca=None,
         token=dispatch.token,
         context=make_context(dispatch),
         job=make_job(dispatch.task.action),
@@ -62,6 +63,7 @@ def make_workload(dispatch: Dispatch, endpoint: str, settings: Settings) -> Work
         execution_timeout_seconds=dispatch.task.execution_timeout_seconds,
         grace_seconds=settings.grace_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
+        patience_seconds=settings.patience_seconds,
         xcom_limit_bytes=settings.xcom_limit_bytes,
     )
 

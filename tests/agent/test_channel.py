@@ -44,7 +44,7 @@ class Server:
 
 
 def _exchange(channel: Channel) -> tuple[int, bytes]:
-    channel.request("POST", "/path", '{"a":1}')
+    channel.request("POST", "/path", 0.0, '{"a":1}')
     for _ in range(1000):
         poll = select.poll()
         poll.register(*channel.interest())
@@ -110,7 +110,7 @@ def test_no_bytes_whatever_hang_or_crash_it(noise):
 def test_nobody_listening_is_an_error(tmp_path):
     channel = Channel(f"unix:{tmp_path}/none.sock", "t")
     with pytest.raises(ChannelError, match="No such file"):
-        channel.request("GET", "/")
+        channel.request("GET", "/", 0.0)
     assert not channel.busy
 
 
@@ -118,6 +118,6 @@ def test_an_overdue_answer_is_an_error(monkeypatch):
     monkeypatch.setattr(channel_module, "ANSWER_TIMEOUT_SECONDS", -1.0)
     with Server([]) as server:
         channel = Channel(server.endpoint, "t")
-        channel.request("GET", "/")
+        channel.request("GET", "/", 0.0)
         with pytest.raises(ChannelError, match="no answer within"):
             channel.check_deadline()

@@ -17,8 +17,9 @@ class Channel:
         self.answers = list(answers)
         self.requests: list[tuple[str, str, str]] = []
         self.busy = False
+        self.deadline = 0.0
 
-    def request(self, method, path, body="") -> None:
+    def request(self, method, path, now, body="") -> None:
         self.requests.append((method, path, body))
         self.busy = True
 
@@ -29,7 +30,7 @@ class Channel:
             raise answer
         return answer
 
-    def check_deadline(self) -> None:
+    def check_deadline(self, now) -> None:
         pass
 
 
