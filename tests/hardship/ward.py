@@ -18,7 +18,7 @@ from leoflow_controlplane.executor.reach import reach
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
 from leoflow_controlplane.setting import Settings
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 40.0
 SETTINGS = Settings(max_parallel_tasks=4, grace_seconds=1.0)
 
 Alter = Callable[[dict[str, Any]], None]
@@ -91,7 +91,7 @@ class Ward:
         settings: Settings = SETTINGS,
     ) -> None:
         self._subject = subject
-        self._home = home
+        self.home = home
         self.engine = engine or AlteredEngine(open_engine()._client, alter)
         self.plane = ControlPlane(home, executor_on(self.engine), settings)
 
@@ -109,7 +109,7 @@ class Ward:
 
     async def end(self, key: RunKey) -> dict[str, Ending]:
         """Wait for the end of a run and give its tasks' ends, by task_id."""
-        async with asyncio.timeout(PATIENCE_SECONDS * 2):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             result = await self.plane.wait(key)
         return {
             one.task_id: Ending(
@@ -138,6 +138,15 @@ class Ward:
                 await asyncio.sleep(0.02)
         return log
 
+    async def order(self, call: str, *args: Any, **options: Any) -> Any:
+        """Give the engine an order of a client that is not leoflow."""
+        return await asyncio.to_thread(getattr(self.engine._client, call), *args, **options)
+
+    async def execute(self, container: str, code: str) -> None:
+        """Run Python code in a container, beside the agent, as `docker exec` does."""
+        made = await self.order("exec_create", container, ["python3.11", "-c", code])
+        await self.order("exec_start", made["Id"])
+
     def container(self, key: RunKey, task_id: str) -> str:
         """Name the container of a task's first try."""
         return container_name(TryKey(*key, task_id, -1, 1), self.home_id)
@@ -145,7 +154,7 @@ class Ward:
     @property
     def home_id(self) -> str:
         """What marks the containers of this home."""
-        return (self._home / "id").read_text().strip()
+        return (self.home / "id").read_text().strip()
 
     async def _log(self, key: RunKey, task_id: str) -> str:
         return "".join(update.text for update in await self.plane.log(key, task_id, 1))

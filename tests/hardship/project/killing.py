@@ -53,6 +53,11 @@ def waits():
     wait()
 
 
+@task(execution_timeout_seconds=1)
+def waits_for_a_second():
+    wait()
+
+
 @task
 def cleans_up_when_told_to_stop():
     def clean_up(number, frame):
@@ -88,6 +93,7 @@ TASKS = (
     ignores_every_signal,
     blocks_every_signal,
     waits,
+    waits_for_a_second,
     cleans_up_when_told_to_stop,
     finishes_when_told_to_stop,
     takes_two_seconds,
