@@ -1,13 +1,21 @@
 """The texts of errors in a DAG. Imported only once something is wrong, so it may import more."""
 
-from leoflow.registry import DagError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
     from leoflow.registry import Node, Place, Reference
+
+
+class DagError(Exception):
+    """What is wrong with a DAG; ``file`` and ``line`` say where it is written."""
+
+    def __init__(self, message: str, place: "Place") -> None:
+        super().__init__(f"{place[0].rpartition('/')[2]}:{place[1]}: {message}")
+        self.message = message
+        self.file, self.line = place
+
 
 _NOT_YET = "is not supported yet"
 _OWN_CONTAINER = "does not exist: each try has its own container"
@@ -26,6 +34,7 @@ FIXES = {
     "data": "is 'query' or 'body' here",
     "default_args": "is 'defaults' in leoflow.yaml here",
     "env": "is 'environment' in leoflow.yaml here",
+    "conn_id": "is 'connections' here, a list of names",
     **dict.fromkeys(
         ("schedule", "schedule_interval", "timetable", "start_date", "end_date", "catchup"),
         _NOT_YET + ": `leoflow run` starts one run",

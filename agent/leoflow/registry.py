@@ -11,16 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
+    from leoflow.mistake import DagError
+
     Place = tuple[str, int]
-
-
-class DagError(Exception):
-    """What is wrong with a DAG; ``file`` and ``line`` say where it is written."""
-
-    def __init__(self, message: str, place: "Place") -> None:
-        super().__init__(f"{place[0].rpartition('/')[2]}:{place[1]}: {message}")
-        self.message = message
-        self.file, self.line = place
 
 
 class Node:
@@ -160,7 +153,7 @@ current: "Graph | None" = None
 mistakes: "list[DagError] | None" = None
 
 
-def report(error: DagError) -> None:
+def report(error: "DagError") -> None:
     """Raise ``error``, or keep it when ``mistakes`` is a list, to find the next one as well."""
     if mistakes is None:
         raise error

@@ -5,6 +5,8 @@ Used by ``read_dag`` only; never imported in a task's container.
 
 from leoflow.registry import Reference
 
+from leoflow_agent import jsonhint
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,10 +93,4 @@ def _hint(value: object) -> str:
     if hasattr(type(value), "override"):
         name = getattr(value, "__name__", "")
         return f": the task is not called, write {name}()"
-    if hasattr(value, "isoformat"):
-        return "; write it as text: .isoformat()"
-    if hasattr(value, "total_seconds"):
-        return "; write it as a number of seconds: .total_seconds()"
-    if isinstance(value, (set, frozenset)):
-        return "; make it a list: sorted(…)"
-    return ""
+    return jsonhint.hint(value)

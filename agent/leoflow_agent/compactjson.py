@@ -4,19 +4,23 @@ Knows nothing of what the documents mean. Works the same on CPython 3.9 to 3.14.
 """
 
 import _json
+import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-class _Rules:
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = float
-    parse_int = int
-    parse_constant = float
-    memo: "dict[str, str]" = {}  # noqa: RUF012 - the C scanner wants to find it on the class
-
-
-_scan = _json.make_scanner(_Rules)  # type: ignore[arg-type]
+# The scanner asks an object for its rules; a class would cost as much as a module.
+_namespace: "Any" = type(sys.implementation)
+_rules = _namespace(
+    strict=True,
+    object_hook=None,
+    object_pairs_hook=None,
+    parse_float=float,
+    parse_int=int,
+    parse_constant=float,
+)
+_scan = _json.make_scanner(_rules)
 quote = _json.encode_basestring_ascii
 
 

@@ -4,77 +4,99 @@ import os
 import sys
 import traceback
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
-
-LONGEST_MESSAGE = 1000
+MAX_REASON_CHARACTERS = 2000
 _AGENT_FOLDER = os.path.dirname(os.path.abspath(__file__))
+_OWN_FOLDERS = (_AGENT_FOLDER, os.path.join(os.path.dirname(_AGENT_FOLDER), "leoflow"))
 
 
 def show(error: BaseException) -> None:
-    """Print the traceback of ``error`` to stderr, without the agent's own frames."""
-    own = _user_frames(error.__traceback__)
-    traceback.print_exception(type(error), error, own, file=sys.stderr)
+    """Print the traceback of ``error`` to stderr, without leoflow's own frames."""
+    told = traceback.TracebackException.from_exception(error)
+    _strip(told, set())
+    write("".join(told.format()))
+
+
+def write(text: str) -> None:
+    """Write to the task's stderr, or to the descriptor where user code has done away with it."""
+    try:
+        sys.stderr.write(text)
+    except Exception:
+        try:
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+        except OSError:
+            pass
 
 
 def describe(error: BaseException) -> str:
     """Return ``error`` in one line: its type, its message and the user's line that raised it."""
-    message = _message(error).strip().splitlines()
-    text = type(error).__name__ + (": " + _cut(message[0]) if message else "")
+    said = message(error)
+    text = type(error).__name__ + (": " + said if said else "")
+    parts = getattr(error, "exceptions", None)
+    if isinstance(parts, tuple) and parts and isinstance(parts[0], BaseException):
+        return f"{text}: {describe(parts[0])}"
     if isinstance(error, SyntaxError) and error.filename:
         return f"{text} ({os.path.basename(error.filename)}:{error.lineno})"
-    frames = traceback.extract_tb(_user_frames(error.__traceback__))
-    project = os.environ.get("LEOFLOW_DAG_FOLDER", os.sep)
-    for frame in reversed(frames):
-        if frame.filename.startswith(project):
-            return f"{text} ({os.path.relpath(frame.filename, project)}:{frame.lineno})"
+    return text + _place(error)
+
+
+def message(error: BaseException) -> str:
+    """Return the first line of the message of ``error``, of bearable length."""
+    lines = text_of(error).strip().splitlines()
+    text = hide(lines[0]) if lines else ""
+    if len(text) > MAX_REASON_CHARACTERS:
+        text = text[:MAX_REASON_CHARACTERS] + "…"
     return text
 
 
-def first_not_json(value: object, path: str = "result") -> "str | None":
-    """Return where in ``value`` something is not JSON, and what; None if all of it is."""
-    if value is None or isinstance(value, (str, int, bool)):
-        return None
-    if isinstance(value, float):
-        return None if value - value == 0 else f"{path} is {value}"
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key is not None and not isinstance(key, (str, int, float)):
-                return f"{path} has a key of type '{type(key).__name__}'"
-            found = first_not_json(item, f"{path}[{key!r}]")
-            if found:
-                return found
-        return None
-    if isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            found = first_not_json(item, f"{path}[{index}]")
-            if found:
-                return found
-        return None
-    return f"{path} is of type '{type(value).__name__}'"
-
-
-def _message(error: BaseException) -> str:
+def text_of(value: object) -> str:
+    """Return the text of what is user code's, whose __str__ may fail."""
     try:
-        return str(error)
-    except BaseException as another:
-        return f"(its text cannot be had: {type(another).__name__})"
+        return str(value)
+    except BaseException as broken:
+        return f"its message cannot be shown: {type(broken).__name__}"
 
 
-def _cut(line: str) -> str:
-    if len(line) <= LONGEST_MESSAGE:
-        return line
-    return f"{line[:LONGEST_MESSAGE]}… ({len(line)} characters, all of them in the log)"
+def hide(text: str) -> str:
+    """Return ``text`` without the secrets that the try was given."""
+    from leoflow_agent import child
+
+    if not child.given:
+        return text
+    from leoflow_agent.mask import Mask
+
+    return Mask(child.given).text(text)
 
 
-def _user_frames(frames: "TracebackType | None") -> "TracebackType | None":
-    while frames is not None and _is_own(frames.tb_frame.f_code.co_filename):
-        frames = frames.tb_next
-    return frames
+def _place(error: BaseException) -> str:
+    project = os.environ.get("LEOFLOW_DAG_FOLDER", "").rstrip(os.sep) + os.sep
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename.startswith(project):
+            return f" ({os.path.relpath(frame.filename, project)}:{frame.lineno})"
+    return ""
+
+
+def _strip(told: "traceback.TracebackException | None", seen: "set[int]") -> None:
+    """Take leoflow's frames out of an exception, of what led to it and of what is in it."""
+    if told is None or id(told) in seen:
+        return
+    seen.add(id(told))
+    frames = [frame for frame in told.stack or () if not _is_own(frame.filename)]
+    while len(frames) < len(told.stack or ()) and frames and _is_loop(frames[0].filename):
+        del frames[0]
+    if told.stack is not None:
+        told.stack[:] = frames
+    _strip(told.__cause__, seen)
+    _strip(told.__context__, seen)
+    for part in getattr(told, "exceptions", None) or ():
+        _strip(part, seen)
 
 
 def _is_own(filename: str) -> bool:
     if filename.startswith("<frozen importlib"):
         return True
-    return os.path.dirname(os.path.abspath(filename)) == _AGENT_FOLDER
+    return os.path.dirname(os.path.abspath(filename)) in _OWN_FOLDERS
+
+
+def _is_loop(filename: str) -> bool:
+    """Tell whether a frame is of the event loop that an async task is run in."""
+    return os.path.basename(os.path.dirname(filename)) == "asyncio"

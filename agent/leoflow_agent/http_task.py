@@ -1,84 +1,75 @@
-"""An http_api task that runs in a container: one request, its answer is the result."""
+"""An http_api task that runs in a container: carries its conversation (`http_talk`) out.
 
-import json
-import urllib.error
-import urllib.parse
-import urllib.request
+SIGTERM ends it at once, as it ends any process that does not say otherwise.
+"""
 
-from leoflow_agent import exitcode
-from leoflow_agent.exitcode import Verdict
+import os
+import random
+import time
+
+from leoflow_agent.http_ask import Question
+from leoflow_agent.http_connection import exchange
+from leoflow_agent.http_file import ArtifactFile
+from leoflow_agent.http_step import Broken, Keep, Line, Pause, Send
+from leoflow_agent.http_talk import Limits, talk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from leoflow_agent.wire import HttpRequest
+    from typing import Any
+
+    from leoflow_agent.wire import Inputs, Workload
 
 
-def send(request: "HttpRequest") -> object:
-    """Send ``request`` and return the body of the answer: JSON where it says so, else text.
+def send(inputs: "Inputs", workload: "Workload") -> object:
+    """Send the request of ``inputs`` as often as it says, and return its result.
 
-    Raises Verdict when no answer came or its status is not one of ``success_codes``.
+    Says on stdout what it does. Raises Verdict when it is not a success.
     """
-    url = _url(request)
-    prepared = urllib.request.Request(
-        url, data=_body(request), headers=_headers(request), method=request["method"]
-    )
-    try:
-        with urllib.request.urlopen(prepared, timeout=request["timeout_seconds"]) as answer:
-            status, kind, body = answer.status, answer.headers.get_content_type(), answer.read()
-    except urllib.error.HTTPError as refused:
-        with refused:
-            status, kind, body = refused.code, refused.headers.get_content_type(), refused.read()
-    except OSError as error:
-        cause = getattr(error, "reason", error)
-        raise Verdict(
-            exitcode.USER_FAILURE, f"{request['method']} {_shown(url)} got no answer: {cause}"
-        ) from None
-    if status not in request["success_codes"]:
-        raise Verdict(
-            exitcode.USER_FAILURE,
-            f"{request['method']} {_shown(url)} was answered with {status}, "
-            f"success_codes are {request['success_codes']}",
-        )
-    return _value(kind, body, url)
+    request = inputs["request"]
+    assert request is not None
+    environment = {**os.environ, **inputs["environment"]}
+    question = Question(request, environment, random.random, time.time)
+    limits = Limits(workload["context"]["task_id"], workload["xcom_limit_bytes"])
+    save_as = request.get("save_as")
+    if save_as is None:
+        return _carry_out(question, limits, None).value
+    with ArtifactFile(environment.get("LEOFLOW_ARTIFACTS"), save_as) as file:
+        told = _carry_out(question, limits, file).in_file
+        return {**file.finish(), **told}
 
 
-def _url(request: "HttpRequest") -> str:
-    if not request["query"]:
-        return request["url"]
-    joint = "&" if "?" in request["url"] else "?"
-    return request["url"] + joint + urllib.parse.urlencode(request["query"])
+def _carry_out(question: Question, limits: Limits, file: "ArtifactFile | None") -> "Any":
+    steps = talk(question, limits)
+    reply = None
+    while True:
+        try:
+            step = steps.send(reply)
+        except StopIteration as end:
+            return end.value
+        reply = _do(step, file)
 
 
-def _headers(request: "HttpRequest") -> "dict[str, str]":
-    if request["body"] is None or isinstance(request["body"], str):
-        return request["headers"]
-    return {"Content-Type": "application/json", **request["headers"]}
+def _do(step: object, file: "ArtifactFile | None") -> "Any":
+    if isinstance(step, Line):
+        print(step.text)
+    elif isinstance(step, Pause):
+        time.sleep(step.seconds)
+    elif isinstance(step, Send):
+        return _exchange(step, file)
+    elif isinstance(step, Keep):
+        assert file is not None
+        file.write(step.chunk)
+    return None
 
 
-def _body(request: "HttpRequest") -> "bytes | None":
-    body = request["body"]
-    if body is None:
-        return None
-    return (body if isinstance(body, str) else json.dumps(body)).encode()
+def _exchange(step: Send, file: "ArtifactFile | None") -> "Any":
+    if file is None:
+        return exchange(step, _nowhere)
+    answer = exchange(step, file.write)
+    if isinstance(answer, Broken) and step.save_codes:
+        file.restart()
+    return answer
 
 
-def _value(kind: str, body: bytes, url: str) -> object:
-    if not body:
-        return None
-    text = body.decode("utf-8", "replace")
-    if kind != "application/json" and not kind.endswith("+json"):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise Verdict(
-            exitcode.RESULT_INVALID,
-            f"the answer of {_shown(url)} calls itself JSON and is not: {error}",
-        ) from None
-
-
-def _shown(url: str) -> str:
-    """Leave out what may hold a secret: the query and the user's password."""
-    parts = urllib.parse.urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+def _nowhere(_chunk: bytes) -> None:
+    raise AssertionError("a body was saved that nobody asked to be saved")

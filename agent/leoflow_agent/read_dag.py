@@ -13,7 +13,8 @@ import sys
 import traceback
 
 from leoflow import registry
-from leoflow.registry import DagError, Graph, Node, Reference
+from leoflow.mistake import DagError
+from leoflow.registry import Graph, Node, Reference
 
 from leoflow_agent import argument, context
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from leoflow.registry import Place
+
+
+_ELSEWHERE = {
+    "conf": "dag_run.conf",
+    "conn": "the variable AIRFLOW_CONN_NAME, for the option `connections`",
+    "var": "the variable AIRFLOW_VAR_NAME, for the option `variables`",
+    "dag": "dag_id",
+    "task": "task_id",
+}
 
 
 class Reader:
@@ -206,23 +216,36 @@ def call_problem(
     function: "Callable[..., Any]", args: "Any", kwargs: "dict[str, Any]"
 ) -> "str | None":
     """Return what is wrong with calling ``function`` so in a task, or None."""
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        return f"'{function.__name__}' is a generator; a task returns one value: return a list"
+    name = getattr(function, "__name__", type(function).__name__)
+    if _is_generator(function):
+        return f"'{name}' is a generator; a task returns one value: return a list"
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return None
-    if any(p.kind is p.VAR_KEYWORD and p.name == "context" for p in signature.parameters.values()):
-        return "'**context' stays empty: name what it needs, as in def f(ti, logical_date)"
-    code = getattr(function, "__code__", None)
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
+    free = context.free(function, len(args), kwargs)
     try:
-        given = signature.bind_partial(*args, **kwargs).arguments
-        free = [name for name in names if name in context.NAMES and name not in given]
         signature.bind(*args, **{**dict.fromkeys(free), **kwargs})
     except TypeError as error:
-        return f"the call does not fit {function.__name__}{signature}: {error}"
+        return f"the call does not fit {name}{signature}: {error}{_airflow_hint(error)}"
     return None
+
+
+def _is_generator(function: "Any") -> bool:
+    """Tell whether a call gives a generator: by itself, below a wrapper, or as an object."""
+    found = inspect.unwrap(function)
+    return any(
+        inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one)
+        for one in (found, type(found).__call__)
+    )
+
+
+def _airflow_hint(error: TypeError) -> str:
+    """Say where to find what Airflow has in its context under a missing name."""
+    for name, place in _ELSEWHERE.items():
+        if f"'{name}'" in str(error):
+            return f". Airflow's '{name}' is {place} here"
+    return ""
 
 
 def read_functions(reader: Reader, calls: "list[dict[str, Any]]") -> None:

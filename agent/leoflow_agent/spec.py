@@ -23,6 +23,7 @@ TriggerRule = Literal[
     "none_failed_min_one_success",
     "always",
 ]
+ConnectionPart = Literal["login", "password", "basic"]
 
 _STRICT = {"extra": "forbid"}
 
@@ -111,22 +112,86 @@ class BashAction:
 
 
 @dataclass(frozen=True)
-class HttpAction:
-    """Send one HTTP request; the body of the answer is the return value.
+class FromEnvironment:
+    """A variable of the task's environment, read when the request is made: no secret in dag.json.
 
-    ``url`` may be what an upstream task returns.
+    ``part`` reads the variable as an Airflow connection (a URI or JSON) and takes one thing of it;
+    ``basic`` is the whole header Authorization of both. ``prefix`` goes in front.
+    """
+
+    env: str
+    prefix: str = ""
+    part: ConnectionPart | None = None
+    kind: Literal["env"] = "env"
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class HttpCondition:
+    """Holds when all that is set holds. ``path`` is a JSON path (`http_path`) into the answer."""
+
+    status: tuple[int, ...] | None = None
+    path: str | None = None
+    one_of: tuple[Json, ...] | None = None
+    none_of: tuple[Json, ...] | None = None
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class HttpPoll:
+    """Send the request every ``interval_seconds`` until ``until`` holds; ``fail_when`` fails."""
+
+    until: HttpCondition
+    interval_seconds: float = 10.0
+    fail_when: HttpCondition | None = None
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class HttpPagination:
+    """Ask for page after page and join the lists at ``items`` (None: each answer is a list).
+
+    ``next`` says where the next page is: a URL at ``path``, a cursor at ``path`` that goes into the
+    query parameter ``query``, the header Link with rel=next, or a page number in ``query`` that
+    counts from ``first_page`` until a page is empty. ``allowed_hosts`` get the same headers.
+    """
+
+    next: Literal["url", "cursor", "link_header", "page_number"]
+    items: str | None = None
+    path: str | None = None
+    query: str | None = None
+    first_page: int = 1
+    max_pages: int = 100
+    allowed_hosts: tuple[str, ...] = ()
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class HttpAction:
+    """Send an HTTP request; the body of the answer is the return value.
+
+    ``url`` may be what an upstream task returns. ``timeout_seconds`` is for each network operation,
+    ``connect_timeout_seconds`` (None: the same) for connecting. A request that no answer came to is
+    sent again ``request_retries`` times if that cannot do harm, one that was answered with one of
+    ``retry_codes`` as well. ``save_as`` names a file in the task's artifacts for the body.
     ``inline`` runs in the control plane and pays no container, ``pod`` runs in a container
     like any other task.
     """
 
-    url: str | XCom
+    url: str | XCom | FromEnvironment
     method: str = "GET"
-    headers: Mapping[str, Argument] = field(default_factory=dict)
-    query: Mapping[str, Argument] = field(default_factory=dict)
+    headers: Mapping[str, Argument | FromEnvironment] = field(default_factory=dict)
+    query: Mapping[str, Argument | FromEnvironment] = field(default_factory=dict)
     body: Argument | None = None
     timeout_seconds: float = 30.0
     success_codes: tuple[int, ...] = (200, 201, 202, 203, 204, 206)
     execution_mode: Literal["inline", "pod"] = "inline"
+    connect_timeout_seconds: float | None = None
+    request_retries: int = 3
+    retry_codes: tuple[int, ...] = ()
+    poll: HttpPoll | None = None
+    pagination: HttpPagination | None = None
+    save_as: str | None = None
     kind: Literal["http_api"] = "http_api"
     __pydantic_config__ = _STRICT
 
@@ -146,8 +211,9 @@ def arguments_of(action: Action) -> Iterator[Argument]:
     else:
         if isinstance(action.url, XCom):
             yield action.url
-        yield from action.headers.values()
-        yield from action.query.values()
+        for item in (*action.headers.values(), *action.query.values()):
+            if not isinstance(item, FromEnvironment):
+                yield item
         if action.body is not None:
             yield action.body
 
@@ -186,7 +252,10 @@ class Source:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """One task as written: what it does, what it waits for, and what it needs."""
+    """One task as written: what it does, what it waits for, and what it needs.
+
+    ``variables`` and ``connections`` are the names of those of Airflow's that it is given.
+    """
 
     task_id: str
     action: Action
@@ -198,6 +267,8 @@ class TaskSpec:
     retry_delay_seconds: float = 300.0
     execution_timeout_seconds: float | None = None
     artifacts: bool = False
+    variables: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
     __pydantic_config__ = _STRICT
 
 

@@ -19,6 +19,7 @@ NEVER = float("inf")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from leoflow_agent.mask import Mask
     from leoflow_agent.outbox import Outbox
 
 
@@ -75,7 +76,7 @@ class Stream:
     """The reading end of the task's stdout or stderr; its lines go into the outbox.
 
     ``last_line`` is the last one that is not empty; it is known if ``keep_bytes`` is not 0, and
-    cut off behind that many.
+    cut off behind that many. With a ``mask`` whole lines go on, without the secrets in them.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Stream:
         self.copy = Copy(copy_to)
         self.last_line = b""
         self.due_at = NEVER
+        self.mask: Mask | None = None
         self._name = name
         self._outbox = outbox
         self._keep_bytes = keep_bytes
@@ -99,7 +101,8 @@ class Stream:
         except BlockingIOError:
             return None
         if chunk:
-            self.copy.write(chunk)
+            if self.mask is None:
+                self.copy.write(chunk)
             data = self._rest + chunk
             end = data.rfind(b"\n") + 1
             if end == 0 and len(data) > MAX_LINE_BYTES:
@@ -126,6 +129,10 @@ class Stream:
         text, used = _codecs.utf_8_decode(data[:end], "replace", final)
         self._rest = data[used:]
         if used:
+            if self.mask is not None:
+                shown = self.mask.data(data[:used])
+                text = shown.decode("utf-8", "replace")
+                self.copy.write(shown)
             self._outbox.add_log(self._name, text, used)
             if self._keep_bytes:
                 self._note_line(data[:used])

@@ -52,6 +52,8 @@ def _listen_to_signals() -> int:
     _signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     for signal in (_signal.SIGCHLD, *FORWARDED, *ENDING):
         _signal.signal(signal, lambda *_: None)
+    # They were held back since the agent's first line; what came meanwhile arrives now.
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (*FORWARDED, *ENDING))
     return reading
 
 

@@ -83,8 +83,22 @@ class Task:
 
     def give(self, document: bytes) -> None:
         """Hand an answer that the process waits for to it, as fast as it reads."""
+        if b'"AIRFLOW_' in document:
+            self._hide_secrets(document)
         self._input += len(document).to_bytes(4, "big") + document
         self._write_inputs()
+
+    def _hide_secrets(self, document: bytes) -> None:
+        """Keep out of the output what the task is given in confidence."""
+        from leoflow_agent.mask import Mask
+
+        try:
+            given: Any = compactjson.loads(document.decode())
+            mask = Mask(given.get("environment") or {})
+        except (AttributeError, RecursionError, TypeError, ValueError):
+            return
+        for stream in self._streams:
+            stream.mask = stream.mask or mask or None
 
     def seconds_to_wait(self, now: float) -> float:
         """Return how long the poll loop may sleep before a deadline has to be kept."""
@@ -157,9 +171,10 @@ class Task:
         if self._told is not None:
             left = self._told["left"]
         said = "null" if reason is None else compactjson.quote(reason)
-        self._outbox.finish(
-            f'"state":"{state}","reason":{said},"exit_code":{self.exit_code},"left":{left:.6f}'
-        )
+        fields = f'"state":"{state}","reason":{said},"exit_code":{self.exit_code},"left":{left:.6f}'
+        if self._told is not None and self._stopped is None and "retryable" in self._told:
+            fields += ',"retryable":false'
+        self._outbox.finish(fields)
         self._deadline = self._kill_at = NEVER
         self.over = True
 

@@ -7,7 +7,7 @@ new ``PROTOCOL``.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL = 1
 # In each answer of a control plane. A refusal without it is some proxy's, and not believed.
@@ -15,6 +15,7 @@ PROTOCOL_HEADER = "leoflow-protocol"
 
 EVENTS_PATH = "/agent/v1/events"
 INPUTS_PATH = "/agent/v1/inputs"
+XCOM_PATH = "/agent/v1/xcom"
 
 # A longer workload does not fit into one environment string (128 KiB on Linux), so its inputs
 # are left out and the agent asks for them.
@@ -37,20 +38,70 @@ class TaskContext(TypedDict):
     conf: dict[str, Any]
 
 
+class FromEnvironment(TypedDict):
+    """Stands for a variable of the task's environment; what it means is at spec.FromEnvironment."""
+
+    env: str
+    prefix: str
+    part: Literal["login", "password", "basic"] | None
+
+
+class HttpCondition(TypedDict):
+    """When an answer is the last one; what each field means is at spec.HttpCondition."""
+
+    status: list[int] | None
+    path: str | None
+    one_of: list[Any] | None
+    none_of: list[Any] | None
+
+
+class HttpPoll(TypedDict):
+    """How a request is repeated; what each field means is at spec.HttpPoll."""
+
+    until: HttpCondition
+    interval_seconds: float
+    fail_when: HttpCondition | None
+
+
+class HttpPagination(TypedDict):
+    """Where the next page is; what each field means is at spec.HttpPagination."""
+
+    next: Literal["url", "cursor", "link_header", "page_number"]
+    items: str | None
+    path: str | None
+    query: str | None
+    first_page: int
+    max_pages: int
+    allowed_hosts: list[str]
+
+
 class HttpRequest(TypedDict):
-    """One HTTP request with every value filled in."""
+    """One HTTP request with every value filled in but those that only the task's process knows.
+
+    A request without the fields that are not required is sent once, as all were in the beginning.
+    """
 
     method: str
-    url: str
-    headers: dict[str, str]
-    query: dict[str, str]
+    url: str | FromEnvironment
+    headers: dict[str, str | FromEnvironment]
+    query: dict[str, str | FromEnvironment]
     body: Any
     timeout_seconds: float
     success_codes: list[int]
+    connect_timeout_seconds: NotRequired[float | None]
+    request_retries: NotRequired[int]
+    retry_codes: NotRequired[list[int]]
+    poll: NotRequired[HttpPoll | None]
+    pagination: NotRequired[HttpPagination | None]
+    save_as: NotRequired[str | None]
 
 
 class Inputs(TypedDict):
-    """The values that a try works on; XComs are filled in."""
+    """The values that a try works on; XComs are filled in.
+
+    ``environment`` is set in the task's process before user code: the variables of a bash task,
+    and declared Airflow variables and connections as AIRFLOW_VAR_NAME and AIRFLOW_CONN_NAME.
+    """
 
     args: list[Any]
     kwargs: dict[str, Any]
@@ -101,7 +152,7 @@ class Event(TypedDict, total=False):
     log       stream, text
     xcom      key, value
     heartbeat
-    finished  state, reason, exit_code, left
+    finished  state, reason, exit_code, left; retryable False: trying again cannot help
     """
 
     seq: int
@@ -118,6 +169,17 @@ class Event(TypedDict, total=False):
     reason: str | None
     exit_code: int
     left: float
+    retryable: bool
+
+
+class Pulled(TypedDict):
+    """The answer of XCOM_PATH to ?task_id=…&key=…&map_index=…: the value, None where there is none.
+
+    ``error`` says why there can be none, for the task to raise, or is None.
+    """
+
+    value: Any
+    error: str | None
 
 
 class Report(TypedDict):

@@ -19,7 +19,7 @@ from leoflow_builder.failure import BuildError
 from leoflow_builder.interpreter import Interpreter
 from leoflow_builder.layer import LayerFolder, ensure_layer
 
-LAYOUT = "3"
+LAYOUT = "4"
 AGENT_FOLDER = "/opt/leoflow/agent"
 AGENT_ENTRY = f"{AGENT_FOLDER}/leoflow_agent/__main__.pyc"
 PACKAGES = ("leoflow", "leoflow_agent")
@@ -108,7 +108,7 @@ def compile_agent(folder: Path, interpreter: Interpreter) -> None:
         "rest": "leoflow_agent/agent.bin",
     }
     done = interpreter.run(
-        ["-S", str(_WORKER)],
+        ["-X", "no_debug_ranges", "-S", str(_WORKER)],
         stdin=json.dumps(order).encode(),
         env={"PYTHONHASHSEED": "0"},
         timeout_seconds=COMPILE_SECONDS,

@@ -1,4 +1,4 @@
-"""Runs inside the image's interpreter: compiles the agent into the one file that it starts from.
+"""Runs inside the image's interpreter: compiles the agent into the file that it starts from.
 
 Standard library only, and no import of leoflow's.
 """
@@ -12,49 +12,72 @@ from pathlib import Path
 from types import CodeType
 
 START = "leoflow_agent.__main__"
-IMPORTER = "leoflow_agent.bundle"
-
+BUNDLE = "leoflow_agent.bundle"
+# The names are those that the bundle looks for.
+HTTP_MODULES, HTTP_FILE = "leoflow_agent.http_", "http.bin"
+# In the order of their imports: what is run before the others need it.
+EARLY = (
+    "leoflow_agent",
+    "leoflow_agent.compactjson",
+    "leoflow_agent.lastword",
+    "leoflow_agent.child",
+    "leoflow.registry",
+    "leoflow",
+)
 
 # The interpreter searches the file that it is started with for a zip archive's end, up to 64 KiB
 # of it. So that file is a few bytes, and the rest is read from beside it.
 STUB = """
 import marshal
 import posix
+import sys
 
-_file = posix.open(__file__.rpartition("/")[0] + "/{name}", posix.O_RDONLY)
-_code = posix.read(_file, {size})
+_path = __file__.rpartition("/")[0] + "/{name}"
+_file = posix.open(_path, posix.O_RDONLY)
+_bundle, _early, _start = marshal.loads(posix.read(_file, {early}))
 posix.close(_file)
-exec(marshal.loads(_code))
+_module = type(sys)("{bundle}")
+exec(_bundle, _module.__dict__)
+_module.begin(_module, _early, _path, {early}, {later})
+exec(_start)
 """
 
 
 def main() -> None:
-    """Read {"root", "inside", "modules": {name: source}, "stub", "rest"} and write these two."""
+    """Read {"root", "inside", "modules": {name: source}, "stub", "rest"} and write these two,
+    and beside the rest what only tasks of one kind need."""
     order = json.load(sys.stdin)
     root, rest = Path(order["root"]), Path(order["rest"])
-    code = marshal.dumps(bundle(root, order["inside"], order["modules"]))
-    (root / rest).write_bytes(code)
-    stub = _code(STUB.format(name=rest.name, size=len(code)), f"{order['inside']}/{order['stub']}")
+    early, later, http = bundle(root, order["inside"], order["modules"])
+    (root / rest).write_bytes(early + later)
+    (root / rest).with_name(HTTP_FILE).write_bytes(http)
+    text = STUB.format(name=rest.name, bundle=BUNDLE, early=len(early), later=len(later))
+    stub = _code(text, f"{order['inside']}/{order['stub']}")
     pyc = _code_to_hash_pyc(stub, importlib.util.source_hash(b""), checked=False)
     (root / order["stub"]).write_bytes(pyc)
 
 
-def bundle(root: Path, inside: str, modules: dict[str, str]) -> CodeType:
-    """Return the code that makes ``modules`` importable and then runs the agent's start."""
-    compiled = {
-        name: (_compile(root, inside, source), source.endswith("__init__.py"))
-        for name, source in sorted(modules.items())
-        if name not in (START, IMPORTER)
+def bundle(root: Path, inside: str, modules: dict[str, str]) -> tuple[bytes, bytes, bytes]:
+    """Return what every start reads, what is read when another module is imported, and what an
+    http_api task reads.
+
+    The first is (the bundle's own code, {name: (code, is a package)}, the start's code), the
+    others {name: (marshalled code, is a package)}: of those, each is needed by few.
+    """
+    codes = {
+        name: _code((root / source).read_text(encoding="utf-8"), f"{inside}/{source}")
+        for name, source in modules.items()
     }
-    importer = (root / modules[IMPORTER]).read_text(encoding="utf-8")
-    start = _compile(root, inside, modules[START])
-    text = f"{importer}\nsys.meta_path.insert(0, Bundle({compiled!r}))\n"
-    text += f"exec(marshal.loads({start!r}))\n"
-    return _code(text, f"{inside}/{modules[START]}")
-
-
-def _compile(root: Path, inside: str, source: str) -> bytes:
-    return marshal.dumps(_code((root / source).read_text(encoding="utf-8"), f"{inside}/{source}"))
+    packages = {name for name, source in modules.items() if source.endswith("/__init__.py")}
+    early = {name: (codes[name], name in packages) for name in EARLY}
+    later = {
+        name: (marshal.dumps(code), name in packages)
+        for name, code in sorted(codes.items())
+        if name not in (START, BUNDLE, *EARLY)
+    }
+    http = {name: later.pop(name) for name in list(later) if name.startswith(HTTP_MODULES)}
+    first = marshal.dumps((codes[BUNDLE], early, codes[START]))
+    return first, marshal.dumps(later), marshal.dumps(http)
 
 
 def _code(text: str, filename: str) -> CodeType:

@@ -10,6 +10,7 @@ from leoflow_agent.spec import DagSpec, Source, TaskSpec
 
 from leoflow_builder.drawing import Drawing, DrawnTask, upstream_of
 from leoflow_builder.graph import find_cycle, in_topological_order
+from leoflow_builder.httprule import check_task
 from leoflow_builder.identifier import check_id
 from leoflow_builder.problem import Problem, ProjectError, did_you_mean
 from leoflow_builder.project import Project
@@ -102,8 +103,10 @@ def _compile_task(
         upstream_task_ids=upstream_of(task),
         **to_spec_fields(option),
     )
+    spec, found = check_task(spec, inline_cap_seconds)
     too_long = exceeds_cap(spec, inline_cap_seconds)
-    return spec, [_at(task.source, too_long)] if too_long else []
+    found += [too_long] if too_long else []
+    return spec, [_at(task.source, message) for message in found]
 
 
 def _check_task(drawing: Drawing, task: DrawnTask) -> list[str]:

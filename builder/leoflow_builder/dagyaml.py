@@ -46,9 +46,9 @@ class _HttpSchema:
     """The schema of an http_api task, made when it is asked for: it is for editors."""
 
     def __get_pydantic_json_schema__(
-        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+        self, _schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return HttpField.model_json_schema()
+        return handler(HttpField.__pydantic_core_schema__)
 
 
 # Checked by make_http, which knows results from values.

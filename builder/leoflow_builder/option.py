@@ -5,10 +5,12 @@ Pure models: what they pass is used as a value of ``said``, so that they need no
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from leoflow_agent.spec import TriggerRule
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -29,6 +31,23 @@ CpuMillis = Annotated[int, BeforeValidator(parse_cpu_millis), _quantity_schema([
 MemoryBytes = Annotated[
     int, BeforeValidator(parse_memory_bytes), _quantity_schema(["256Mi", "1G", 268435456])
 ]
+
+
+def _check_names(names: list[str]) -> list[str]:
+    """Refuse what cannot be told apart in the names of environment variables."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9_]{1,200}", name, re.ASCII):
+            raise ValueError(
+                f"'{name}' becomes the name of an environment variable: write letters, digits and _"
+            )
+        if name.upper() in seen:
+            raise ValueError(f"'{seen[name.upper()]}' and '{name}' are the same: keep one of them")
+        seen[name.upper()] = name
+    return names
+
+
+SecretNames = Annotated[list[str], AfterValidator(_check_names)]
 
 
 class Strict(BaseModel):
@@ -68,4 +87,10 @@ class TaskOption(Strict):
     trigger_rule: TriggerRule | None = None
     artifacts: bool | None = Field(
         default=None, description="The task leaves files in LEOFLOW_ARTIFACTS"
+    )
+    variables: SecretNames | None = Field(
+        default=None, description="Airflow variables that the task is given, as AIRFLOW_VAR_NAME"
+    )
+    connections: SecretNames | None = Field(
+        default=None, description="Airflow connections that the task is given, as AIRFLOW_CONN_NAME"
     )

@@ -22,6 +22,8 @@ _SIMPLE = (
     "retry_delay_seconds",
     "execution_timeout_seconds",
     "artifacts",
+    "variables",
+    "connections",
 )
 Document = Mapping[str, Any]
 
@@ -54,6 +56,8 @@ class SaidTask:
     execution_timeout_seconds: float | None = None
     trigger_rule: TriggerRule | None = None
     artifacts: bool | None = None
+    variables: tuple[str, ...] | None = None
+    connections: tuple[str, ...] | None = None
     written: frozenset[str] = frozenset()
 
 
@@ -103,7 +107,8 @@ def said_task(document: Document) -> SaidTask:
     """Return the settings of a task in a document that `option.TaskOption` passed."""
     resources = document.get("resources")
     said = None if resources is None else said_resources(resources)
-    return SaidTask(**{**document, "resources": said}, written=frozenset(document))
+    values = {name: _fixed(one) for name, one in document.items()}
+    return SaidTask(**{**values, "resources": said}, written=frozenset(document))
 
 
 def said_resources(document: Document) -> SaidResources:

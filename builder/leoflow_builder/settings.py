@@ -87,6 +87,12 @@ def _check_variable(name: str) -> str:
         raise ValueError(f"'{name}' cannot be the name of an environment variable")
     if name.startswith("LEOFLOW_"):
         raise ValueError("names with LEOFLOW_ are leoflow's own: choose another one")
+    if name.startswith("AIRFLOW_CONN_"):
+        connection = name.removeprefix("AIRFLOW_CONN_").lower()
+        raise ValueError(
+            f"'{name}' would be a secret in the image: declare connections: [{connection}] for the "
+            "tasks that need it, and set the variable where leoflow runs"
+        )
     return name
 
 

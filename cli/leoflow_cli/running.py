@@ -22,7 +22,9 @@ from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.model import RunRequest, RunResult
+from leoflow_controlplane.secretsource import EnvironmentSecrets
 from leoflow_controlplane.setting import Settings, read_settings
+from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
 
 from leoflow_cli import build_command
 from leoflow_cli.environment import read_options
@@ -80,6 +82,7 @@ def run(wish: Wish, screen: Screen) -> Outcome:
         logical_date,
         wish.task_id,
         wish.inputs,
+        traceparent=os.environ.get(TRACEPARENT),
     )
     try:
         return asyncio.run(_run(request, ready, settings, screen))
@@ -94,7 +97,8 @@ async def _run(request: RunRequest, ready: _Ready, settings: Settings, screen: S
         if signal.getsignal(number) != signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(number, main.cancel)
     began = time.monotonic()
-    async with ControlPlane(leoflow_home(), ready.executor, settings) as plane:
+    secrets = EnvironmentSecrets(os.environ)
+    async with ControlPlane(leoflow_home(), ready.executor, settings, secrets) as plane:
         for name in plane.swept:
             screen.say(f"removed what a killed run had left behind: {name}")
         key = await plane.create_run(request)

@@ -7,20 +7,26 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from leoflow_agent.inline_cap import check_inline_duration
+from leoflow_agent.spec import DagSpec
 
 from leoflow_controlplane.error import RunRefused
 from leoflow_controlplane.inputs import needed_xcoms
 from leoflow_controlplane.model import RunRequest
+from leoflow_controlplane.secretsource import SecretSource, find_missing
 from leoflow_controlplane.setting import Settings
 
 
-def admit(request: RunRequest, settings: Settings) -> None:
-    """Raise RunRefused with one line for each thing that is wrong with ``request``."""
+def admit(request: RunRequest, settings: Settings, secrets: SecretSource) -> None:
+    """Raise RunRefused with one line for each thing that is wrong with ``request``.
+
+    ``secrets`` has to have all that the tasks which will run declare.
+    """
     problems = [
         *check_inline_duration(request.spec, settings.inline_http_max_seconds),
         *_check_date(request.logical_date),
         *_check_conf(request, settings),
         *_check_selection(request, settings),
+        *_check_secrets(request, secrets),
     ]
     if problems:
         raise RunRefused("\n".join(problems))
@@ -53,6 +59,12 @@ def _check_conf(request: RunRequest, settings: Settings) -> Iterator[str]:
         )
 
 
+def _check_secrets(request: RunRequest, secrets: SecretSource) -> Iterator[str]:
+    for task in request.spec.tasks:
+        if request.task_id in (None, task.task_id):
+            yield from find_missing(task, secrets)
+
+
 def _check_selection(request: RunRequest, settings: Settings) -> Iterator[str]:
     names = [task.task_id for task in request.spec.tasks]
     if request.task_id is None:
@@ -67,8 +79,10 @@ def _check_selection(request: RunRequest, settings: Settings) -> Iterator[str]:
         return
     inputs = request.inputs or {}
     needed = {name for name, _ in needed_xcoms(request.spec.task(request.task_id).action)}
-    for name in sorted(set(inputs) - needed):
-        known = ", ".join(sorted(needed)) or "none"
+    # What comes before it may be pulled while it runs.
+    readable = needed | _ancestors(request.spec, request.task_id)
+    for name in sorted(set(inputs) - readable):
+        known = ", ".join(sorted(readable)) or "none"
         yield f"task '{request.task_id}' reads nothing from '{name}'. It reads from: {known}."
     for name in sorted(needed - set(inputs)):
         example = json.dumps({name: "…"}, ensure_ascii=False)
@@ -77,3 +91,13 @@ def _check_selection(request: RunRequest, settings: Settings) -> Iterator[str]:
         size = len(json.dumps(value))
         if size > settings.xcom_limit_bytes:
             yield f"the input '{name}' is {size} bytes, over the limit {settings.xcom_limit_bytes}."
+
+
+def _ancestors(spec: DagSpec, task_id: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [task_id]
+    while waiting:
+        fresh = set(spec.task(waiting.pop()).upstream_task_ids) - found
+        found |= fresh
+        waiting += fresh
+    return found

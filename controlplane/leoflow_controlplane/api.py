@@ -10,8 +10,10 @@ from leoflow_agent.wire import (
     EVENTS_PATH,
     INPUTS_PATH,
     PROTOCOL,
+    XCOM_PATH,
     Acknowledgement,
     Inputs,
+    Pulled,
     Report,
 )
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -20,7 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from leoflow_controlplane.error import DatabaseUnusable, Stale, Unauthorized
+from leoflow_controlplane.error import DatabaseUnusable, SecretMissing, Stale, Unauthorized
+from leoflow_controlplane.model import NOT_MAPPED
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
@@ -33,6 +36,9 @@ class Desk(Protocol):
 
     async def give_inputs(self, token: str) -> Inputs:
         """Look up the inputs of a try; raises Unauthorized and Stale."""
+
+    async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
+        """Look up what a task of the try's run left; raises Unauthorized and Stale."""
 
 
 class EventBody(BaseModel):
@@ -52,6 +58,7 @@ class EventBody(BaseModel):
     reason: str | None = None
     exit_code: int = 0
     left: float | None = None
+    retryable: bool = True
 
 
 class ReportBody(BaseModel):
@@ -83,6 +90,7 @@ def make_app(desk: Desk) -> Starlette:
         routes=[
             Route(EVENTS_PATH, _bind(desk, _post_events), methods=["POST"]),
             Route(INPUTS_PATH, _bind(desk, _get_inputs), methods=["GET"]),
+            Route(XCOM_PATH, _bind(desk, _get_xcom), methods=["GET"]),
         ]
     )
 
@@ -123,6 +131,18 @@ async def _get_inputs(desk: Desk, request: Request) -> Response:
     return JSONResponse(await desk.give_inputs(_token(request)))
 
 
+async def _get_xcom(desk: Desk, request: Request) -> Response:
+    asked = request.query_params
+    try:
+        map_index = int(asked.get("map_index", str(NOT_MAPPED)))
+        task_id, key = asked["task_id"], asked["key"]
+    except KeyError as missing:
+        raise _Refused(400, f"the parameter '{missing.args[0]}' is missing") from None
+    except ValueError:
+        raise _Refused(400, f"map_index '{asked['map_index']}' is no whole number") from None
+    return JSONResponse(await desk.give_xcom(_token(request), task_id, key, map_index))
+
+
 def _bind(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         try:
@@ -133,6 +153,8 @@ def _bind(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Respons
             return PlainTextResponse(str(error), 401)
         except Stale as error:
             return PlainTextResponse(str(error), 409)
+        except SecretMissing as error:
+            return PlainTextResponse(str(error), 404)
         except DatabaseUnusable as error:
             # The agent keeps what is not acknowledged, and sends it again.
             return PlainTextResponse(str(error), 503)

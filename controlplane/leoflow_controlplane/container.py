@@ -121,8 +121,8 @@ def _check_environment(environment: list[str], task_id: str) -> None:
     if longest > MAX_VARIABLE_BYTES:
         name = environment[sizes.index(longest)].partition("=")[0]
         raise LaunchFailed(
-            f"task '{task_id}': the variable '{name}' in environment has {longest // 1024} KiB, and "
-            "no program gets one of more than 128 KiB. Put the value into a file of the project.",
+            f"task '{task_id}': the variable '{name}' in environment has {longest // 1024} KiB, "
+            "and no program gets more than 128 KiB in one. Put the value into a file.",
             transient=False,
         )
     total = sum(sizes) + len(sizes) * (1 + ADDRESS_BYTES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
+import secrets as randomness
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -22,19 +22,22 @@ from leoflow_controlplane.executor.protocol import ExecutorFactory, Site
 from leoflow_controlplane.instance import open_instance
 from leoflow_controlplane.model import RunKey, RunRequest, RunResult, TryKey, Update
 from leoflow_controlplane.scheduler import Scheduler, wall_clock
+from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretSource
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.store.attempt import Policy
 from leoflow_controlplane.store.result import load_log, load_result, load_updates
 from leoflow_controlplane.store.run import fail_orphans
 
 DATABASE_NAME = "leoflow.db"
+NO_SECRETS = EnvironmentSecrets({})
 
 
 class ControlPlane:
     """Runs DAGs while its context is open; all that it started is gone when the context ends.
 
     ``home`` is LEOFLOW_HOME. Entering raises DatabaseUnusable or ExecutorUnusable. ``swept``
-    then names what dead processes of the same home had left behind and is gone now.
+    then names what dead processes of the same home had left behind and is gone now. ``secrets``
+    has the variables and connections that tasks declare.
     """
 
     def __init__(
@@ -42,12 +45,14 @@ class ControlPlane:
         home: Path,
         executor_factory: ExecutorFactory,
         settings: Settings,
+        secrets: SecretSource = NO_SECRETS,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self.swept: list[str] = []
         self._home = home.resolve()
         self._make_executor = executor_factory
         self._settings = settings
+        self._secrets = secrets
         self._clock = clock
         self._database = Database(self._home / DATABASE_NAME)
         self._stack = AsyncExitStack()
@@ -62,10 +67,12 @@ class ControlPlane:
             policy = Policy(
                 instance.id,
                 self._settings,
-                lambda: secrets.token_urlsafe(24),
+                lambda: randomness.token_urlsafe(24),
                 self.artifacts_folder,
             )
-            scheduler = self._scheduler = Scheduler(self._database, policy, self._clock)
+            scheduler = self._scheduler = Scheduler(
+                self._database, policy, self._secrets, self._clock
+            )
             stack.push_async_callback(self._abandon, instance.id)
             server = AgentServer(instance, make_app(scheduler))
             stack.push_async_callback(server.close)
@@ -89,9 +96,9 @@ class ControlPlane:
 
     async def create_run(self, request: RunRequest) -> RunKey:
         """Start a run; RunRefused says everything that is wrong with the request."""
-        admit(request, self._settings)
+        admit(request, self._settings, self._secrets)
         date = request.logical_date or datetime.fromtimestamp(self._clock(), UTC).isoformat()
-        run_id = request.run_id or f"manual__{date}__{secrets.token_hex(3)}"
+        run_id = request.run_id or f"manual__{date}__{randomness.token_hex(3)}"
         key = RunKey(request.spec.dag_id, run_id)
         await self._running.submit(replace(request, logical_date=date, run_id=run_id), key)
         return key

@@ -31,6 +31,10 @@ class Stale(ControlPlaneError):
     """A report came from a try that is over."""
 
 
+class SecretMissing(ControlPlaneError):
+    """A try declares a variable or connection that is not there any more."""
+
+
 class LaunchFailed(ControlPlaneError):
     """A try could not be started. ``transient``: the same launch may work a moment later."""
 

@@ -1,22 +1,34 @@
-"""Run http_api tasks of execution_mode ``inline`` in the control plane. Knows no store."""
+"""Run http_api tasks of execution_mode ``inline`` in the control plane. Knows no store.
+
+What is sent and when is decided by `leoflow_agent.http_talk`, as in a container; this has the
+network.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import MappingProxyType
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
 
 import httpx
+from leoflow_agent import exitcode
+from leoflow_agent.http_ask import Question
+from leoflow_agent.http_step import Answer, Broken, Line, Pause, Send
+from leoflow_agent.http_talk import Limits, talk
+from leoflow_agent.http_trouble import cut_off, late, no_answer, no_connection
 from leoflow_agent.spec import TaskSpec
 from leoflow_agent.wire import HttpRequest
 
 from leoflow_controlplane.setting import Settings
-from leoflow_controlplane.store.report import describe_oversize
 from leoflow_controlplane.verdict import Verdict
 
-# An answer is read no further: whitespace apart, nothing longer fits into a value.
-_READ_FACTOR = 8
+logger = logging.getLogger("leoflow.inline")
 
 
 class InlineOutcome(NamedTuple):
@@ -24,6 +36,16 @@ class InlineOutcome(NamedTuple):
 
     verdict: Verdict
     value: str | None = None
+
+
+class InlineTask(NamedTuple):
+    """A task to run. ``environment`` are the variables that it is declared to have, and never
+    the control plane's own. ``say`` takes each line of its log."""
+
+    task: TaskSpec
+    request: HttpRequest
+    environment: Mapping[str, str] = MappingProxyType({})
+    say: Callable[[str], None] = logger.info
 
 
 class InlineRunner:
@@ -36,117 +58,123 @@ class InlineRunner:
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
 
-    async def run(self, task: TaskSpec, request: HttpRequest) -> InlineOutcome:
-        """Send ``request`` once and judge the answer; never raises for what the network does."""
-        limit = min(
-            task.execution_timeout_seconds or self._settings.inline_http_max_seconds,
-            self._settings.inline_http_max_seconds,
-        )
-        place = f"{request['method']} {shown_url(request['url'])}"
+    async def run(self, inline: InlineTask) -> InlineOutcome:
+        """Have the conversation and judge it; never raises for what the network does."""
+        cap = self._settings.inline_http_max_seconds
+        limit = min(inline.task.execution_timeout_seconds or cap, cap)
         try:
-            async with asyncio.timeout(limit):
-                return await self._send(task, request, place)
-        except TimeoutError:
-            return _failed(f"timed out: {place} took longer than {limit:g} s")
-        except httpx.TimeoutException:
-            seconds = request["timeout_seconds"]
-            return _failed(f"{place} got no answer within timeout_seconds {seconds:g}")
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, UnicodeError) as error:
-            return _failed(f"{place} got no answer: {error or type(error).__name__}")
+            question = _question(inline)
+            try:
+                async with asyncio.timeout(limit):
+                    value = await self._carry_out(inline, question)
+            except TimeoutError:
+                return _failed(f"timed out: {question.place} took longer than {limit:g} s")
+        except exitcode.Verdict as verdict:
+            return _failed(verdict.reason)
+        return InlineOutcome(Verdict("success"), json.dumps(value))
 
     async def close(self) -> None:
         """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
 
+    async def _carry_out(self, inline: InlineTask, question: Question) -> Any:
+        limits = Limits(inline.task.task_id, self._settings.xcom_limit_bytes)
+        steps = talk(question, limits)
+        reply = None
+        while True:
+            try:
+                step = steps.send(reply)
+            except StopIteration as end:
+                return end.value.value
+            reply = None
+            if isinstance(step, Line):
+                inline.say(step.text)
+            elif isinstance(step, Pause):
+                await asyncio.sleep(step.seconds)
+            else:
+                reply = await self._exchange(step)
+
+    async def _exchange(self, send: Send) -> Answer | Broken:
+        begun = time.monotonic()
+        seen = _Seen()
+        try:
+            async with self._connections().stream(
+                send.method,
+                send.url,
+                headers=send.headers,
+                content=send.body,
+                timeout=httpx.Timeout(send.read_seconds, connect=send.connect_seconds),
+                follow_redirects=False,
+            ) as answer:
+                seen.status = answer.status_code
+                body = await _read(answer, send.read_bytes, seen)
+        except Exception as error:
+            return _broken(error, send, seen)
+        headers = answer.headers.multi_items()
+        return Answer(answer.status_code, headers, body, time.monotonic() - begun)
+
     def _connections(self) -> httpx.AsyncClient:
         # Reading the certificates takes longer than starting up without.
         if self._client is None:
             limits = httpx.Limits(max_connections=self._settings.max_inline_calls)
-            self._client = httpx.AsyncClient(transport=self._transport, limits=limits)
+            # Tasks share connections, and nothing else.
+            forgetful = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+            self._client = httpx.AsyncClient(
+                transport=self._transport, limits=limits, cookies=forgetful
+            )
         return self._client
 
-    async def _send(self, task: TaskSpec, request: HttpRequest, place: str) -> InlineOutcome:
-        async with self._connections().stream(
-            request["method"],
-            _url(request),
-            headers=_headers(request),
-            content=_body(request["body"]),
-            timeout=request["timeout_seconds"],
-            follow_redirects=True,
-        ) as answer:
-            if answer.status_code not in request["success_codes"]:
-                codes = request["success_codes"]
-                return _failed(
-                    f"{place} was answered with {answer.status_code}, success_codes are {codes}"
-                )
-            body = await self._read(answer)
-        if body is None:
-            return _failed(self._oversize(task, self._settings.xcom_limit_bytes * _READ_FACTOR))
-        return self._judge(task, answer.headers.get("content-type", ""), body, place)
 
-    async def _read(self, answer: httpx.Response) -> bytes | None:
-        body = bytearray()
-        async for chunk in answer.aiter_bytes():
-            body += chunk
-            if len(body) > self._settings.xcom_limit_bytes * _READ_FACTOR:
-                return None
-        return bytes(body)
-
-    def _judge(self, task: TaskSpec, content_type: str, body: bytes, place: str) -> InlineOutcome:
-        try:
-            value = read_answer(content_type, body)
-            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        except (ValueError, RecursionError) as error:
-            return _failed(f"the answer to {place} calls itself JSON and is not: {error}")
-        size = len(text.encode("utf-8", "surrogatepass"))
-        if size > self._settings.xcom_limit_bytes:
-            return _failed(self._oversize(task, size))
-        return InlineOutcome(Verdict("success"), json.dumps(value))
-
-    def _oversize(self, task: TaskSpec, size: int) -> str:
-        limit = self._settings.xcom_limit_bytes
-        return describe_oversize(task.task_id, "return_value", size, limit)
-
-
-def read_answer(content_type: str, body: bytes) -> Any:
-    """Give the value of an answer: None when empty, JSON where it says so, else text."""
-    if not body:
-        return None
-    text = body.decode("utf-8", "replace")
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/json" or kind.endswith("+json"):
-        return json.loads(text)
-    return text
-
-
-def shown_url(url: str) -> str:
-    """Leave out what may hold a secret: the query and the user's password."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "a URL that is none"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _url(request: HttpRequest) -> str:
-    if not request["query"]:
-        return request["url"]
-    joint = "&" if "?" in request["url"] else "?"
-    return request["url"] + joint + urlencode(request["query"])
-
-
-def _headers(request: HttpRequest) -> dict[str, str]:
-    if request["body"] is None or isinstance(request["body"], str):
-        return request["headers"]
-    return {"Content-Type": "application/json", **request["headers"]}
-
-
-def _body(body: Any) -> bytes | None:
-    if body is None:
-        return None
-    return (body if isinstance(body, str) else json.dumps(body)).encode()
+def _question(inline: InlineTask) -> Question:
+    # Refused when a DAG is built; this is for documents that no build has seen.
+    if inline.request.get("save_as") is not None:
+        reason = "save_as needs execution_mode: pod: an inline call has no folder for files"
+        raise exitcode.Verdict(exitcode.USER_FAILURE, reason)
+    return Question(inline.request, inline.environment, random.random, time.time)
 
 
 def _failed(reason: str) -> InlineOutcome:
     return InlineOutcome(Verdict("failed", reason))
+
+
+class _Seen:
+    """How far an answer had come."""
+
+    status: int | None = None
+    size_bytes = 0
+
+
+async def _read(answer: httpx.Response, wanted: int, seen: _Seen) -> bytes | None:
+    body = bytearray()
+    async for chunk in answer.aiter_raw():
+        body += chunk
+        seen.size_bytes = len(body)
+        if len(body) > wanted:
+            return None
+    return bytes(body)
+
+
+def _broken(error: Exception, send: Send, seen: _Seen) -> Broken:
+    """Say why there is no answer. What httpx says itself may have a header's value in it."""
+    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
+        return no_connection(TimeoutError(), send.connect_seconds)
+    if isinstance(error, httpx.ConnectError):
+        return no_connection(_system_error(error) or OSError("no connection"), send.connect_seconds)
+    if isinstance(error, httpx.TimeoutException):
+        return late(send.read_seconds)
+    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
+        return no_answer() if seen.status is None else cut_off(seen.size_bytes)
+    if isinstance(error, httpx.HTTPError | httpx.InvalidURL | ValueError):
+        return Broken(False, False, type(error).__name__)
+    raise error
+
+
+def _system_error(error: BaseException | None) -> OSError | None:
+    """Return the error of the operating system that is behind ``error``."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error
+        inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
+        error = inner or error.__cause__ or error.__context__
+    return None

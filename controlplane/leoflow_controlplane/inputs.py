@@ -6,12 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from leoflow_agent import wire
 from leoflow_agent.spec import (
     Action,
     Argument,
     BashAction,
     DictOf,
+    FromEnvironment,
     HttpAction,
+    HttpCondition,
+    HttpPagination,
+    HttpPoll,
     ListOf,
     Value,
     XCom,
@@ -43,17 +48,61 @@ def resolve_request(action: HttpAction, values: XComValues) -> HttpRequest:
     """Give the request of an http_api task, every value filled in."""
     return HttpRequest(
         method=action.method,
-        url=_url(action, values),
-        headers=_texts(action.headers, values),
-        query=_texts(action.query, values),
+        url=_text_or_later(action.url, values),
+        headers={name: _text_or_later(item, values) for name, item in action.headers.items()},
+        query={name: _text_or_later(item, values) for name, item in action.query.items()},
         body=None if action.body is None else _resolve(action.body, values),
         timeout_seconds=action.timeout_seconds,
         success_codes=list(action.success_codes),
+        connect_timeout_seconds=action.connect_timeout_seconds,
+        request_retries=action.request_retries,
+        retry_codes=list(action.retry_codes),
+        poll=_poll(action.poll) if action.poll else None,
+        pagination=_pagination(action.pagination) if action.pagination else None,
+        save_as=action.save_as,
     )
 
 
-def _url(action: HttpAction, values: XComValues) -> str:
-    return action.url if isinstance(action.url, str) else text_of(_resolve(action.url, values))
+def _text_or_later(
+    item: str | Argument | FromEnvironment, values: XComValues
+) -> str | wire.FromEnvironment:
+    """Give text, or what names a variable that only the task's process looks up."""
+    if isinstance(item, FromEnvironment):
+        return wire.FromEnvironment(env=item.env, prefix=item.prefix, part=item.part)
+    return item if isinstance(item, str) else text_of(_resolve(item, values))
+
+
+def _poll(poll: HttpPoll) -> wire.HttpPoll:
+    return wire.HttpPoll(
+        until=_condition(poll.until),
+        interval_seconds=poll.interval_seconds,
+        fail_when=_condition(poll.fail_when) if poll.fail_when else None,
+    )
+
+
+def _condition(condition: HttpCondition) -> wire.HttpCondition:
+    return wire.HttpCondition(
+        status=_listed(condition.status),
+        path=condition.path,
+        one_of=_listed(condition.one_of),
+        none_of=_listed(condition.none_of),
+    )
+
+
+def _pagination(pagination: HttpPagination) -> wire.HttpPagination:
+    return wire.HttpPagination(
+        next=pagination.next,
+        items=pagination.items,
+        path=pagination.path,
+        query=pagination.query,
+        first_page=pagination.first_page,
+        max_pages=pagination.max_pages,
+        allowed_hosts=list(pagination.allowed_hosts),
+    )
+
+
+def _listed(items: tuple[Any, ...] | None) -> list[Any] | None:
+    return None if items is None else list(items)
 
 
 def needed_xcoms(action: Action) -> frozenset[tuple[str, str]]:

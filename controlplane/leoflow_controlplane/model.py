@@ -112,6 +112,7 @@ class RunRequest:
 
     ``logical_date`` is ISO 8601 with an offset, None for now. With ``task_id`` only that task
     runs, and ``inputs`` holds, by task_id, what its upstream tasks would have returned.
+    ``traceparent`` names the trace that the run belongs to (W3C Trace Context).
     """
 
     spec: DagSpec
@@ -121,6 +122,7 @@ class RunRequest:
     task_id: str | None = None
     inputs: dict[str, Any] | None = None
     run_id: str | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)

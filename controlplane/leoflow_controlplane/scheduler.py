@@ -10,21 +10,25 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from leoflow_agent.wire import Acknowledgement, Inputs, Report
+from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 
 from leoflow_controlplane.database import Database
-from leoflow_controlplane.error import ControlPlaneError, LaunchFailed
+from leoflow_controlplane.error import ControlPlaneError, LaunchFailed, SecretMissing
 from leoflow_controlplane.executor.protocol import Ended, Executor, Launch
-from leoflow_controlplane.inline import InlineRunner
+from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
+from leoflow_controlplane.secretsource import SecretSource, find_missing, find_secrets
 from leoflow_controlplane.store import step
 from leoflow_controlplane.store.attempt import Policy, close_try
 from leoflow_controlplane.store.progress import Progress
-from leoflow_controlplane.store.report import load_inputs
+from leoflow_controlplane.store.report import load_inputs, load_pulled
+from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
+from leoflow_controlplane.traceparent import continue_trace, read_traceparent
+from leoflow_controlplane.verdict import Verdict
 from leoflow_controlplane.workload import Dispatch, make_workload
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -54,16 +58,24 @@ class Scheduler:
     ``bell`` rings after every change. ``failure`` is what ended the scheduler, if anything did.
     """
 
-    def __init__(self, database: Database, policy: Policy, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        secrets: SecretSource,
+        clock: Callable[[], float],
+    ) -> None:
         self.bell = Bell()
         self.failure: BaseException | None = None
         self._database = database
         self._policy = policy
+        self._secrets = secrets
         self._clock = clock
         self._inline = InlineRunner(policy.settings)
         self._executor: Executor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[TryKey, asyncio.Task[None]] = {}
+        self._traces: dict[RunKey, str] = {}
         self._created: dict[TryKey, dict[str, float]] = {}
         self._launching: set[TryKey] = set()
         self._unwanted: set[TryKey] = set()
@@ -78,6 +90,9 @@ class Scheduler:
 
     async def submit(self, request: RunRequest, key: RunKey) -> None:
         """Write a run down and start what may start."""
+        trace = read_traceparent(request.traceparent)
+        if trace is not None:
+            self._traces[key] = trace
         self._follow(
             await self._database.run(step.submit, self._policy, request, key, self._clock())
         )
@@ -91,8 +106,17 @@ class Scheduler:
         return recorded.acknowledgement
 
     async def give_inputs(self, token: str) -> Inputs:
-        """Look up the inputs of a try; raises Unauthorized and Stale."""
-        return await self._database.run(load_inputs, token)
+        """Look up the inputs of a try and what it declares; raises Unauthorized, Stale and
+        SecretMissing."""
+        task, inputs = await self._database.run(load_inputs, token)
+        if missing := find_missing(task, self._secrets):
+            raise SecretMissing("\n".join(missing))
+        variables = {**inputs["environment"], **find_secrets(task, self._secrets)}
+        return Inputs({**inputs, "environment": variables})
+
+    async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
+        """Look up what a task of the try's run left; raises Unauthorized and Stale."""
+        return await self._database.run(load_pulled, token, task_id, key, map_index)
 
     async def cancel(self, key: RunKey) -> None:
         """Cancel a run; its end is seen by whoever watches it."""
@@ -144,6 +168,8 @@ class Scheduler:
             await self._executor.stop(key, 0)
 
     def _prepare(self, dispatch: Dispatch, endpoint: str) -> Launch:
+        if missing := find_missing(dispatch.task, self._secrets):
+            raise LaunchFailed("\n".join(missing), transient=False)
         artifacts = None if dispatch.artifacts is None else Path(dispatch.artifacts)
         if artifacts is not None:
             _make_artifacts_folder(artifacts)
@@ -152,29 +178,48 @@ class Scheduler:
             image=dispatch.image,
             workload=make_workload(dispatch, endpoint, self._policy.settings),
             task=dispatch.task,
-            environment=dispatch.dag.environment,
+            environment=self._environment(dispatch),
             artifacts=artifacts,
         )
+
+    def _environment(self, dispatch: Dispatch) -> Mapping[str, str]:
+        trace = self._traces.get(dispatch.key.run)
+        if trace is None:
+            return dispatch.dag.environment
+        return {**dispatch.dag.environment, TRACEPARENT: continue_trace(trace, dispatch.key)}
 
     async def _fail_launch(self, key: TryKey, reason: str) -> None:
         now = self._clock()
         self._follow(await self._database.run(step.fail_launch, self._policy, key, reason, now))
 
     async def _call(self, dispatch: Dispatch) -> None:
-        request = dispatch.inputs["request"]
-        assert request is not None
-        begun = asyncio.create_task(
-            self._database.run(step.begin_inline, dispatch.key, self._clock())
-        )
+        written = [
+            asyncio.create_task(self._database.run(step.begin_inline, dispatch.key, self._clock()))
+        ]
+
+        def say(text: str) -> None:
+            line = self._database.run(step.log_inline, dispatch.key, text + "\n", self._clock())
+            written.append(asyncio.create_task(line))
+            written[-1].add_done_callback(lambda _: self.bell.ring())
+
         try:
-            outcome = await self._inline.run(dispatch.task, request)
+            outcome = await self._answer(dispatch, say)
         finally:
-            await begun
+            await asyncio.gather(*written)
         end = (outcome.verdict, outcome.value, self._clock())
         now = self._clock()
         self._follow(
             await self._database.run(step.end_inline, self._policy, dispatch.key, end, now)
         )
+
+    async def _answer(self, dispatch: Dispatch, say: Callable[[str], None]) -> InlineOutcome:
+        if missing := find_missing(dispatch.task, self._secrets):
+            return InlineOutcome(Verdict("failed", "\n".join(missing), retryable=False))
+        request = dispatch.inputs["request"]
+        assert request is not None
+        secrets = find_secrets(dispatch.task, self._secrets)
+        environment = {**dispatch.dag.environment, **dispatch.inputs["environment"], **secrets}
+        return await self._inline.run(InlineTask(dispatch.task, request, environment, say))
 
     async def _take_ends(self, executor: Executor) -> None:
         while True:

@@ -18,6 +18,7 @@ from leoflow_agent.wire import (
 
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.secretsource import declares_secrets
 from leoflow_controlplane.setting import Settings
 
 # Linux ends one environment string at 128 KiB, its name included.
@@ -49,8 +50,13 @@ class Dispatch(NamedTuple):
 
 
 def make_workload(dispatch: Dispatch, endpoint: str, settings: Settings) -> Workload:
-    """Write the workload of a try; large inputs are left out and have to be asked for."""
+    """Write the workload of a try; large inputs are left out and have to be asked for.
+
+    So are those of a try that is given secrets: what is handed over in a container's configuration
+    can be read by whoever may look at that.
+    """
     small = len(_json(dispatch.inputs)) <= MAX_INLINE_INPUTS_BYTES
+    inline = small and not declares_secrets(dispatch.task)
     return Workload(
         protocol=PROTOCOL,
         endpoint=endpoint,
@@ -58,7 +64,7 @@ def make_workload(dispatch: Dispatch, endpoint: str, settings: Settings) -> Work
         token=dispatch.token,
         context=make_context(dispatch),
         job=make_job(dispatch.task.action),
-        inputs=dispatch.inputs if small else None,
+        inputs=dispatch.inputs if inline else None,
         fresh_interpreter=any(name.startswith("PYTHON") for name in dispatch.dag.environment),
         execution_timeout_seconds=dispatch.task.execution_timeout_seconds,
         grace_seconds=settings.grace_seconds,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
-from leoflow_agent.failure import describe, first_not_json
+from leoflow_agent.failure import describe
 
 
 def _raised(error: BaseException) -> BaseException:
@@ -33,19 +35,31 @@ def test_the_line_is_the_innermost_of_the_project(monkeypatch, tmp_path):
     assert describe(caught.value).endswith("(steps.py:5)")
 
 
-@pytest.mark.parametrize(
-    ("value", "where"),
-    [
-        (None, None),
-        ({"a": [1, 2.5, True, None, "x", {"b": []}]}, None),
-        ((1, 2), None),
-        ({1: 2, None: 3}, None),
-        (object(), "result is of type 'object'"),
-        ([1, {2}], "result[1] is of type 'set'"),
-        ({"a": {"b": b""}}, "result['a']['b'] is of type 'bytes'"),
-        ([float("inf")], "result[0] is inf"),
-        ({(1,): 2}, "result has a key of type 'tuple'"),
-    ],
-)
-def test_the_place_of_what_is_not_json_is_found(value, where):
-    assert first_not_json(value) == where
+def test_a_message_that_cannot_be_shown_is_no_second_failure():
+    class Broken(Exception):
+        def __str__(self):
+            raise KeyError("gone")
+
+    assert describe(Broken()) == "Broken: its message cannot be shown: KeyError"
+
+
+def test_an_endless_message_is_cut_and_says_so():
+    text = describe(ValueError("x" * 10**6))
+    assert len(text) < 3000
+    assert text.endswith("…")
+
+
+def test_a_neighbour_of_the_project_is_not_the_project(monkeypatch, tmp_path):
+    source = tmp_path / "project-2" / "steps.py"
+    monkeypatch.setenv("LEOFLOW_DAG_FOLDER", str(tmp_path / "project"))
+    namespace: dict = {}
+    exec(compile("def task():\n    1 / 0\n", str(source), "exec"), namespace)
+    with pytest.raises(ZeroDivisionError) as caught:
+        namespace["task"]()
+    assert describe(caught.value) == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="there are no groups")
+def test_a_group_names_its_first_part():
+    group = ExceptionGroup("several", [ValueError("one"), KeyError("two")])
+    assert describe(group) == "ExceptionGroup: several (2 sub-exceptions): ValueError: one"

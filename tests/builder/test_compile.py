@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leoflow_agent.spec import BashAction, DagSpec, PythonAction, Source, XCom
+from leoflow_agent.spec import BashAction, DagSpec, HttpAction, PythonAction, Source, XCom
 from leoflow_builder.compile import compile_dag
 from leoflow_builder.drawing import Drawing, DrawnTask
 from leoflow_builder.option import TaskOption
@@ -149,3 +149,33 @@ def test_any_graph_without_a_circle_compiles(order: list[str], data: st.DataObje
         assert set(item.upstream_task_ids) <= seen
         seen.add(item.task_id)
     assert seen == set(order)
+
+
+def inline(**option: Any) -> DrawnTask:
+    options = said_task(plain(TaskOption.model_validate(option)))
+    return DrawnTask("call", HttpAction("http://h"), options, Source("dag.py", 7))
+
+
+def test_declared_names_come_from_defaults_the_task_and_its_override() -> None:
+    secrets = {"variables": ["region"], "connections": ["db"]}
+    settings = {
+        "defaults": {"resources": RESOURCES, **secrets},
+        "tasks": {"b": {"connections": None}},
+    }
+    spec = compile_(task("a", variables=["size"]), task("b"), settings=settings)
+    assert spec.task("a").variables == ("size",)
+    assert spec.task("a").connections == ("db",)
+    assert spec.task("b").variables == ("region",)
+    assert spec.task("b").connections == ()
+
+
+def test_what_runs_in_the_control_plane_takes_no_secrets() -> None:
+    (problem,) = problems(inline(connections=["db"]))
+    assert problem.startswith("dag.py:7: task 'call' runs in the control plane and has no process")
+
+
+def test_defaults_are_for_the_tasks_that_can_take_them() -> None:
+    settings = {"defaults": {"resources": RESOURCES, "connections": ["db"]}}
+    spec = compile_(inline(), task("a"), settings=settings)
+    assert spec.task("call").connections == ()
+    assert spec.task("a").connections == ("db",)

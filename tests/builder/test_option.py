@@ -59,3 +59,26 @@ def test_resources_merge_figure_by_figure() -> None:
 def test_what_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         option(**fields)
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["a-b"], "'a-b' becomes the name of an environment variable: write letters, digits and _"),
+        ([""], "'' becomes the name"),
+        (["é"], "'é' becomes the name"),
+        (["Db", "db"], "'Db' and 'db' are the same: keep one of them"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["variables", "connections"])
+def test_names_that_no_environment_variable_can_have_are_refused(
+    kind: str, names: list[str], text: str
+) -> None:
+    with pytest.raises(ValidationError, match="1 validation error") as caught:
+        option(**{kind: names})
+    assert text in str(caught.value)
+
+
+def test_declared_names_are_replaced_and_not_added_to() -> None:
+    merged = merge_options(option(variables=["a", "b"], connections=["c"]), option(variables=["d"]))
+    assert to_spec_fields(merged) == {"variables": ("d",), "connections": ("c",)}

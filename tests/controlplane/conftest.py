@@ -14,9 +14,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from house import SETTINGS, House, OpenHouse
-from leoflow_controlplane.controlplane import ControlPlane
+from leoflow_controlplane.controlplane import NO_SECRETS, ControlPlane
 from leoflow_controlplane.executor.fake import FakeExecutor, Script, succeed
 from leoflow_controlplane.executor.protocol import Site
+from leoflow_controlplane.secretsource import SecretSource
 
 
 @pytest.fixture
@@ -24,14 +25,17 @@ def open_house(tmp_path: Path) -> OpenHouse:
     """Give a way to open a House: `async with open_house(script, name=value of a setting)`."""
 
     @asynccontextmanager
-    async def opened(script: Script = succeed, **settings: Any) -> AsyncIterator[House]:
+    async def opened(
+        script: Script = succeed, secrets: SecretSource = NO_SECRETS, **settings: Any
+    ) -> AsyncIterator[House]:
         executors: list[FakeExecutor] = []
 
         async def factory(site: Site) -> FakeExecutor:
             executors.append(FakeExecutor(site.desk, script))
             return executors[0]
 
-        async with ControlPlane(tmp_path, factory, replace(SETTINGS, **settings)) as plane:
+        chosen = replace(SETTINGS, **settings)
+        async with ControlPlane(tmp_path, factory, chosen, secrets) as plane:
             yield House(plane, executors[0])
 
     return opened

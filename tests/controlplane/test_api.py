@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from leoflow_agent import wire
-from leoflow_agent.wire import Acknowledgement, Inputs, Report
+from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import MAX_BODY_BYTES, EventBody, ReportBody, make_app
 from leoflow_controlplane.error import DatabaseUnusable, Stale, Unauthorized
@@ -43,6 +43,10 @@ class FakeDesk:
         self._check(token)
         return INPUTS
 
+    async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
+        self._check(token)
+        return Pulled(value=[task_id, key, map_index], error=None)
+
 
 @pytest.fixture
 def desk() -> FakeDesk:
@@ -74,6 +78,27 @@ async def test_inputs_are_given(client: httpx.AsyncClient) -> None:
     assert (await client.get(wire.INPUTS_PATH)).json() == INPUTS
 
 
+async def test_xcoms_are_given(client: httpx.AsyncClient) -> None:
+    asked = {"task_id": "a", "key": "k é&=", "map_index": "-1"}
+    answer = await client.get(wire.XCOM_PATH, params=asked)
+    assert answer.json() == {"value": ["a", "k é&=", -1], "error": None}
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({"task_id": "a"}, "the parameter 'key' is missing"),
+        ({"key": "k"}, "the parameter 'task_id' is missing"),
+        ({"task_id": "a", "key": "k", "map_index": "x"}, "map_index 'x' is no whole number"),
+    ],
+)
+async def test_a_question_that_is_none_is_refused(
+    client: httpx.AsyncClient, asked: dict[str, str], text: str
+) -> None:
+    answer = await client.get(wire.XCOM_PATH, params=asked)
+    assert (answer.status_code, answer.text) == (400, text)
+
+
 @pytest.mark.parametrize(
     ("token", "status"),
     [
@@ -87,6 +112,9 @@ async def test_inputs_are_given(client: httpx.AsyncClient) -> None:
 async def test_tokens(client: httpx.AsyncClient, token: str, status: int) -> None:
     headers = {"Authorization": token}
     assert (await client.get(wire.INPUTS_PATH, headers=headers)).status_code == status
+    asked = {"task_id": "a", "key": "k"}
+    answer = await client.get(wire.XCOM_PATH, headers=headers, params=asked)
+    assert answer.status_code == status
     answer = await client.post(wire.EVENTS_PATH, json=REPORT, headers=headers)
     assert answer.status_code == status
     assert answer.text

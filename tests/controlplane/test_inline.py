@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,10 +12,19 @@ from typing import Any
 import httpx
 import pytest
 from house import SETTINGS, OpenHouse, make_task, states
-from leoflow_agent.spec import HttpAction, TaskSpec, Value, XCom
+from leoflow_agent.spec import (
+    FromEnvironment,
+    HttpAction,
+    HttpCondition,
+    HttpPoll,
+    TaskSpec,
+    Value,
+    XCom,
+)
 from leoflow_controlplane.executor.fake import FakeAgent
-from leoflow_controlplane.inline import InlineOutcome, InlineRunner
+from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.inputs import resolve_request
+from leoflow_controlplane.secretsource import FakeSecrets
 from leoflow_controlplane.verdict import Exit
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -31,12 +41,24 @@ def make_call(url: str = URL, *upstream: str, **fields: Any) -> TaskSpec:
 
 
 async def send(task: TaskSpec, answer: Any, **settings: Any) -> InlineOutcome:
-    runner = InlineRunner(replace(SETTINGS, **settings), httpx.MockTransport(answer))
+    runner = InlineRunner(replace(SETTINGS, **settings), httpx.MockTransport(streamed(answer)))
     assert isinstance(task.action, HttpAction)
     try:
-        return await runner.run(task, resolve_request(task.action, {}))
+        return await runner.run(InlineTask(task, resolve_request(task.action, {})))
     finally:
         await runner.close()
+
+
+def streamed(answer: Any) -> Any:
+    """Have the body of an answer come like one from the network."""
+
+    async def stream(request: httpx.Request) -> httpx.Response:
+        given = answer(request)
+        given = await given if inspect.isawaitable(given) else given
+        body = httpx.ByteStream(given.content)
+        return httpx.Response(given.status_code, headers=given.headers, stream=body)
+
+    return stream
 
 
 def reply(status: int = 200, **content: Any) -> Answer:
@@ -96,16 +118,17 @@ async def test_what_is_no_success_says_why(answer: Answer, text: str) -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (httpx.ConnectError("refused"), "got no answer: refused"),
+        (httpx.ConnectError("of geheim"), "got no answer: no connection"),
         (httpx.ReadTimeout("slow"), "within timeout_seconds 30"),
-        (httpx.RemoteProtocolError("odd"), "got no answer: odd"),
+        (httpx.RemoteProtocolError("odd"), "got no answer: the connection broke before"),
+        (httpx.LocalProtocolError("Illegal header value b'geheim'"), "answer: LocalProtocolError"),
     ],
 )
 async def test_what_the_network_does_is_a_failure(error: Exception, text: str) -> None:
     def break_off(request: httpx.Request) -> httpx.Response:
         raise error
 
-    outcome = await send(make_call(), break_off)
+    outcome = await send(make_call(request_retries=0), break_off)
     assert text in str(outcome.verdict.reason)
 
 
@@ -114,10 +137,10 @@ async def test_a_url_that_is_none_is_a_failure(url: str) -> None:
     runner = InlineRunner(SETTINGS)
     task = make_call(url)
     assert isinstance(task.action, HttpAction)
-    outcome = await runner.run(task, resolve_request(task.action, {}))
+    outcome = await runner.run(InlineTask(task, resolve_request(task.action, {})))
     await runner.close()
     assert outcome.verdict.state == "failed"
-    assert "got no answer" in str(outcome.verdict.reason)
+    assert "cannot be asked for" in str(outcome.verdict.reason)
 
 
 async def test_the_operators_limit_ends_a_call() -> None:
@@ -171,6 +194,60 @@ async def test_a_call_feeds_a_container_and_is_fed_by_one(open_house: OpenHouse)
     assert heads[0].startswith(b"GET /x?from=a HTTP/1.1")
     assert inputs["args"] == [{"found": True}]
     assert {"queue", "run", "report", "total"} == set(result.tasks[1].timeline_ms)
+
+
+async def test_what_a_call_does_is_in_its_log_before_its_verdict(open_house: OpenHouse) -> None:
+    answers = [b'{"state": "running"}', b'{"state": "done"}']
+    poll = HttpPoll(HttpCondition(path="state", one_of=("done",)), 0.01)
+    async with Server(lambda head: answers.pop(0)) as url, open_house() as house:
+        key = await house.begin(make_call(url, poll=poll))
+        seen = [(update.kind, update.text) async for update in house.plane.watch(key)]
+    told = [text for kind, text in seen if kind == "log"]
+    assert [text.partition(" ms, ")[2] for text in told] == [
+        "state is 'running', again in 0.01 s\n",
+        "state is 'done', done\n",
+    ]
+    last = max(index for index, (kind, _) in enumerate(seen) if kind == "log")
+    assert ("state", "success") in [(kind, text) for kind, text in seen[last:]]
+
+
+async def test_a_call_gets_what_its_task_declares_and_nothing_else(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads: list[bytes] = []
+
+    def answer(head: bytes) -> bytes:
+        heads.append(head)
+        return b"1"
+
+    monkeypatch.setenv("SERVERS_OWN", "geheim")
+    secrets = FakeSecrets({"token": "geheim"})
+    async with Server(answer) as url, open_house(secrets=secrets) as house:
+        declared = {"Authorization": FromEnvironment("AIRFLOW_VAR_TOKEN", "Bearer ")}
+        call = replace(make_call(url, headers=declared), variables=("token",))
+        own = replace(make_call(url, headers={"A": FromEnvironment("SERVERS_OWN")}), task_id="own")
+        result = await house.run(call, own)
+    assert states(result) == {"h": "success", "own": "failed"}
+    assert [b"Bearer geheim" in head for head in heads] == [True]
+    assert "comes from the variable 'SERVERS_OWN'" in str(result.tasks[1].reason)
+
+
+async def test_a_call_without_what_it_declares_is_not_made_and_not_tried_again(
+    open_house: OpenHouse,
+) -> None:
+    secrets = FakeSecrets({"token": "geheim"})
+    heads: list[bytes] = []
+
+    def answer(head: bytes) -> bytes:
+        heads.append(head)
+        secrets.variables.clear()
+        return b"{"
+
+    async with Server(answer) as url, open_house(secrets=secrets) as house:
+        call = replace(make_call(url, retries=5), variables=("token",))
+        (task,) = (await house.run(call)).tasks
+    assert (task.state, task.try_number, len(heads)) == ("failed", 2, 1)
+    assert "AIRFLOW_VAR_TOKEN is not set" in str(task.reason)
 
 
 async def test_calls_are_not_held_up_by_containers(open_house: OpenHouse) -> None:

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from leoflow_agent.spec import BashAction, DictOf, HttpAction, ListOf, PythonAction, Value, XCom
+from leoflow_agent.spec import (
+    BashAction,
+    DictOf,
+    FromEnvironment,
+    HttpAction,
+    HttpCondition,
+    HttpPagination,
+    HttpPoll,
+    ListOf,
+    PythonAction,
+    Value,
+    XCom,
+)
 from leoflow_controlplane.inputs import needed_xcoms, resolve_inputs, text_of
 
 VALUES = {("a", "return_value"): {"n": 1}, ("b", "k"): [2]}
@@ -42,7 +54,50 @@ def test_a_request_is_filled_in() -> None:
         "body": [2],
         "timeout_seconds": 5.0,
         "success_codes": [201],
+        "connect_timeout_seconds": None,
+        "request_retries": 3,
+        "retry_codes": [],
+        "poll": None,
+        "pagination": None,
+        "save_as": None,
     }
+
+
+def test_what_a_request_does_over_and_over_is_filled_in() -> None:
+    job = HttpCondition(status=(200,), path="state", one_of=("done", None))
+    pages = HttpPagination("cursor", "rows", "meta.next", "after", allowed_hosts=("b.example",))
+    action = HttpAction(
+        FromEnvironment("URL"),
+        headers={"Authorization": FromEnvironment("TOKEN", "Bearer "), "X": XCom("a")},
+        query={"key": FromEnvironment("AIRFLOW_CONN_API", part="password")},
+        poll=HttpPoll(job, 5.0, HttpCondition(path="state", none_of=("a",))),
+        pagination=pages,
+    )
+    request = resolve_inputs(action, VALUES)["request"]
+    assert request is not None
+    assert request["url"] == {"env": "URL", "prefix": "", "part": None}
+    assert request["headers"] == {
+        "Authorization": {"env": "TOKEN", "prefix": "Bearer ", "part": None},
+        "X": '{"n": 1}',
+    }
+    assert request["query"] == {
+        "key": {"env": "AIRFLOW_CONN_API", "prefix": "", "part": "password"}
+    }
+    assert request["poll"] == {
+        "until": {"status": [200], "path": "state", "one_of": ["done", None], "none_of": None},
+        "interval_seconds": 5.0,
+        "fail_when": {"status": None, "path": "state", "one_of": None, "none_of": ["a"]},
+    }
+    assert request["pagination"] == {
+        "next": "cursor",
+        "items": "rows",
+        "path": "meta.next",
+        "query": "after",
+        "first_page": 1,
+        "max_pages": 100,
+        "allowed_hosts": ["b.example"],
+    }
+    assert needed_xcoms(action) == {("a", "return_value")}
 
 
 def test_what_an_action_reads_is_known() -> None:

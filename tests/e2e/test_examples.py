@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -15,20 +16,58 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("expect"))
 
 
+TOKEN = "shop-token"
+ROWS = [{"order": n, "amount": n * 12.5} for n in range(1, 8)]
+
+
 class _Shop(BaseHTTPRequestHandler):
-    """The API that 04-http calls."""
+    """The API that 04-http and 08-jobs call. A job takes three looks; the first finds it busy."""
+
+    looks = 0
 
     def do_GET(self) -> None:
-        assert self.path == "/orders?state=open"
-        self._answer({"orders": [{"amount": 12.5}, {"amount": 30}]})
+        path, _, query = self.path.partition("?")
+        if path == "/orders":
+            assert query == "state=open"
+            self._answer({"orders": [{"amount": 12.5}, {"amount": 30}]})
+        elif path == "/jobs/7":
+            self._answer_job()
+        else:
+            assert path == "/rows"
+            self._answer_rows(int(query.removeprefix("from=") or 0))
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer({"received": json.loads(body)})
+        received = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/jobs":
+            self._check_token()
+            type(self).looks = 0
+            self._answer({"id": 7, "received": received})
+        else:
+            self._answer({"received": received})
 
-    def _answer(self, document: object) -> None:
+    def _answer_job(self) -> None:
+        self._check_token()
+        type(self).looks += 1
+        if self.looks == 1:
+            self._answer({}, 503, {"Retry-After": "0"})
+        else:
+            self._answer({"job": {"state": "running" if self.looks < 4 else "done"}})
+
+    def _answer_rows(self, start: int) -> None:
+        self._check_token()
+        more = f"/rows?from={start + 3}" if start + 3 < len(ROWS) else None
+        self._answer({"rows": ROWS[start : start + 3], "links": {"next": more}})
+
+    def _check_token(self) -> None:
+        assert self.headers["Authorization"] == f"Bearer {TOKEN}"
+
+    def _answer(
+        self, document: object, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
         body = json.dumps(document).encode()
-        self.send_response(200)
+        self.send_response(status)
+        for name, text in (headers or {}).items():
+            self.send_header(name, text)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -57,8 +96,16 @@ def shop():
         server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def declared(leoflow):
+    """What the tasks of 07-values and 08-jobs declare."""
+    leoflow.environment["AIRFLOW_VAR_API_TOKEN"] = TOKEN
+    leoflow.environment["AIRFLOW_VAR_REGION"] = "north"
+    leoflow.environment["AIRFLOW_CONN_WAREHOUSE"] = "postgres://me:secret@host/db"
+
+
 def test_there_are_examples():
-    assert len(NAMES) >= 7
+    assert len(NAMES) >= 9
 
 
 @pytest.mark.engine

@@ -1,4 +1,4 @@
-"""The control plane or the engine is away, slow, or not the only one: nothing is lost or mixed up."""
+"""The control plane or the engine is away, slow, or one of two: nothing is lost or mixed up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.engine
 
 
 class Door:
-    """A socket in front of the control plane's, which can be taken away with all that talks on it."""
+    """A socket in front of the control plane's, which can be taken away with all its talks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""Memory that runs out is told with the limit and the way to raise it, and never fails a success."""
+"""Memory that runs out is told with the limit and how to raise it, and never fails a success."""
 
 from __future__ import annotations
 

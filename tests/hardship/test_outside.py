@@ -15,9 +15,7 @@ pytestmark = pytest.mark.engine
 
 WITHOUT_REPORT = "killed by signal 9 (SIGKILL) without a report"
 
-LATE = (
-    "timed out: it ran longer than execution_timeout_seconds = 1, and its agent did not end it"
-)
+LATE = "timed out: it ran longer than execution_timeout_seconds = 1, and its agent did not end it"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Containers that are not as usual: no network, no disk, another user. The agent needs none of it."""
+"""Containers that are not as usual: no network, no disk, another user. The agent needs none."""
 
 from __future__ import annotations
 

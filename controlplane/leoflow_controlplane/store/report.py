@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from leoflow_agent.wire import Acknowledgement, Event, Inputs, Report
+from leoflow_agent.spec import TaskSpec
+from leoflow_agent.wire import Acknowledgement, Event, Inputs, Pulled, Report
 from sqlalchemy import Connection, Row, delete, insert
 
 from leoflow_controlplane.error import Stale, Unauthorized
@@ -23,7 +24,8 @@ from leoflow_controlplane.store.attempt import (
     try_rows,
     update_try,
 )
-from leoflow_controlplane.store.result import load_xcoms
+from leoflow_controlplane.store.result import load_xcom, load_xcoms
+from leoflow_controlplane.store.run import parse_spec
 from leoflow_controlplane.verdict import Verdict
 from leoflow_controlplane.workload import hash_token
 
@@ -72,13 +74,26 @@ def record_report(
     return Recorded(_acknowledge(ack, row, policy), key_of(row), finished)
 
 
-def load_inputs(connection: Connection, token: str) -> Inputs:
-    """Give the inputs of the try that ``token`` belongs to; errors as record_report."""
-    row = _authorize(connection, token, None)
-    if not is_current(row):
-        raise Stale(f"try {row.try_number} of task '{row.ti_task_id}' is over")
-    action = task_of(row).action
-    return resolve_inputs(action, load_xcoms(connection, row.ti_run_pk, needed_xcoms(action)))
+def load_inputs(connection: Connection, token: str) -> tuple[TaskSpec, Inputs]:
+    """Give the task of the try that ``token`` belongs to, and its inputs without what is secret;
+    errors as record_report."""
+    row = _authorize_current(connection, token)
+    task = task_of(row)
+    values = load_xcoms(connection, row.ti_run_pk, needed_xcoms(task.action))
+    return task, resolve_inputs(task.action, values)
+
+
+def load_pulled(
+    connection: Connection, token: str, task_id: str, key: str, map_index: int
+) -> Pulled:
+    """Give what a task of the run that ``token`` belongs to left; errors as record_report."""
+    row = _authorize_current(connection, token)
+    known = [task.task_id for task in parse_spec(row.spec).tasks]
+    if task_id not in known:
+        found = f"DAG '{row.dag_id}' has no task '{task_id}'. It has: {', '.join(known)}."
+        return Pulled(value=None, error=found)
+    value = load_xcom(connection, row.ti_run_pk, task_id, key, map_index)
+    return Pulled(value=value, error=None)
 
 
 def store_xcom(connection: Connection, row: Row[Any], key: str, value: str) -> None:
@@ -100,6 +115,13 @@ def describe_oversize(task_id: str, key: str, size_bytes: int, limit_bytes: int)
         f"of {limit_bytes}. Write it to storage and return where it is, or raise "
         "LEOFLOW_XCOM_LIMIT_BYTES."
     )
+
+
+def _authorize_current(connection: Connection, token: str) -> Row[Any]:
+    row = _authorize(connection, token, None)
+    if not is_current(row):
+        raise Stale(f"try {row.try_number} of task '{row.ti_task_id}' is over")
+    return row
 
 
 def _authorize(connection: Connection, token: str, nonce: str | None) -> Row[Any]:
@@ -196,7 +218,8 @@ def _take_nothing(_taking: _Taking, _event: Event) -> dict[str, Any]:
 def _finish(taking: _Taking, events: list[Event]) -> None:
     event = next(event for event in events if event["type"] == "finished")
     row, settings = taking.row, taking.policy.settings
-    verdict = Verdict(event.get("state", "failed"), event.get("reason"))
+    state, retryable = event.get("state", "failed"), event.get("retryable", True)
+    verdict = Verdict(state, event.get("reason"), retryable)
     if row.defect and verdict.state == "success":
         verdict = Verdict("failed", row.defect)
     elif row.terminate and verdict.state == "failed":

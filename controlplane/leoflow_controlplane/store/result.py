@@ -33,6 +33,19 @@ def load_xcoms(
     return {(row.task_id, row.key): json.loads(row.value) for row in rows}
 
 
+def load_xcom(connection: Connection, run_pk: int, task_id: str, key: str, map_index: int) -> Any:
+    """Give one value of a run, None if it is not there."""
+    text = connection.execute(
+        select(xcoms.c.value).where(
+            xcoms.c.run_pk == run_pk,
+            xcoms.c.task_id == task_id,
+            xcoms.c.key == key,
+            xcoms.c.map_index == map_index,
+        )
+    ).scalar_one_or_none()
+    return None if text is None else json.loads(text)
+
+
 def load_result(connection: Connection, key: RunKey) -> RunResult:
     """Tell how a run stands; KeyError if there is none."""
     run = find_run(connection, key)

@@ -82,7 +82,7 @@ def settle(
         return None
     exit, tail = end
     if tail and row.acked_seq == 0:
-        _keep_tail(connection, row, tail, now)
+        _keep_text(connection, row, "stderr", tail, now)
     verdict = judge_exit(exit, task_of(row), result_missing=_result_missing(connection, row))
     if row.terminate and verdict.state == "failed":
         verdict = Verdict("failed", row.terminate)
@@ -105,6 +105,13 @@ def begin_inline(connection: Connection, key: TryKey, now: float) -> None:
     row = find_try(connection, key)
     if is_current(row):
         mark_running(connection, row, now)
+
+
+def log_inline(connection: Connection, key: TryKey, text: str, now: float) -> None:
+    """Keep a line of what an inline call does."""
+    row = find_try(connection, key)
+    if is_current(row):
+        _keep_text(connection, row, "stdout", text, now)
 
 
 def end_inline(
@@ -204,16 +211,16 @@ def _result_missing(connection: Connection, row: Any) -> bool:
     return len(load_xcoms(connection, row.ti_run_pk, wanted)) < len(wanted)
 
 
-def _keep_tail(connection: Connection, row: Any, tail: str, now: float) -> None:
+def _keep_text(connection: Connection, row: Any, stream: str, text: str, now: float) -> None:
     connection.execute(
         insert(journal).values(
             run_pk=row.ti_run_pk,
             kind="log",
             at=now,
-            text=tail,
+            text=text,
             task_id=row.ti_task_id,
             map_index=row.ti_map_index,
             try_number=row.try_number,
-            stream="stderr",
+            stream=stream,
         )
     )

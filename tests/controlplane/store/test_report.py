@@ -140,7 +140,7 @@ def test_an_agent_is_told_to_stop(store: Store) -> None:
 
 
 def test_inputs_belong_to_the_try_that_counts(store: Store) -> None:
-    assert load_inputs(store.connection, "token-1")["args"] == []
+    assert load_inputs(store.connection, "token-1")[1]["args"] == []
     store.report(finished(1))
     with pytest.raises(Stale):
         load_inputs(store.connection, "token-1")

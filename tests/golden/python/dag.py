@@ -6,7 +6,7 @@ def extract(year: int, options: dict[str, object]) -> list[int]:
     return [year, len(options)]
 
 
-@task(artifacts=True)
+@task(artifacts=True, connections=["warehouse"])
 def total(parts: list[list[int]], ds: str) -> int:
     print(ds)
     return sum(map(sum, parts))
@@ -37,6 +37,8 @@ def golden():
         url="https://example.org/state",
         execution_mode="pod",
         execution_timeout_seconds=900,
+        request_retries=5,
+        poll={"until": {"path": "state", "none_of": ["queued", "running"]}},
     )
     call >> [show(result), poll]
 

@@ -1,0 +1,59 @@
+"""What a request implies for its task, and what the task lacks for it."""
+
+from __future__ import annotations
+
+import pytest
+from leoflow_agent.spec import (
+    BashAction,
+    HttpAction,
+    HttpCondition,
+    HttpPoll,
+    Quantities,
+    Resources,
+    Source,
+    TaskSpec,
+)
+from leoflow_builder.httprule import check_task
+
+POLL = HttpPoll(HttpCondition(status=(200,)), 10.0)
+
+
+def make_task(action: HttpAction | BashAction, seconds: float | None = None) -> TaskSpec:
+    resources = Resources(Quantities(1, 1))
+    return TaskSpec("t", action, resources, Source("dag.py", 1), execution_timeout_seconds=seconds)
+
+
+def test_a_file_needs_a_folder() -> None:
+    action = HttpAction("http://x/", execution_mode="pod", save_as="rows")
+    task, messages = check_task(make_task(action), 300)
+    assert task.artifacts
+    assert messages == []
+
+
+@pytest.mark.parametrize("action", [BashAction("ls"), HttpAction("http://x/")])
+def test_other_tasks_stay_as_they_are(action: HttpAction | BashAction) -> None:
+    task = make_task(action)
+    assert check_task(task, 300) == (task, [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "seconds", "message"),
+    [
+        ("pod", None, "poll in a container needs execution_timeout_seconds, after which"),
+        ("pod", 900.0, None),
+        ("pod", 10.0, "poll.interval_seconds is 10, and the task ends after 10 s, before the"),
+        ("inline", None, None),
+        ("inline", 10.0, "poll.interval_seconds is 10, and the task ends after 10 s, before the"),
+    ],
+)
+def test_a_poll_has_to_end_some_time(mode: str, seconds: float | None, message: str | None) -> None:
+    action = HttpAction("http://x/", poll=POLL, execution_mode=mode)  # type: ignore[arg-type]
+    found = check_task(make_task(action, seconds), 300)[1]
+    assert [text[: len(message or "") + 10] for text in found] == (
+        [f"task 't': {message}"] if message else []
+    )
+
+
+def test_the_cap_of_inline_calls_ends_a_poll_too() -> None:
+    action = HttpAction("http://x/", poll=POLL)
+    assert check_task(make_task(action), 5)[1] != []
