@@ -27,7 +27,9 @@ class Row(NamedTuple):
             assert end.reason is None
         assert end.value == self.value
         assert self.log in end.log
-        assert 'File "/opt/leoflow/agent/' not in end.log, "the agent's own frames are nobody's business"
+        assert 'File "/opt/leoflow/agent/' not in end.log, (
+            "the agent's own frames are nobody's business"
+        )
 
 
 def rows(*table: Row) -> pytest.MarkDecorator:
