@@ -153,6 +153,8 @@ def _run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
         end = _end_of(error)
     _wind_up(termination)
     end["left"] = left
+    if not termination.is_here():
+        lastword.say("a copy of the task's process, made by fork, came back: it is not heard")
     messages.send(FINISHED, compactjson.dumps(end))
     return end["exit_code"]  # type: ignore[no-any-return]
 

@@ -33,7 +33,7 @@ TABLE = (
     Row("fails_at_exit", "success", 0, value="returned", log="ZeroDivisionError"),
     Row("leaves_a_thread_behind", "success", 0, value="returned", log="the thread has ended\n"),
     Row("leaves_a_daemon_thread_behind", "success", 0, value="returned"),
-    Row("leaves_twice_by_fork", "failed", 137, "SIGKILL", log="came back from the task"),
+    Row("leaves_twice_by_fork", "failed", 137, "SIGKILL", log="made by fork, came back"),
     Row("copy_of_the_task_fails", "success", 0, value="the task itself", log="raised in the copy"),
 )
 
