@@ -5,13 +5,14 @@ RUN := $(VENV)/bin/
 ENGINE ?= auto
 export LEOFLOW_TEST_HOME ?= $(CURDIR)/.leoflow
 
-.PHONY: demo test test-long lint bench bench-build schema clean
+.PHONY: demo test test-long lint bench bench-agent-design bench-build schema clean
 
 demo: $(VENV)/.ready
 	@if docker version >/dev/null 2>&1; then base-images/install-tools; fi
 	$(RUN)leoflow run examples/02-weather
 
 test: $(VENV)/.ready lint
+	tests/install-tools
 ifeq ($(ENGINE),none)
 	$(RUN)python -m pytest --engine=none
 else
@@ -20,6 +21,7 @@ else
 endif
 
 test-long: $(VENV)/.ready
+	tests/install-tools
 	base-images/install-tools
 	$(RUN)python tests/private_engine.py -- $(RUN)python -m pytest -m "long or not long"
 
@@ -32,6 +34,11 @@ lint: $(VENV)/.ready
 bench: $(VENV)/.ready
 	base-images/install-tools
 	$(RUN)python tests/private_engine.py -- $(RUN)python -m benchmarks.coldstart.agent_cost
+
+bench-agent-design: $(VENV)/.ready
+	tests/install-tools
+	base-images/install-tools
+	$(RUN)python -m benchmarks.coldstart.agent_design
 
 bench-build: $(VENV)/.ready
 	base-images/install-tools

@@ -4,6 +4,7 @@ Imported only for tasks that ask for it. Lies in this package and not in the age
 processes which user code starts can unpickle what they are handed.
 """
 
+import os
 import sys
 from collections import namedtuple
 
@@ -93,7 +94,7 @@ def get_current_context() -> "dict[str, Any]":
     Raises RuntimeError outside of a task: while the DAG is drawn, in a test, in another process.
     """
     child = sys.modules.get("leoflow_agent.child")
-    if child is None or child.current is None or not child.current[3].is_here():
+    if child is None or child.current is None or child.current[1].pid != os.getpid():
         raise RuntimeError(
             "get_current_context() works in the process of a task only: not while the DAG is "
             "drawn, not in a test, and not in a process that the task started"

@@ -32,8 +32,7 @@ def begin(
 
     ``early`` are those that every start needs, by name: code, and if a package. They are run at
     once, in their order, without the import system: it costs more than most of them. All others
-    are in ``file``, ``size`` bytes from ``offset``, but for those of http_api tasks: they are more
-    than all the rest, and have a file of their own.
+    are in ``file``, ``size`` bytes from ``offset``.
     """
     global _this, _later
     _this, _later = this, (file, offset, size)
@@ -65,15 +64,14 @@ def find_spec(name: str, *_: object) -> "ModuleSpec | None":
     if name[:7] != "leoflow":
         return None
     if not _codes:
-        _read(*_later)
+        _read_later()
     if name not in _codes:
-        if name[:19] != "leoflow_agent.http_":
-            return None
-        _read(_later[0].rpartition("/")[0] + "/http.bin", 0, 1 << 20)
+        return None
     return ModuleSpec(name, _this, is_package=_codes[name][1])  # type: ignore[arg-type]
 
 
-def _read(path: str, offset: int, size: int) -> None:
+def _read_later() -> None:
+    path, offset, size = _later
     file = posix.open(path, posix.O_RDONLY)
     _codes.update(marshal.loads(posix.pread(file, size, offset)))
     posix.close(file)

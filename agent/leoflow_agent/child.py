@@ -12,7 +12,7 @@ import posix
 import sys
 import time
 
-from leoflow_agent import compactjson, lastword
+from leoflow_agent import compactjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,96 +22,65 @@ if TYPE_CHECKING:
     from leoflow_agent.wire import Inputs, Workload
 
 ENTERED, XCOM, FINISHED, PULL = b"E", b"X", b"F", b"P"
-EXIT_BY_SIGTERM = 128 + 15
+# As in exitcode, which may not be loaded.
+USER_FAILURE, RESULT_LOST = 1, 123
 # The type of a file, in the upper bits of st_mode.
 PIPE = 1
 # stdin, stdout, stderr, the pipes to and from the supervisor, and the folder that is listed.
 DESCRIPTORS = 6
 
 
-class Termination:
-    """SIGTERM as an exception in the main thread, once, so that user code can clean up."""
-
-    def __init__(self) -> None:
-        self.heard = False
-        self._due = False
-        self._holds = 0
-        self._pid = posix.getpid()
-        self._main = _thread.get_ident()
-        _signal.signal(_signal.SIGTERM, self._heed)
-
-    def is_here(self) -> bool:
-        """Tell whether this is the task's own process and not a fork of it."""
-        return posix.getpid() == self._pid
-
-    def hold(self) -> None:
-        """Put the exception off until `release`, for what must be done whole; both may nest."""
-        if _thread.get_ident() == self._main:
-            self._holds += 1
-
-    def release(self) -> None:
-        """End a `hold`, and raise what was put off."""
-        if _thread.get_ident() == self._main:
-            self._holds -= 1
-            self._raise()
-
-    def check(self) -> None:
-        """Raise TaskTerminated in a thread that no signal reaches, once the task has to stop."""
-        if self.heard and _thread.get_ident() != self._main:
-            from leoflow.outcome import TaskTerminated
-
-            raise TaskTerminated(EXIT_BY_SIGTERM)
-
-    def _heed(self, number: int, _: object) -> None:
-        if not self.is_here():
-            # A fork of user code's: it ends by the signal as any process does.
-            _signal.signal(number, _signal.SIG_DFL)
-            posix.kill(posix.getpid(), number)
-        elif not self.heard:
-            self.heard = self._due = True
-            self._raise()
-
-    def _raise(self) -> None:
-        if self._due and not self._holds:
-            self._due = False
-            from leoflow.outcome import TaskTerminated
-
-            raise TaskTerminated(EXIT_BY_SIGTERM)
-
-
 class Messages:
-    """The pipe to the supervisor, which every thread of the task's process may write to."""
+    """The pipe to the supervisor, which every thread of the task's process may write to.
 
-    def __init__(self, fd: int, termination: Termination) -> None:
+    What it notes of SIGTERM is for ``termination``, which is imported when one comes: while
+    ``holds`` is not 0 the main thread does something that must be done whole.
+    """
+
+    def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._termination = termination
         self._turn = _thread.allocate_lock()
+        self.main_thread = _thread.get_ident()
+        self.pid = posix.getpid()
+        self.holds = 0
+        self.heard = self.due = False
+        _signal.signal(_signal.SIGTERM, self._heed)
 
     def send(self, kind: bytes, document: str) -> None:
         """Write one frame, whole: kind (1 byte), length (4 bytes), JSON. A fork writes none.
 
         Raises OSError where user code has closed the pipe.
         """
-        if not self._termination.is_here():
+        if posix.getpid() != self.pid:
             return
         if posix.fstat(self._fd).st_mode >> 12 != PIPE:
             # What user code has opened in its place must not be written into.
             raise OSError(f"descriptor {self._fd}, which is the agent's, has been replaced")
         body = document.encode()
         frame = kind + len(body).to_bytes(4, "big") + body
-        self._termination.hold()
-        try:
-            with self._turn:
-                while frame:
-                    frame = frame[posix.write(self._fd, frame) :]
-        finally:
-            self._termination.release()
+        is_main = _thread.get_ident() == self.main_thread
+        if is_main:
+            self.holds += 1
+        with self._turn:
+            while frame:
+                frame = frame[posix.write(self._fd, frame) :]
+        if is_main:
+            self.holds -= 1
+            if self.due:
+                from leoflow_agent import termination
+
+                termination.raise_due(self)
+
+    def _heed(self, number: int, _: object) -> None:
+        from leoflow_agent import termination
+
+        termination.heed(self, number)
 
 
-# The task of this process: its workload, the ways to the supervisor, and its end by SIGTERM.
-current: "tuple[Workload, Messages, int, Termination] | None" = None
+# The task of this process: its workload, and the ways to the supervisor and back.
+current: "tuple[Workload, Messages, int] | None" = None
 # The variables that the try was given, which may hold secrets.
-given = lastword.given
+given: "dict[str, str]" = {}
 
 
 def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
@@ -129,14 +98,14 @@ def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     try:
         return _run(workload, messages_fd, inputs_fd)
     except BaseException as error:
-        return lastword.lose(error)
+        _say(f"how the task ended cannot be told: {_plain(error)}")
+        return RESULT_LOST
 
 
 def _run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     global current
-    termination = Termination()
-    messages = Messages(messages_fd, termination)
-    current = workload, messages, inputs_fd, termination
+    messages = Messages(messages_fd)
+    current = workload, messages, inputs_fd
     left = None
     try:
         result = _perform(workload, messages, inputs_fd)
@@ -145,16 +114,16 @@ def _run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
             from leoflow_agent import xcom
 
             messages.send(XCOM, xcom.returned(result, workload))
-        termination.hold()
+        messages.holds += 1
         end: Any = {"state": "success", "reason": None, "exit_code": 0}
     except BaseException as error:
-        termination.hold()
+        messages.holds += 1
         left = left or time.time()
         end = _end_of(error)
-    _wind_up(termination)
+    _wind_up(messages)
     end["left"] = left
-    if not termination.is_here():
-        lastword.say("a copy of the task's process, made by fork, came back: it is not heard")
+    if posix.getpid() != messages.pid:
+        _say("a copy of the task's process, made by fork, came back: it is not heard")
     messages.send(FINISHED, compactjson.dumps(end))
     return end["exit_code"]  # type: ignore[no-any-return]
 
@@ -166,19 +135,39 @@ def _end_of(error: BaseException) -> "dict[str, Any]":
         return ending.of(error)
     except BaseException as another:
         # No descriptor may be left with which a module could be read, or builtins be gone.
-        return lastword.of(error, another)
+        reason = _plain(error)
+        _say(f"{reason} (its traceback cannot be shown: {_plain(another)})")
+        return {"state": "failed", "reason": reason, "exit_code": USER_FAILURE}
+
+
+def _plain(error: BaseException) -> str:
+    """Return an error in a few words, with what is loaded and with no trust in it."""
+    name = type(error).__name__
+    try:
+        # What hides secrets cannot be loaded: nothing is shown that may hold one.
+        return name + (f": {error}"[:1000] if not given else ", of a try that was given secrets")
+    except BaseException:
+        return name + ", whose message cannot be shown"
+
+
+def _say(text: str) -> None:
+    try:
+        posix.write(2, f"leoflow: {text}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
 
 
 def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object:
     job = workload["job"]
     inputs = workload["inputs"]
     if inputs is None:
-        inputs = _read_inputs(inputs_fd)
+        from leoflow_agent import answer
+
+        inputs = answer.read_inputs(inputs_fd)
     if inputs["environment"]:
         from leoflow_agent import variable
 
-        given.update(inputs["environment"])
-        variable.put(given)
+        variable.put(inputs["environment"])
     _prepare_interpreter()
     import_started = time.time()
     function = _load(job["module"], job["function"], workload) if job["module"] else None
@@ -243,37 +232,12 @@ def _load(module: str, function: "str | None", workload: "Workload") -> "Callabl
         raise ending.import_failed(module, error) from None
 
 
-def _read_inputs(fd: int) -> "Inputs":
-    return compactjson.loads(read_frame(fd).decode())  # type: ignore[return-value]
-
-
-def read_frame(fd: int) -> bytes:
-    """Read one document of the supervisor's: a length (4 bytes) and JSON."""
-    return _read_exactly(fd, int.from_bytes(_read_exactly(fd, 4), "big"))
-
-
-def _read_exactly(fd: int, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        chunk = posix.read(fd, size - len(data))
-        if not chunk:
-            from leoflow_agent import exitcode
-
-            raise exitcode.Verdict(
-                exitcode.AGENT_FAILED, "the agent went away before it had answered"
-            )
-        data += chunk
-    return data
-
-
 def _call(function: "Callable[..., Any]", inputs: "Inputs") -> object:
     kwargs = inputs["kwargs"]
-    code = getattr(function, "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     # 8 is CO_VARKEYWORDS: it takes any name.
-    if (
-        code is None
-        or code.co_flags & 8
-        or code.co_argcount + code.co_kwonlyargcount > len(inputs["args"])
+    if code is not None and (
+        code.co_flags & 8 or code.co_argcount + code.co_kwonlyargcount > len(inputs["args"])
     ):
         from leoflow_agent import context
 
@@ -290,39 +254,44 @@ async def _awaited(result: "Any") -> object:
     return await result
 
 
-def _wind_up(termination: Termination) -> None:
+def _wind_up(messages: Messages) -> None:
     """Do what the end of an interpreter owes to user code, without tearing the heap down."""
-    try:
-        termination.release()
-        threading = sys.modules.get("threading")
-        if threading is not None:
-            threading._shutdown()
-    except BaseException as error:
-        _say_late(error)
-    try:
-        atexit = sys.modules.get("atexit")
-        if atexit is not None:
-            atexit._run_exitfuncs()
-        if _has_files():
-            from leoflow_agent import unflushed
-
-            unflushed.flush()
-    except BaseException as error:
-        _say_late(error)
-    for stream in (sys.__stdout__, sys.__stderr__, sys.stdout, sys.stderr):
+    for step in (_join_threads, _run_exit_functions, _flush_files, _flush_streams):
         try:
-            if stream is not None and not stream.closed:
-                stream.flush()
+            step(messages)
         except BaseException as error:
-            _say_late(error)
+            _say(f"while the task's process ended: {_plain(error)}")
 
 
-def _has_files() -> bool:
+def _join_threads(messages: Messages) -> None:
+    messages.holds -= 1
+    if messages.due:
+        from leoflow_agent import termination
+
+        termination.raise_due(messages)
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
+
+
+def _run_exit_functions(_: Messages) -> None:
+    atexit = sys.modules.get("atexit")
+    if atexit is not None:
+        atexit._run_exitfuncs()
+
+
+def _flush_files(_: Messages) -> None:
     try:
-        return len(posix.listdir("/proc/self/fd")) > DESCRIPTORS
+        has_files = len(posix.listdir("/proc/self/fd")) > DESCRIPTORS
     except OSError:
-        return True
+        has_files = True
+    if has_files:
+        from leoflow_agent import unflushed
+
+        unflushed.flush()
 
 
-def _say_late(error: BaseException) -> None:
-    lastword.say(f"while the task's process ended: {lastword.plain(error)}")
+def _flush_streams(_: Messages) -> None:
+    for stream in (sys.__stdout__, sys.__stderr__, sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()

@@ -42,8 +42,8 @@ def current() -> "dict[str, Any]":
         from leoflow_agent.exchange import Exchange
 
         assert child.current is not None
-        workload, messages, inputs_fd, termination = child.current
-        exchange = Exchange(messages, inputs_fd, termination, workload["xcom_limit_bytes"])
+        workload, messages, inputs_fd = child.current
+        exchange = Exchange(messages, inputs_fd, workload["xcom_limit_bytes"])
         _current.update(make_context(workload["context"], exchange))
     return _current
 

@@ -9,14 +9,14 @@ import select
 import sys
 import time
 
-from leoflow_agent import compactjson
+from leoflow_agent import compactjson, termination
 from leoflow_agent.child import PULL, XCOM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from leoflow_agent.child import Messages, Termination
+    from leoflow_agent.child import Messages
 
 LONGEST_KEY = 512
 HEADER_BYTES = 4
@@ -27,12 +27,9 @@ _PAUSE_SECONDS = 1.0
 class Exchange:
     """Pushes and pulls for one task; every thread may use it, one at a time."""
 
-    def __init__(
-        self, messages: "Messages", inputs_fd: int, termination: "Termination", limit_bytes: int
-    ) -> None:
+    def __init__(self, messages: "Messages", inputs_fd: int, limit_bytes: int) -> None:
         self._messages = messages
         self._inputs_fd = inputs_fd
-        self._termination = termination
         self._limit_bytes = limit_bytes
         self._turn = _thread.allocate_lock()
         self._buffer = b""
@@ -41,7 +38,7 @@ class Exchange:
 
     def is_here(self) -> bool:
         """Tell whether this is the task's own process and not a fork of it."""
-        return self._termination.is_here()
+        return posix.getpid() == self._messages.pid
 
     def push(self, key: str, value: object) -> None:
         """Leave a value; TypeError or ValueError if it cannot be kept."""
@@ -86,12 +83,12 @@ class Exchange:
             time.sleep(_PAUSE_SECONDS)
 
     def _ask(self, question: str) -> None:
-        self._termination.hold()
+        termination.hold(self._messages)
         try:
             self._messages.send(PULL, question)
             self._owed += 1
         finally:
-            self._termination.release()
+            termination.release(self._messages)
 
     def _answer(self) -> bytes:
         ready = select.poll()
@@ -102,12 +99,12 @@ class Exchange:
                 return document
             if document is None:
                 # Where the signal cannot raise, in another thread, this has to look.
-                self._termination.check()
+                termination.check(self._messages)
                 ready.poll(_LOOK_UP_MILLISECONDS)
 
     def _next(self, ready: "select.poll") -> "bytes | None":
         """Return the next answer if it is there, without waiting for it."""
-        self._termination.hold()
+        termination.hold(self._messages)
         try:
             document = self._cut()
             if document is None and ready.poll(0):
@@ -115,7 +112,7 @@ class Exchange:
                 document = self._cut()
             return document
         finally:
-            self._termination.release()
+            termination.release(self._messages)
 
     def _cut(self) -> "bytes | None":
         end = HEADER_BYTES + int.from_bytes(self._buffer[:HEADER_BYTES], "big")

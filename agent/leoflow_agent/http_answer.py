@@ -92,15 +92,19 @@ def _unpacked(answer: "Answer", place: str, limit_bytes: int) -> bytes:
             f"the answer to {place} is compressed with '{coding[:40]}', which was not asked for "
             "and leoflow does not read"
         )
-    try:
+    text = b""
+    while body:
         reader = zlib.decompressobj(_GZIP_OR_ZLIB)
-        text = reader.decompress(body, limit_bytes)
-    except zlib.error:
-        raise _invalid(f"the answer to {place} calls itself {coding} and is not") from None
-    if reader.unconsumed_tail:
-        raise _invalid(f"the answer to {place} unpacks to more than {limit_bytes} bytes")
-    if not reader.eof:
-        raise _invalid(f"the answer to {place} is cut off: its {coding} has no end")
+        try:
+            text += reader.decompress(body, limit_bytes + 1 - len(text))
+        except zlib.error:
+            raise _invalid(f"the answer to {place} calls itself {coding} and is not") from None
+        if len(text) > limit_bytes:
+            raise _invalid(f"the answer to {place} unpacks to more than {limit_bytes} bytes")
+        if not reader.eof:
+            raise _invalid(f"the answer to {place} is cut off: its {coding} has no end")
+        # gzip may have several parts, one after another.
+        body = reader.unused_data
     return text
 
 

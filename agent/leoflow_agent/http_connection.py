@@ -10,6 +10,7 @@ from base64 import b64encode
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from leoflow_agent.http_lookup import open_connection
 from leoflow_agent.http_step import Answer, Broken
 from leoflow_agent.http_trouble import TIMEOUT, cut_off, late, no_answer, no_connection
 
@@ -48,7 +49,8 @@ def exchange(send: "Send", save: "Take") -> "Answer | Broken":
         if isinstance(body, Broken):
             return body
         seconds = time.monotonic() - begun
-        return Answer(response.status, response.getheaders(), body, seconds)
+        said = [(name, _text(value)) for name, value in response.getheaders()]
+        return Answer(response.status, said, body, seconds)
     finally:
         connection.close()
 
@@ -62,6 +64,14 @@ def _connect(connection: http.client.HTTPConnection, send: "Send") -> "Broken | 
         return no_connection(error, send.connect_seconds)
     except (http.client.HTTPException, ValueError, UnicodeError) as error:
         return Broken(False, False, f"no connection ({type(error).__name__})")
+
+
+def _text(value: str) -> str:
+    """Return a header as UTF-8 where it is: http.client takes every byte for a character."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def _read(response: http.client.HTTPResponse, send: "Send") -> "bytes | Broken | None":
@@ -121,7 +131,9 @@ def _prepare(send: "Send") -> "tuple[http.client.HTTPConnection, str, dict[str, 
     connection = _connection(via.hostname or "", via.port or 80, seconds, context)
     login = {"Proxy-Authorization": _login(via.username, via.password)} if via.username else {}
     if context is not None:
-        connection.set_tunnel(host, port, login)
+        # Before Python 3.12, http.client leaves out what RFC 9110, 9.3.6 asks for.
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        connection.set_tunnel(host, port, {"Host": place, **login})
         return connection, target, send.headers
     return connection, send.url, {**send.headers, **login}
 
@@ -129,9 +141,14 @@ def _prepare(send: "Send") -> "tuple[http.client.HTTPConnection, str, dict[str, 
 def _connection(
     host: str, port: int, seconds: float, context: "ssl.SSLContext | None"
 ) -> http.client.HTTPConnection:
+    connection: http.client.HTTPConnection
     if context is None:
-        return http.client.HTTPConnection(host, port, timeout=seconds)
-    return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
+        connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    else:
+        connection = http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
+    # No public name, and the same in all versions; without it, only a lookup is less prompt.
+    connection._create_connection = open_connection  # type: ignore[attr-defined]
+    return connection
 
 
 def _login(name: "str | None", password: "str | None") -> str:

@@ -177,9 +177,16 @@ def _result(question: Question, limits: Limits, answer: "Answer") -> Result:
 
 
 def _check_length(limits: Limits, answer: "Answer", read_bytes: int) -> None:
-    if answer.body is None:
-        size = size_of(answer)
-        raise limits.oversize(f"{size} bytes" if size else f"more than {read_bytes} bytes")
+    if answer.body is not None:
+        return
+    size = size_of(answer)
+    text = f"{size} bytes" if size else f"more than {read_bytes} bytes"
+    if read_bytes == PAGE_BYTES:
+        reason = (
+            f"a page is {text}, more than the {PAGE_BYTES} that one may have: ask for smaller ones"
+        )
+        raise Verdict(exitcode.RESULT_INVALID, reason)
+    raise limits.oversize(text)
 
 
 def _seen(answer: "Answer") -> str:

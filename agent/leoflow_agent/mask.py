@@ -9,6 +9,7 @@ from leoflow_agent import compactjson
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 CONNECTION, VARIABLE = "AIRFLOW_CONN_", "AIRFLOW_VAR_"
 SHORTEST = 5
@@ -53,6 +54,15 @@ class Mask:
         for secret in self._encoded:
             data = data.replace(secret, MASK.encode())
         return data
+
+
+def of_inputs(document: bytes) -> "Mask | None":
+    """Return what masks the secrets in the JSON of a try's inputs, None if it holds none."""
+    try:
+        given: Any = compactjson.loads(document.decode())
+        return Mask(given.get("environment") or {}) or None
+    except (AttributeError, RecursionError, TypeError, ValueError):
+        return None
 
 
 def _secrets(environment: "dict[str, str]") -> "Iterator[str]":

@@ -109,9 +109,10 @@ class Reporter:
         if 400 <= status < 500 and status not in TRY_LATER:
             self._believe(status, body[:300].decode("utf-8", "replace"))
             return
+        if status != 200:
+            self._step_back(f"it answered with {status}", now)
+            return
         try:
-            if status != 200:
-                raise ValueError(f"it answered with {status}")
             if self._asking:
                 self._take_answer(body)
             else:

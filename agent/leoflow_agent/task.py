@@ -84,21 +84,13 @@ class Task:
     def give(self, document: bytes) -> None:
         """Hand an answer that the process waits for to it, as fast as it reads."""
         if b'"AIRFLOW_' in document:
-            self._hide_secrets(document)
+            from leoflow_agent import mask
+
+            # What the task is given in confidence stays out of its output.
+            for stream in self._streams:
+                stream.mask = stream.mask or mask.of_inputs(document)
         self._input += len(document).to_bytes(4, "big") + document
         self._write_inputs()
-
-    def _hide_secrets(self, document: bytes) -> None:
-        """Keep out of the output what the task is given in confidence."""
-        from leoflow_agent.mask import Mask
-
-        try:
-            given: Any = compactjson.loads(document.decode())
-            mask = Mask(given.get("environment") or {})
-        except (AttributeError, RecursionError, TypeError, ValueError):
-            return
-        for stream in self._streams:
-            stream.mask = stream.mask or mask or None
 
     def seconds_to_wait(self, now: float) -> float:
         """Return how long the poll loop may sleep before a deadline has to be kept."""

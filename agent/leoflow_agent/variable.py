@@ -3,9 +3,12 @@
 import posix
 import sys
 
+from leoflow_agent import child
+
 
 def put(variables: "dict[str, str]") -> None:
     """Set ``variables``, whether os is imported already or will be by user code."""
+    child.given = variables
     os = sys.modules.get("os")
     if os is not None:
         os.environ.update(variables)

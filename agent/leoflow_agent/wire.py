@@ -10,6 +10,10 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL = 1
+# Where the agent leaves a verdict that nobody took, as the JSON of a `LeftVerdict`.
+VERDICT_VARIABLE = "LEOFLOW_VERDICT_FILE"
+VERDICT_FILE = "/tmp/.leoflow-verdict"
+MAX_VERDICT_BYTES = 4096
 # In each answer of a control plane. A refusal without it is some proxy's, and not believed.
 PROTOCOL_HEADER = "leoflow-protocol"
 
@@ -188,6 +192,14 @@ class Report(TypedDict):
     protocol: int
     nonce: str
     events: list[Event]
+
+
+class LeftVerdict(TypedDict):
+    """A verdict that the control plane did not come for; ``exit_code`` is the agent's own."""
+
+    state: Literal["success", "failed", "skipped"]
+    reason: str | None
+    exit_code: int
 
 
 class Acknowledgement(TypedDict):

@@ -13,13 +13,10 @@ from types import CodeType
 
 START = "leoflow_agent.__main__"
 BUNDLE = "leoflow_agent.bundle"
-# The names are those that the bundle looks for.
-HTTP_MODULES, HTTP_FILE = "leoflow_agent.http_", "http.bin"
 # In the order of their imports: what is run before the others need it.
 EARLY = (
     "leoflow_agent",
     "leoflow_agent.compactjson",
-    "leoflow_agent.lastword",
     "leoflow_agent.child",
     "leoflow.registry",
     "leoflow",
@@ -44,25 +41,22 @@ exec(_start)
 
 
 def main() -> None:
-    """Read {"root", "inside", "modules": {name: source}, "stub", "rest"} and write these two,
-    and beside the rest what only tasks of one kind need."""
+    """Read {"root", "inside", "modules": {name: source}, "stub", "rest"} and write these two."""
     order = json.load(sys.stdin)
     root, rest = Path(order["root"]), Path(order["rest"])
-    early, later, http = bundle(root, order["inside"], order["modules"])
+    early, later = bundle(root, order["inside"], order["modules"])
     (root / rest).write_bytes(early + later)
-    (root / rest).with_name(HTTP_FILE).write_bytes(http)
     text = STUB.format(name=rest.name, bundle=BUNDLE, early=len(early), later=len(later))
     stub = _code(text, f"{order['inside']}/{order['stub']}")
     pyc = _code_to_hash_pyc(stub, importlib.util.source_hash(b""), checked=False)
     (root / order["stub"]).write_bytes(pyc)
 
 
-def bundle(root: Path, inside: str, modules: dict[str, str]) -> tuple[bytes, bytes, bytes]:
-    """Return what every start reads, what is read when another module is imported, and what an
-    http_api task reads.
+def bundle(root: Path, inside: str, modules: dict[str, str]) -> tuple[bytes, bytes]:
+    """Return what every start reads, and what is read when another module is imported.
 
     The first is (the bundle's own code, {name: (code, is a package)}, the start's code), the
-    others {name: (marshalled code, is a package)}: of those, each is needed by few.
+    second {name: (marshalled code, is a package)}: of those, each is needed by few.
     """
     codes = {
         name: _code((root / source).read_text(encoding="utf-8"), f"{inside}/{source}")
@@ -75,9 +69,7 @@ def bundle(root: Path, inside: str, modules: dict[str, str]) -> tuple[bytes, byt
         for name, code in sorted(codes.items())
         if name not in (START, BUNDLE, *EARLY)
     }
-    http = {name: later.pop(name) for name in list(later) if name.startswith(HTTP_MODULES)}
-    first = marshal.dumps((codes[BUNDLE], early, codes[START]))
-    return first, marshal.dumps(later), marshal.dumps(http)
+    return marshal.dumps((codes[BUNDLE], early, codes[START])), marshal.dumps(later)
 
 
 def _code(text: str, filename: str) -> CodeType:

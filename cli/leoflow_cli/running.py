@@ -122,10 +122,12 @@ def _find_executor(screen: Screen) -> str:
 
 def _containers(wish: Wish, screen: Screen) -> _Ready:
     from leoflow_controlplane.executor.docker import docker_executor
+    from leoflow_controlplane.executor.reach import read_address
 
+    address = read_address(os.environ)
     screen.line(f"building {wish.folder}", style="bold")
     built = build_command.build(wish.folder, BuildWish(), screen)
-    executor = docker_executor(os.environ.get("LEOFLOW_AGENT_URL") or None)
+    executor = docker_executor(address)
     return _Ready(built.spec, built.image.reference, executor, "in containers")
 
 

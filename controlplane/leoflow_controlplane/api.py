@@ -10,6 +10,7 @@ from leoflow_agent.wire import (
     EVENTS_PATH,
     INPUTS_PATH,
     PROTOCOL,
+    PROTOCOL_HEADER,
     XCOM_PATH,
     Acknowledgement,
     Inputs,
@@ -18,9 +19,12 @@ from leoflow_agent.wire import (
 )
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leoflow_controlplane.error import DatabaseUnusable, SecretMissing, Stale, Unauthorized
 from leoflow_controlplane.model import NOT_MAPPED
@@ -91,8 +95,24 @@ def make_app(desk: Desk) -> Starlette:
             Route(EVENTS_PATH, _bind(desk, _post_events), methods=["POST"]),
             Route(INPUTS_PATH, _bind(desk, _get_inputs), methods=["GET"]),
             Route(XCOM_PATH, _bind(desk, _get_xcom), methods=["GET"]),
-        ]
+        ],
+        middleware=[Middleware(_Marked)],
     )
+
+
+class _Marked:
+    """Marks each answer as a control plane's, so that an agent believes it if it is a refusal."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[PROTOCOL_HEADER] = str(PROTOCOL)
+            await send(message)
+
+        await self._app(scope, receive, send_marked)
 
 
 def parse_report(body: bytes) -> Report:

@@ -153,7 +153,7 @@ class Scheduler:
         key, attempts = dispatch.key, self._policy.settings.launch_attempts
         for attempt in range(1, attempts + 1):
             try:
-                launch = self._prepare(dispatch, self._executor.endpoint)
+                launch = self._prepare(dispatch, self._executor)
                 self._created[key] = dict(await self._executor.start(launch))
                 break
             except LaunchFailed as error:
@@ -167,7 +167,7 @@ class Scheduler:
             self._unwanted.discard(key)
             await self._executor.stop(key, 0)
 
-    def _prepare(self, dispatch: Dispatch, endpoint: str) -> Launch:
+    def _prepare(self, dispatch: Dispatch, executor: Executor) -> Launch:
         if missing := find_missing(dispatch.task, self._secrets):
             raise LaunchFailed("\n".join(missing), transient=False)
         artifacts = None if dispatch.artifacts is None else Path(dispatch.artifacts)
@@ -176,7 +176,7 @@ class Scheduler:
         return Launch(
             key=dispatch.key,
             image=dispatch.image,
-            workload=make_workload(dispatch, endpoint, self._policy.settings),
+            workload=make_workload(dispatch, executor.endpoint, self._policy.settings, executor.ca),
             task=dispatch.task,
             environment=self._environment(dispatch),
             artifacts=artifacts,
@@ -237,7 +237,7 @@ class Scheduler:
         if lacks_verdict:
             # Its last report may have been sent and not be read yet.
             await asyncio.sleep(self._policy.settings.settle_seconds)
-            end = (ended.exit, await executor.log_tail(key))
+            end = (ended.exit, await executor.log_tail(key), await executor.left_verdict(key))
             self._follow(
                 await self._database.run(step.settle, self._policy, key, end, self._clock())
             )

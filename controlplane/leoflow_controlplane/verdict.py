@@ -5,6 +5,7 @@ A ``finished`` event of the agent always wins over what is decided here.
 
 from __future__ import annotations
 
+import json
 import signal
 from typing import NamedTuple
 
@@ -42,19 +43,38 @@ class Exit(NamedTuple):
     reason: str | None = None
 
 
-def judge_exit(exit: Exit, task: TaskSpec, *, result_missing: bool) -> Verdict:
+def judge_exit(
+    exit: Exit, task: TaskSpec, *, result_missing: bool, left: bytes | None = None
+) -> Verdict:
     """Give the verdict on a try that ended without reporting one.
 
+    ``left`` is the document of its verdict that the agent left in the container, if it did.
     ``result_missing``: a downstream task reads a value of this one that never arrived; then
     even exit code 0 is a failure, for the alternative is to work on with a wrong value.
     """
     if exit.code == exitcode.SUCCESS:
         return _silent_success(result_missing)
+    reason = read_left_reason(left, exit)
     if exit.code == exitcode.SKIPPED:
-        return Verdict("skipped", "the task skipped itself")
+        return Verdict("skipped", reason or "the task skipped itself")
     if exit.oom_killed:
-        return Verdict("failed", describe_oom(task))
-    return Verdict("failed", describe_exit(exit))
+        return Verdict("failed", explain_failure(reason, exit, task) or describe_oom(task))
+    return Verdict("failed", reason or describe_exit(exit))
+
+
+def read_left_reason(document: bytes | None, exit: Exit) -> str | None:
+    """Return the reason in a verdict that was left; None if there is none to be believed.
+
+    User code can write the file as well. The exit code is the agent's, so what contradicts it
+    is not the agent's word.
+    """
+    try:
+        left = json.loads(document or b"")
+        if left["exit_code"] == exit.code and isinstance(left["reason"], str):
+            return str(left["reason"].encode("utf-8", "replace").decode())
+    except (LookupError, RecursionError, TypeError, ValueError):
+        pass
+    return None
 
 
 def describe_exit(exit: Exit) -> str:

@@ -49,18 +49,21 @@ class Dispatch(NamedTuple):
     artifacts: str | None
 
 
-def make_workload(dispatch: Dispatch, endpoint: str, settings: Settings) -> Workload:
+def make_workload(
+    dispatch: Dispatch, endpoint: str, settings: Settings, ca: str | None = None
+) -> Workload:
     """Write the workload of a try; large inputs are left out and have to be asked for.
 
     So are those of a try that is given secrets: what is handed over in a container's configuration
-    can be read by whoever may look at that.
+    can be read by whoever may look at that. ``ca`` are the certificates (PEM) that an https
+    endpoint's is checked against.
     """
     small = len(_json(dispatch.inputs)) <= MAX_INLINE_INPUTS_BYTES
     inline = small and not declares_secrets(dispatch.task)
     return Workload(
         protocol=PROTOCOL,
         endpoint=endpoint,
-        ca=None,
+        ca=ca,
         token=dispatch.token,
         context=make_context(dispatch),
         job=make_job(dispatch.task.action),

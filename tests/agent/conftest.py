@@ -31,7 +31,8 @@ CONTEXT = {
     "params": {"color": "red"},
     "conf": {},
 }
-Answer = tuple[int, bytes]
+# A status (0: none, the connection is closed) and a body; or what is sent in place of an answer.
+Answer = tuple[int, bytes] | bytes
 
 
 class ControlPlane:
@@ -89,7 +90,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, body: dict[str, Any] | None) -> None:
         token = self.headers["Authorization"].removeprefix("Bearer ")
-        status, answer = self.server.control_plane.answer(self.path, body, token)
+        answered = self.server.control_plane.answer(self.path, body, token)
+        if isinstance(answered, bytes):
+            self.wfile.write(answered)
+            self.close_connection = True
+            return
+        status, answer = answered
         if status == 0:
             self.close_connection = True
             return
@@ -124,6 +130,7 @@ class Agent:
     def __init__(self, entry: Path, folder: Path, control_plane: ControlPlane) -> None:
         self.entry = entry
         self.folder = folder
+        self.verdict_file = folder.parent / "verdict"
         self.control_plane = control_plane
         self.environment: dict[str, str] = {}
         self.python = sys.executable
@@ -148,12 +155,19 @@ class Agent:
         }
         return {**workload, **changes}
 
-    def start(self, source: str = "", **changes: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self,
+        source: str = "",
+        prepare: Callable[[], object] | None = None,
+        stdout: Any = subprocess.PIPE,
+        **changes: Any,
+    ) -> subprocess.Popen[bytes]:
         (self.folder / "steps.py").write_text(source)
         environment = {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             "LEOFLOW_DAG_FOLDER": str(self.folder),
+            "LEOFLOW_VERDICT_FILE": str(self.verdict_file),
             "LEOFLOW_WORKLOAD": json.dumps(self.workload(**changes)),
             **self.environment,
         }
@@ -161,8 +175,9 @@ class Agent:
             [self.python, "-I", "-S", str(self.entry)],
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
+            preexec_fn=prepare,
         )
 
     def run(self, source: str = "", **changes: Any) -> subprocess.CompletedProcess[str]:
@@ -194,3 +209,17 @@ def agent(
     folder = tmp_path / "project"
     folder.mkdir()
     return Agent(SOURCE if request.param == "source" else compiled_entry, folder, control_plane)
+
+
+@pytest.fixture(scope="session")
+def clock(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, str]]:
+    """Give the environment of a process whose clocks are as told: CLOCK_SPEED, CLOCK_JUMP."""
+    source = Path(__file__).with_name("clock.c")
+    library = tmp_path_factory.mktemp("clock") / "clock.so"
+    command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(command, check=True)
+
+    def environment(**settings: float) -> dict[str, str]:
+        return {"LD_PRELOAD": str(library), **{n: str(v) for n, v in settings.items()}}
+
+    return environment

@@ -5,22 +5,9 @@ from __future__ import annotations
 import json
 
 PULL = """\
-import json, os, posix, sys
-from leoflow_agent import child
-
-def pull(key):
-    # The descriptors are the agent's; this stands in for what `ti` does with them.
-    frames = [f for f in sys._current_frames().values()]
-    frame = frames[0]
-    while frame.f_code.co_name != "run" or "inputs_fd" not in frame.f_locals:
-        frame = frame.f_back
-    frame.f_locals["messages"].send(
-        child.PULL, json.dumps({"task_id": "up", "key": key, "map_index": -1})
-    )
-    return json.loads(child.read_frame(frame.f_locals["inputs_fd"]))["value"]
-
-def task(**_):
-    return [pull("a"), pull("b"), len(pull("large"))]
+def task(ti, **_):
+    a, b, large = [ti.xcom_pull("up", key=key) for key in ("a", "b", "large")]
+    return [a, b, len(large)]
 """
 
 

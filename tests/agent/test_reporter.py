@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from leoflow_agent.channel import ChannelError
 from leoflow_agent.outbox import Outbox
 from leoflow_agent.reporter import LONGEST_PAUSE_SECONDS, Reporter
@@ -73,7 +77,48 @@ def test_the_nonce_stays_the_same():
     assert len(nonces) == 1
 
 
-@pytest.mark.parametrize("failure", [ChannelError("gone"), (500, b""), (200, b"{}"), (200, b"x")])
+def _odd(**fields):
+    return 200, json.dumps(
+        {"ack": 1, "terminate": None, "heartbeat_seconds": 10, **fields}
+    ).encode()
+
+
+BAD = [
+    ChannelError("gone"),
+    (500, b""),
+    (503, b""),
+    (429, b""),
+    (408, b""),
+    (302, b""),
+    (204, b""),
+    (200, b""),
+    (200, b"{}"),
+    (200, b"x"),
+    (200, b"[1]"),
+    (200, b"null"),
+    (200, b"\xff\xfe"),
+    (200, b"[" * 60_000),
+    (200, b'{"ack":1,"terminate":null,"heartbeat_seconds":' + b"9" * 4000 + b"}"),
+    (200, b'{"ack":1,"terminate":null,"heartbeat_seconds":10}' + b" " * 70_000),
+    _odd(ack="1"),
+    _odd(ack=True),
+    _odd(ack=1.0),
+    _odd(ack=None),
+    _odd(ack=-1),
+    _odd(ack=0),
+    _odd(ack=2),
+    _odd(terminate=5),
+    _odd(terminate=["x"]),
+    _odd(heartbeat_seconds="x"),
+    _odd(heartbeat_seconds=float("nan")),
+    _odd(heartbeat_seconds=0),
+    _odd(heartbeat_seconds=-1),
+    _odd(heartbeat_seconds=None),
+    _odd(heartbeat_seconds=[]),
+]
+
+
+@pytest.mark.parametrize("failure", BAD, ids=range(len(BAD)))
 def test_after_a_failure_it_waits_and_sends_the_same_again(failure):
     reporter, outbox = _reporter(failure, _ok(1))
     outbox.add("started")
@@ -110,6 +155,107 @@ def test_a_heartbeat_is_sent_after_the_interval_that_the_server_chose():
     assert reporter.seconds_to_wait(10.0) == 3.0
 
 
+@pytest.mark.parametrize(
+    ("chosen", "kept"), [(1e308, 3600.0), (float("inf"), 3600.0), (1e-9, 0.1), (7, 7.0)]
+)
+def test_an_interval_out_of_all_bounds_is_brought_back(chosen, kept):
+    reporter, outbox = _reporter(_ok(1), _ok(2, heartbeat_seconds=chosen), _ok(3))
+    outbox.add("started")
+    for now in (0.0, 10.0, 20.0):
+        _step(reporter, now)
+        outbox.add("heartbeat")
+    assert reporter._heartbeat_seconds in (kept, 10.0)
+    assert reporter._heartbeat_at == 20.0 + kept
+
+
+_shapes = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+_bodies = st.one_of(
+    st.binary(max_size=60),
+    _shapes.map(lambda value: json.dumps(value).encode()),
+    st.fixed_dictionaries({"ack": _shapes, "terminate": _shapes, "heartbeat_seconds": _shapes}).map(
+        lambda value: json.dumps(value).encode()
+    ),
+)
+_answers = st.one_of(
+    st.builds(ChannelError, st.just("gone")),
+    st.tuples(st.sampled_from([100, 200, 204, 302, 408, 429, 500, 503]), _bodies),
+)
+
+
+@given(st.lists(_answers, max_size=12))
+def test_no_answers_whatever_lose_an_event_or_start_a_storm(answers):
+    """Whatever came before, a control plane that works then gets all that is left, in order."""
+    reporter, outbox = _reporter(*answers, *[(503, b"")] * 1000)
+    for _ in range(5):
+        outbox.add("heartbeat")
+    for millisecond in range(1000):
+        _step(reporter, millisecond / 1000)
+    assert len(reporter.channel.requests) < 20
+    last = 5 if outbox else 0
+    reporter.channel.answers = [_ok(last)]
+    _step(reporter, 1000.0)
+    seen = [
+        [event["seq"] for event in json.loads(request[2])["events"]]
+        for request in reporter.channel.requests
+    ]
+    for one, following in itertools.pairwise(seen):
+        assert following[0] in (*one, one[-1] + 1)
+    assert seen[-1][-1] >= 5
+    assert not outbox or outbox.last > 5
+
+
+def test_a_control_plane_away_for_ten_minutes_is_asked_with_moderation():
+    reporter, outbox = _reporter(*[ChannelError("gone")] * 1000)
+    outbox.add("started")
+    now, lot = 0.0, random.Random(1)
+    while now < 600.0:
+        if lot.random() < 0.3:
+            outbox.add_log("stdout", f"at {now:.1f}\n", 9)
+        _step(reporter, now)
+        now += min(reporter.seconds_to_wait(now) + 0.001, lot.random())
+    assert 30 <= len(reporter.channel.requests) <= 120
+    reporter.channel.answers = [_ok(outbox.last)]
+    while outbox:
+        _step(reporter, now)
+        now += 1.0
+    assert now < 630.0
+    sent = json.loads(reporter.channel.requests[-1][2])["events"]
+    assert [event["seq"] for event in sent] == list(range(1, outbox.last + 1))
+
+
+def test_in_a_hurry_it_asks_at_once():
+    reporter, outbox = _reporter(*[ChannelError("gone")] * 9)
+    outbox.add("started")
+    now = 0.0
+    for _ in range(8):
+        _step(reporter, now)
+        now += reporter.seconds_to_wait(now) + 0.001
+    _step(reporter, now)
+    assert reporter.seconds_to_wait(now) > 1.0
+    reporter.hurry(now)
+    assert reporter.seconds_to_wait(now) == 0.0
+
+
+def test_why_it_is_away_is_said_once_for_each_reason(capfd):
+    gone = ChannelError("gone")
+    reporter, outbox = _reporter(gone, gone, (502, b""), (502, b""), _ok(1), gone)
+    outbox.add("started")
+    for now in range(0, 200, 20):
+        if now == 100:
+            outbox.add("heartbeat")
+        if reporter.channel.answers:
+            _step(reporter, float(now))
+    assert capfd.readouterr().err.splitlines() == [
+        "leoflow agent: the control plane is away: gone",
+        "leoflow agent: the control plane is away: it answered with 502",
+        "leoflow agent: the control plane is away: gone",
+    ]
+
+
 def test_terminate_is_passed_on():
     reporter, outbox = _reporter(_ok(1, terminate="cancelled"))
     outbox.add("started")
@@ -117,7 +263,7 @@ def test_terminate_is_passed_on():
     assert reporter.terminate == "cancelled"
 
 
-@pytest.mark.parametrize("status", [400, 401, 409, 426])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 426])
 def test_a_refusal_is_believed_and_ends_the_talk(status):
     reporter, outbox = _reporter((status, b"try 1 is over"))
     outbox.add("started")
@@ -163,4 +309,31 @@ def test_a_report_under_way_is_not_taken_for_the_answer_to_a_pull():
     assert not outbox
     assert reporter.answers == []
     _step(reporter, 0.0)
+    assert reporter.answers == [b'{"value":1}']
+
+
+@pytest.mark.parametrize("status", [400, 404, 413])
+def test_a_pull_that_is_refused_is_the_tasks_to_know(status):
+    reporter, _ = _reporter((status, b"no task 'x'"))
+    reporter.pull({"task_id": "x", "key": "k", "map_index": -1})
+    _step(reporter, 0.0)
+    assert not reporter.refused
+    said = {"error": f"the control plane answered with {status}: no task 'x'"}
+    assert [json.loads(answer) for answer in reporter.answers] == [said]
+
+
+@pytest.mark.parametrize("status", [401, 409, 426])
+def test_a_pull_of_a_try_that_is_over_ends_it(status):
+    reporter, _ = _reporter((status, b"over"))
+    reporter.pull({"task_id": "x", "key": "k", "map_index": -1})
+    _step(reporter, 0.0)
+    assert reporter.refused
+
+
+def test_an_answer_that_is_no_object_does_not_reach_the_task():
+    reporter, _ = _reporter((200, b"<html>"), (200, b'{"value":1}'))
+    reporter.pull({"task_id": "x", "key": "k", "map_index": -1})
+    _step(reporter, 0.0)
+    assert reporter.answers == []
+    _step(reporter, 1.0)
     assert reporter.answers == [b'{"value":1}']

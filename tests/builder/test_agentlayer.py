@@ -37,16 +37,10 @@ def test_the_agent_is_one_file_with_a_small_start_and_the_users_package_is_there
 ) -> None:
     folder = layer.tree / "opt/leoflow/agent"
     agent = {path.name: path.stat().st_size for path in (folder / "leoflow_agent").iterdir()}
-    assert agent.keys() == {"__main__.pyc", "agent.bin", "http.bin"}
+    assert agent.keys() == {"__main__.pyc", "agent.bin"}
     assert agent["__main__.pyc"] < 1024
     compiled = {path.name.partition(".")[0] for path in folder.rglob("__pycache__/*.pyc")}
     assert compiled == {path.stem for path in (folder / "leoflow").rglob("*.py")}
-
-
-def test_what_only_http_tasks_need_is_read_by_no_other(layer: LayerFolder) -> None:
-    folder = layer.tree / "opt/leoflow/agent/leoflow_agent"
-    assert b"http_talk" in (folder / "http.bin").read_bytes()
-    assert b"http_talk" not in (folder / "agent.bin").read_bytes()
 
 
 def test_the_compiled_entry_starts_alone(layer: LayerFolder) -> None:

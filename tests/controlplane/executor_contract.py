@@ -1,7 +1,8 @@
 """What every executor keeps to. A module of tests gives the fixture ``made`` and imports these.
 
 The processes do what the variable BEHAVE says: ``exit:N``, ``sleep``, ``stubborn`` (ignores
-SIGTERM; both say "ready" first), ``print:TEXT`` (to stderr, then ends with 7).
+SIGTERM; both say "ready" first), ``print:TEXT`` (to stderr, then ends with 7), ``leave:TEXT``
+(where an agent leaves its verdict, then ends with 7).
 """
 
 from __future__ import annotations
@@ -99,6 +100,22 @@ class ExecutorContract:
         await made.start(launch)
         assert (await end_of(made)).exit.code == 7
         assert "out of luck" in (await made.log_tail(launch.key) or "")
+
+    async def test_a_verdict_that_was_left_can_be_read_until_it_is_removed(
+        self, made: Executor
+    ) -> None:
+        launch = make_launch("leave:the verdict")
+        await made.start(launch)
+        assert (await end_of(made)).exit.code == 7
+        assert await made.left_verdict(launch.key) == b"the verdict"
+        await made.remove(launch.key)
+        assert await made.left_verdict(launch.key) is None
+
+    async def test_no_verdict_is_left_by_most(self, made: Executor) -> None:
+        launch = make_launch("exit:0")
+        await made.start(launch)
+        await end_of(made)
+        assert await made.left_verdict(launch.key) is None
 
     async def test_nothing_is_swept_while_its_process_lives(self, made: Executor) -> None:
         launch = make_launch("sleep")

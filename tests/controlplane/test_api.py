@@ -157,6 +157,15 @@ async def test_an_endless_body_is_refused(client: httpx.AsyncClient) -> None:
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize("path", [wire.EVENTS_PATH, wire.INPUTS_PATH, "/nowhere"])
+async def test_each_answer_is_marked_as_a_control_planes(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    for headers in ({}, {"Authorization": "Bearer bad"}):
+        answer = await client.get(path, headers=headers)
+        assert answer.headers[wire.PROTOCOL_HEADER] == "1"
+
+
 async def test_text_that_no_file_can_hold_is_made_storable(
     client: httpx.AsyncClient, desk: FakeDesk
 ) -> None:

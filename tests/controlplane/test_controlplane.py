@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from house import OpenHouse, make_task, states
+from house import House, OpenHouse, make_task, states
 from leoflow_controlplane.error import ControlPlaneError, LaunchFailed, RunRefused, Stale
 from leoflow_controlplane.executor.fake import FakeAgent
 from leoflow_controlplane.model import RunResult
@@ -339,6 +339,21 @@ async def test_a_value_over_the_limit_fails_the_task(open_house: OpenHouse) -> N
     assert task.state == "failed"
     assert task.reason is not None
     assert "103 bytes" in task.reason
+
+
+async def test_a_verdict_that_was_left_gives_the_reason(open_house: OpenHouse) -> None:
+    houses: list[House] = []
+
+    async def leave(agent: FakeAgent) -> Exit:
+        await agent.start()
+        left = {"state": "failed", "reason": "ValueError: no rows", "exit_code": 1}
+        houses[0].executor.left[agent.launch.key] = json.dumps(left).encode()
+        return Exit(1)
+
+    async with open_house(leave) as house:
+        houses.append(house)
+        (task,) = (await house.run(make_task("a"))).tasks
+    assert (task.state, task.reason) == ("failed", "ValueError: no rows")
 
 
 async def test_large_inputs_are_asked_for(open_house: OpenHouse) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from house import make_task
-from leoflow_agent import exitcode
+from leoflow_agent import channel, exitcode, testament, wire
 from leoflow_agent.spec import Quantities, Resources
 from leoflow_controlplane.verdict import Exit, explain_failure, judge_exit
 
@@ -39,6 +41,50 @@ def test_the_end_of_a_container(exit: Exit, state: str, text: str) -> None:
 
 def test_success_without_a_value_that_is_needed_is_none() -> None:
     assert judge_exit(Exit(0), TASK, result_missing=True).state == "failed"
+
+
+def _left(**fields: object) -> bytes:
+    return json.dumps({"state": "failed", "reason": "no rows", "exit_code": 1, **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("left", "exit", "text"),
+    [
+        (_left(), Exit(1), "no rows"),
+        (_left(exit_code=99), Exit(99), "no rows"),
+        (_left(exit_code=137), Exit(137, oom_killed=True), "limit of 64 MiB"),
+        (_left(), Exit(1, oom_killed=True), "no rows"),
+        (_left(exit_code=2), Exit(1), "exited with code 1"),
+        (_left(reason=None), Exit(1), "exited with code 1"),
+        (_left(reason=["x"]), Exit(1), "exited with code 1"),
+        (_left(reason="a\ud800"), Exit(1), "a?"),
+        (_left(), Exit(137), "signal 9 (SIGKILL)"),
+        (_left(), Exit(None), "vanished"),
+        (b"", Exit(1), "exited with code 1"),
+        (b"[" * 5000, Exit(1), "exited with code 1"),
+        (b"[1]", Exit(1), "exited with code 1"),
+        (b"\xff", Exit(1), "exited with code 1"),
+        (None, Exit(1), "exited with code 1"),
+    ],
+)
+def test_a_verdict_that_was_left_gives_the_reason_if_it_is_the_agents(
+    left: bytes | None, exit: Exit, text: str
+) -> None:
+    verdict = judge_exit(exit, TASK, result_missing=False, left=left)
+    assert verdict.state == ("skipped" if exit.code == 99 else "failed")
+    assert text in str(verdict.reason)
+
+
+def test_a_verdict_that_was_left_turns_no_exit_code_into_a_success() -> None:
+    verdict = judge_exit(Exit(1), TASK, result_missing=False, left=_left(state="success"))
+    assert verdict.state == "failed"
+
+
+def test_the_agent_leaves_its_verdict_where_it_is_looked_for() -> None:
+    assert testament.DEFAULT_PATH.decode() == wire.VERDICT_FILE
+    assert testament.VARIABLE.decode() == wire.VERDICT_VARIABLE
+    assert testament.MAX_BYTES == wire.MAX_VERDICT_BYTES
+    assert channel.MARK == wire.PROTOCOL_HEADER
 
 
 def test_the_advice_names_the_field_that_holds_the_limit() -> None:

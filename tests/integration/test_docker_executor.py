@@ -39,6 +39,7 @@ AGENT = r"""
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -56,6 +57,15 @@ int main(void) {
     if (strncmp(behave, "exit:", 5) == 0) return atoi(behave + 5);
     if (strncmp(behave, "print:", 6) == 0) { fprintf(stderr, "%s\n", behave + 6); return 7; }
     if (strncmp(behave, "reach:", 6) == 0) return reach(behave + 6);
+    if (strncmp(behave, "leave:", 6) == 0) {
+        int fd = open("/tmp/.leoflow-verdict", O_CREAT | O_WRONLY, 0644);
+        return write(fd, behave + 6, strlen(behave + 6)) > 0 ? 7 : 1;
+    }
+    if (strncmp(behave, "size:", 5) == 0) {
+        int fd = open("/tmp/.leoflow-verdict", O_CREAT | O_WRONLY, 0644);
+        return ftruncate(fd, atoi(behave + 5));
+    }
+    if (strcmp(behave, "folder") == 0) return mkdir("/tmp/.leoflow-verdict", 0755);
     if (strcmp(behave, "uid") == 0) return getuid() == 65532 && getgid() == 65532 ? 0 : 1;
     if (strcmp(behave, "write") == 0) {
         char path[256];
@@ -83,6 +93,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(folder / "agent", "agent")
+        scratch = tarfile.TarInfo("tmp")
+        scratch.type, scratch.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(scratch)
     client: Any = open_engine()._client
     client.import_image_from_data(
         archive.getvalue(),
@@ -143,6 +156,13 @@ class TestDocker(ExecutorContract):
         resources = Resources(Quantities(100, 16 * MIB))
         ended = await run_one(made, make_launch("eat", resources=resources))
         assert (ended.exit.code, ended.exit.oom_killed) == (137, True)
+
+    @pytest.mark.parametrize("behave", ["size:4097", "size:2000000000", "folder"])
+    async def test_what_is_no_verdict_is_not_read(self, made: Executor, behave: str) -> None:
+        launch = make_launch(behave)
+        await made.start(launch)
+        assert (await end_of(made)).exit.code == 0
+        assert await made.left_verdict(launch.key) is None
 
     async def test_an_image_that_is_missing_is_named(self, made: Executor) -> None:
         with pytest.raises(LaunchFailed, match="'leoflow-no-such' is not on this Docker") as caught:

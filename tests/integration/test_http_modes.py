@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import subprocess
 import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import pytest
@@ -36,7 +38,7 @@ from leoflow_controlplane.setting import Settings
 
 SECRET = "geheim-7f3a9"
 DONE = HttpCondition(path="state", one_of=("done",))
-NO_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 class Outcome(NamedTuple):
@@ -77,8 +79,9 @@ def mode(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Mode:
     """Run an HttpAction: `mode(url, environment={…}, limit=…, field=…)`."""
-    for name in NO_PROXIES:
+    for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
     def pod(action: HttpAction, environment: Mapping[str, str], limit: int) -> Outcome:
         filled_in = json.loads(json.dumps(resolve_request(action, {})))
@@ -531,6 +534,70 @@ def test_a_server_is_not_given_the_cookies_that_it_set(mode: Mode) -> None:
     with serving(in_turn(again, as_json({"state": "done"}))) as server:
         mode(server.url, poll=HttpPoll(DONE, 0.05))
     assert "Cookie" not in server.requests[1].headers
+
+
+def test_a_redirect_may_lead_to_a_url_with_other_letters(mode: Mode) -> None:
+    moved = Reply(302, headers={"Location": "/\u00fc x".encode().decode("latin-1")})
+    with serving(in_turn(moved, as_json(1))) as server:
+        assert mode(server.url).value == 1
+    assert server.requests[1].path == "/%C3%BC%20x"
+
+
+def test_a_proxy_of_the_environment_is_used(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        serving(in_turn(as_json("by proxy"))) as proxy,
+        serving(in_turn(as_json("direct"))) as near,
+    ):
+        monkeypatch.setenv("http_proxy", f"http://me:pw@{proxy.url[7:]}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert mode("http://api.invalid/x?a=1").value == "by proxy"
+        assert mode(near.url).value == "direct"
+    (request,) = proxy.requests
+    assert request.path == "http://api.invalid/x?a=1"
+    assert request.headers["Host"] == "api.invalid"
+    assert request.headers["Proxy-Authorization"] == "Basic " + b64encode(b"me:pw").decode()
+
+
+def test_tls_goes_through_a_proxy_and_its_end_is_checked(
+    mode: Mode, certificate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", certificate)
+    with serving(in_turn(as_json(1)), certificate=certificate) as server, tunnel() as (proxy, seen):
+        monkeypatch.setenv("https_proxy", proxy)
+        assert mode(f"{server.url}/{SECRET}").value == 1
+    assert seen[0].startswith(f"CONNECT {server.url[8:]} HTTP/1.")
+    assert f"\r\nHost: {server.url[8:]}\r\n" in seen[0]
+    assert SECRET not in seen[0]
+
+
+@contextmanager
+def tunnel() -> Iterator[tuple[str, list[str]]]:
+    """A proxy that connects once to where it is asked to; give its URL, and what it is asked."""
+    seen: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            client = listener.accept()[0]
+            seen.append(client.recv(65536).decode())
+            host, port = seen[0].split()[1].split(":")
+            with client, socket.create_connection((host, int(port))) as server:
+                client.sendall(b"HTTP/1.1 200 go on\r\n\r\n")
+                back = threading.Thread(target=_copy, args=(server, client))
+                back.start()
+                _copy(client, server)
+                back.join()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", seen
+        thread.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from leoflow_agent.wire import MAX_VERDICT_BYTES, VERDICT_FILE
+
 from leoflow_controlplane.container import (
     LABEL_HOME,
     LABEL_INSTANCE,
@@ -25,7 +27,7 @@ from leoflow_controlplane.container import (
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.engine import Engine, EngineUnreachable, open_engine
 from leoflow_controlplane.executor.protocol import Ended, Launch, Site
-from leoflow_controlplane.executor.reach import reach
+from leoflow_controlplane.executor.reach import Address, reach
 from leoflow_controlplane.instance import Instance
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.verdict import Exit
@@ -54,9 +56,15 @@ class DockerExecutor:
     """One container for each try. Make it with `docker_executor`."""
 
     def __init__(
-        self, engine: Engine, site: ContainerSite, instance: Instance, endpoint: str
+        self,
+        engine: Engine,
+        site: ContainerSite,
+        instance: Instance,
+        endpoint: str,
+        ca: str | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self.ca = ca
         self._engine = engine
         self._site = site
         self._instance = instance
@@ -116,6 +124,14 @@ class DockerExecutor:
         name = container_name(key, self._site.home_id)
         try:
             return await self._run(self._engine.tail, name, TAIL_LINES)
+        except EngineUnreachable:
+            return None
+
+    async def left_verdict(self, key: TryKey) -> bytes | None:
+        """Read the verdict that the agent left in a container which ended."""
+        name = container_name(key, self._site.home_id)
+        try:
+            return await self._run(self._engine.read_file, name, VERDICT_FILE, MAX_VERDICT_BYTES)
         except EngineUnreachable:
             return None
 
@@ -258,19 +274,19 @@ class DockerExecutor:
         task.add_done_callback(self._tasks.discard)
 
 
-def docker_executor(agent_url: str | None = None) -> Callable[[Site], Awaitable[DockerExecutor]]:
+def docker_executor(address: Address | None = None) -> Callable[[Site], Awaitable[DockerExecutor]]:
     """Give the factory of an executor on the engine that DOCKER_HOST names.
 
-    ``agent_url`` (http://HOST:PORT) is an address of this machine at which containers reach it;
-    None: a mounted socket on a local engine, loopback behind Docker Desktop. Raises
-    ExecutorUnusable.
+    ``address`` is where containers reach this process; None: a mounted socket on a local engine,
+    loopback behind Docker Desktop. Raises ExecutorUnusable.
     """
 
     async def make(site: Site) -> DockerExecutor:
         engine = await asyncio.to_thread(open_engine)
         try:
-            place, endpoint = await reach(engine, site, agent_url)
-            executor = DockerExecutor(engine, place, site.instance, endpoint)
+            place, endpoint = await reach(engine, site, address)
+            ca = None if address is None else address.ca
+            executor = DockerExecutor(engine, place, site.instance, endpoint, ca)
             await executor.open()
         except BaseException:
             engine.close()

@@ -5,11 +5,13 @@ The one module that imports the docker client, and only when an engine is opened
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ TIMEOUT_SECONDS = 60
 CONNECTIONS = 16
 LOCK_SECONDS = 2.0
 _KILLED = 137
+_TAR_BYTES = 64 * 1024
 _OOM_FLAG_DELAY_SECONDS = 0.2
 
 
@@ -114,6 +117,22 @@ class Engine:
         with _translated(404, 409):
             output = self._client.logs(name, tail=lines)
             return output.decode("utf-8", "replace") or None
+        return None
+
+    def read_file(self, name: str, path: str, limit_bytes: int) -> bytes | None:
+        """Read a file of a container, which may have ended; None if there is none or it is longer
+        than ``limit_bytes``."""
+        with _translated(404):
+            stream, found = self._client.get_archive(name, path)
+            with closing(stream):
+                if found["size"] > limit_bytes:
+                    return None
+                archive = bytearray()
+                for chunk in stream:
+                    archive += chunk
+                    if len(archive) > limit_bytes + _TAR_BYTES:
+                        return None
+            return _only_file(bytes(archive))
         return None
 
     def listen(
@@ -223,6 +242,16 @@ def _refusal(image: str, status: int, text: str) -> LaunchFailed:
             transient=False,
         )
     return LaunchFailed(f"the Docker engine refused the container: {text}", transient=status >= 500)
+
+
+def _only_file(archive: bytes) -> bytes | None:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            member = tar.next()
+            file = tar.extractfile(member) if member is not None and member.isfile() else None
+            return None if file is None else file.read()
+    except tarfile.TarError:
+        return None
 
 
 def _innermost(error: BaseException) -> str:

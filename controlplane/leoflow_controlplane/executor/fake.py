@@ -69,11 +69,13 @@ class FakeExecutor:
     """Plays ``script`` for each try. ``started`` lists all that ever was, in order."""
 
     endpoint = "unix:/nowhere"
+    ca = None
 
     def __init__(self, desk: Desk, script: Script = succeed) -> None:
         self.started: list[Launch] = []
         self.removed: list[TryKey] = []
         self.tails: dict[TryKey, str] = {}
+        self.left: dict[TryKey, bytes] = {}
         self.running = 0
         self.most_running = 0
         self._desk = desk
@@ -106,8 +108,13 @@ class FakeExecutor:
         """Give what a script may have left."""
         return self.tails.get(key)
 
+    async def left_verdict(self, key: TryKey) -> bytes | None:
+        """Give the verdict that a script may have left."""
+        return self.left.get(key)
+
     async def remove(self, key: TryKey) -> None:
         """Forget a try."""
+        self.left.pop(key, None)
         self._plays.pop(key, None)
         self.removed.append(key)
 

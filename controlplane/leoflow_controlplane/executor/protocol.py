@@ -47,11 +47,15 @@ class Site(NamedTuple):
 class Executor(Protocol):
     """Starts each try at most once and tells of the end of each that it started, exactly once.
 
-    ``endpoint`` is where the agents that it starts find the control plane.
+    ``endpoint`` is where the agents that it starts find the control plane, ``ca`` the
+    certificates (PEM) that they check an https endpoint's against, None for the image's own.
     """
 
     @property
     def endpoint(self) -> str: ...
+
+    @property
+    def ca(self) -> str | None: ...
 
     async def start(self, launch: Launch) -> Mapping[str, float]:
         """Start a try; return the instants of the phases that are known. Raises LaunchFailed."""
@@ -65,6 +69,9 @@ class Executor(Protocol):
 
     async def log_tail(self, key: TryKey) -> str | None:
         """Give the last lines of what a try wrote, if they can be had."""
+
+    async def left_verdict(self, key: TryKey) -> bytes | None:
+        """Give the document that the agent of a try which ended left of its verdict, if it did."""
 
     async def remove(self, key: TryKey) -> None:
         """Remove what is left of a try that ended; harmless when there is nothing."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leoflow_agent import exitcode
+from leoflow_agent.wire import MAX_VERDICT_BYTES, VERDICT_VARIABLE
 
 from leoflow_controlplane.agentserver import SOCKET_NAME
 from leoflow_controlplane.error import LaunchFailed
@@ -40,11 +41,15 @@ class _Running(NamedTuple):
     process: Process
     mark: str
     output: Path
+    verdict: Path
     watcher: asyncio.Task[None]
 
 
 class SubprocessExecutor:
     """Starts ``command`` in ``folder`` for each try, in a session of its own."""
+
+    # Its agents come through a socket.
+    ca = None
 
     def __init__(
         self,
@@ -70,16 +75,18 @@ class SubprocessExecutor:
         self._count += 1
         mark = f"{self._own}{self._count}"
         output = self._instance.folder / f"{self._count}.log"
+        verdict = output.with_suffix(".verdict")
         created_at = time.time()
         variables = child_environment(os.environ, {**self._environment, **launch.environment})
         variables[MARK] = mark
+        variables[VERDICT_VARIABLE] = str(verdict)
         variables["LEOFLOW_WORKLOAD"] = encode_workload(launch.workload)
         if launch.artifacts is not None:
             variables["LEOFLOW_ARTIFACTS"] = str(launch.artifacts)
         process = await self._spawn(variables, output)
         started_at = time.time()
         watcher = asyncio.create_task(self._watch(launch.key, process, started_at))
-        self._running[launch.key] = _Running(process, mark, output, watcher)
+        self._running[launch.key] = _Running(process, mark, output, verdict, watcher)
         return {"created": created_at, "started": started_at}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
@@ -105,12 +112,22 @@ class SubprocessExecutor:
             return None
         return running.output.read_bytes()[-TAIL_BYTES:].decode("utf-8", "replace") or None
 
+    async def left_verdict(self, key: TryKey) -> bytes | None:
+        """Give the verdict that the agent of a try left."""
+        running = self._running.get(key)
+        if running is None:
+            return None
+        with contextlib.suppress(OSError), running.verdict.open("rb") as file:
+            return file.read(MAX_VERDICT_BYTES)
+        return None
+
     async def remove(self, key: TryKey) -> None:
         """End what the agent left running and remove its output."""
         running = self._running.pop(key, None)
         if running is not None:
             _kill(running)
             running.output.unlink(missing_ok=True)
+            running.verdict.unlink(missing_ok=True)
 
     async def sweep(self) -> list[str]:
         """Kill what processes of this home left running when they were killed themselves."""

@@ -70,20 +70,22 @@ def settle(
     connection: Connection,
     policy: Policy,
     key: TryKey,
-    end: tuple[Exit, str | None],
+    end: tuple[Exit, str | None, bytes | None],
     now: float,
 ) -> Progress | None:
     """Give the verdict on a try that ended without a report; None if one came after all.
 
-    ``end`` is how it ended and the tail of its output, which is kept when nothing else is.
+    ``end`` is how it ended, the tail of its output, which is kept when nothing else is, and the
+    verdict that its agent left.
     """
     row = find_try(connection, key)
     if not is_current(row):
         return None
-    exit, tail = end
+    exit, tail, left = end
     if tail and row.acked_seq == 0:
         _keep_text(connection, row, "stderr", tail, now)
-    verdict = judge_exit(exit, task_of(row), result_missing=_result_missing(connection, row))
+    missing = _result_missing(connection, row)
+    verdict = judge_exit(exit, task_of(row), result_missing=missing, left=left)
     if row.terminate and verdict.state == "failed":
         verdict = Verdict("failed", row.terminate)
     return _end(connection, policy, key, verdict, now)

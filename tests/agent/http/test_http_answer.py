@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 
 import pytest
@@ -77,6 +78,13 @@ def test_a_deep_document_is_refused() -> None:
 
 def test_a_bom_is_no_part_of_the_document() -> None:
     assert read_json(answer(b"\xef\xbb\xbf1"), "GET x", 100) == 1
+
+
+def test_gzip_in_several_parts_is_unpacked_whole() -> None:
+    packed = answer(gzip.compress(b"[1,") + gzip.compress(b"2]"), Content_Encoding="gzip")
+    assert read_json(packed, "GET x", 5) == [1, 2]
+    with pytest.raises(Verdict, match="unpacks to more than 4 bytes"):
+        read_json(packed, "GET x", 4)
 
 
 def test_deflate_is_unpacked() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from leoflow_agent.http_path import PathMissing, find, parse, write
 
@@ -84,6 +84,7 @@ def test_an_empty_path_is_none() -> None:
         parse("")
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_every_path_can_be_written(steps: list[Any]) -> None:
     assert parse(write(tuple(steps))) == tuple(steps)

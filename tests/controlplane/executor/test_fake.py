@@ -22,6 +22,9 @@ async def made() -> AsyncIterator[Executor]:
         if word == "print":
             executor.tails[agent.launch.key] = rest
             return Exit(7)
+        if word == "leave":
+            executor.left[agent.launch.key] = rest.encode()
+            return Exit(7)
         executor.tails[agent.launch.key] = "ready"
         if word == "stubborn":
             await asyncio.Event().wait()

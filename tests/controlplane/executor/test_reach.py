@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.protocol import Site
-from leoflow_controlplane.executor.reach import reach
+from leoflow_controlplane.executor.reach import MAX_CA_BYTES, Address, reach, read_address
 from leoflow_controlplane.instance import open_instance
 
 
@@ -47,7 +48,7 @@ def site(tmp_path):
 
 
 async def _reach(site: Any, engine: Engine, url: str | None = None, server: Any = None) -> Any:
-    return await reach(engine, site(server or Server()), url)
+    return await reach(engine, site(server or Server()), Address(url) if url else None)
 
 
 async def test_a_local_engine_mounts_the_socket(site):
@@ -72,10 +73,60 @@ async def test_a_given_address_is_listened_at(site):
     assert (place.socket_folder, endpoint) == (None, "http://10.0.0.7:9000")
 
 
-@pytest.mark.parametrize("url", ["10.0.0.7:9000", "https://host:1", "http://host", "http://:80"])
+@pytest.mark.parametrize(
+    "url", ["10.0.0.7:9000", "ftp://host:1", "http://host", "http://:80", "http://h:1/path"]
+)
 async def test_an_address_of_another_form_is_refused(site, url):
-    with pytest.raises(ExecutorUnusable, match="of the form http://HOST:PORT"):
+    with pytest.raises(ExecutorUnusable, match="of the form http://HOST:PORT or https://HOST:PORT"):
         await _reach(site, Engine(), url)
+
+
+@pytest.mark.parametrize("url", ["https://leoflow.example:443", "http://leoflow.example:80"])
+async def test_behind_a_proxy_it_listens_where_that_forwards_to(site, url):
+    server = Server()
+    address = Address(url, "127.0.0.1:9000", "PEM")
+    place, endpoint = await reach(Engine(), site(server), address)
+    assert server.asked == [("127.0.0.1", 9000)]
+    assert (place.socket_folder, endpoint) == (None, url)
+
+
+async def test_https_needs_a_place_to_listen(site):
+    with pytest.raises(ExecutorUnusable, match="set LEOFLOW_AGENT_LISTEN to the HOST:PORT that"):
+        await _reach(site, Engine(), "https://leoflow.example:443")
+
+
+@pytest.mark.parametrize("listen", ["9000", "http://h:1", "h", ":80", "h:port"])
+async def test_a_place_to_listen_of_another_form_is_refused(site, listen):
+    expected = f"LEOFLOW_AGENT_LISTEN is '{listen}', and nothing can listen there"
+    with pytest.raises(ExecutorUnusable, match=re.escape(expected)):
+        await reach(Engine(), site(Server()), Address("https://h:1", listen))
+
+
+def test_the_address_is_read_from_the_settings(tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_text("-----BEGIN CERTIFICATE-----\n")
+    settings = {"LEOFLOW_AGENT_URL": "https://h:1", "LEOFLOW_AGENT_LISTEN": "127.0.0.1:2"}
+    found = read_address({**settings, "LEOFLOW_AGENT_CA": str(file)})
+    assert found == Address("https://h:1", "127.0.0.1:2", "-----BEGIN CERTIFICATE-----\n")
+    assert read_address({"LEOFLOW_AGENT_URL": ""}) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        ("no", "there is no certificate in it"),
+        ("é", "ascii"),
+        ("-----BEGIN CERTIFICATE-----" + "x" * MAX_CA_BYTES, "fit into a workload"),
+    ],
+)
+def test_certificates_of_no_use_are_said(tmp_path, content, reason):
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ExecutorUnusable, match=reason) as caught:
+        read_address({"LEOFLOW_AGENT_URL": "https://h:1", "LEOFLOW_AGENT_CA": str(file)})
+    assert "LEOFLOW_AGENT_CA is '" in str(caught.value)
 
 
 async def test_an_address_that_is_not_ours_is_said_with_the_reason(site):
