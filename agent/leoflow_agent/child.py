@@ -282,7 +282,9 @@ def _run_exit_functions(_: Messages) -> None:
 
 def _flush_files(_: Messages) -> None:
     try:
-        has_files = len(posix.listdir("/proc/self/fd")) > DESCRIPTORS
+        # They are given out from below; a tool that looks at the process has its own far above.
+        low = [name for name in posix.listdir("/proc/self/fd") if len(name) < 4]
+        has_files = len(low) > DESCRIPTORS
     except OSError:
         has_files = True
     if has_files:
@@ -293,5 +295,8 @@ def _flush_files(_: Messages) -> None:
 
 def _flush_streams(_: Messages) -> None:
     for stream in (sys.__stdout__, sys.__stderr__, sys.stdout, sys.stderr):
-        if stream is not None and not stream.closed:
-            stream.flush()
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except BaseException as error:
+            _say(f"what was printed last is lost: {_plain(error)}")
