@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from leoflow_agent.wire import Inputs, Workload
 
 ENTERED, XCOM, FINISHED, PULL = b"E", b"X", b"F", b"P"
+# As in exitcode, which may not be loaded.
+USER_FAILURE, RESULT_LOST = 1, 123
+# The type of a file, in the upper bits of st_mode.
+PIPE = 1
+# stdin, stdout, stderr, the pipes to and from the supervisor, and the folder that is listed.
+DESCRIPTORS = 6
 
 
 class Messages:
@@ -41,9 +47,15 @@ class Messages:
         _signal.signal(_signal.SIGTERM, self._heed)
 
     def send(self, kind: bytes, document: str) -> None:
-        """Write one frame, whole: kind (1 byte), length (4 bytes), JSON. A fork writes none."""
+        """Write one frame, whole: kind (1 byte), length (4 bytes), JSON. A fork writes none.
+
+        Raises OSError where user code has closed the pipe.
+        """
         if posix.getpid() != self.pid:
             return
+        if posix.fstat(self._fd).st_mode >> 12 != PIPE:
+            # What user code has opened in its place must not be written into.
+            raise OSError(f"descriptor {self._fd}, which is the agent's, has been replaced")
         body = document.encode()
         frame = kind + len(body).to_bytes(4, "big") + body
         is_main = _thread.get_ident() == self.main_thread
@@ -87,6 +99,14 @@ def begin(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
 
 def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     """Run the task, tell the supervisor how it ended, and return the exit code."""
+    try:
+        return _run(workload, messages_fd, inputs_fd)
+    except BaseException as error:
+        _say(f"how the task ended cannot be told: {_plain(error)}")
+        return RESULT_LOST
+
+
+def _run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     global current
     # It is the supervisor's; what is asked for in here goes through that.
     workload["token"] = ""
@@ -108,6 +128,8 @@ def run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
         end = _ending(error)
     _wind_up(messages)
     end["left"] = left
+    if posix.getpid() != messages.pid:
+        _say("a copy of the task's process, made by fork, came back: it is not heard")
     messages.send(FINISHED, compactjson.dumps(end))
     return end["exit_code"]  # type: ignore[no-any-return]
 
@@ -117,11 +139,28 @@ def _ending(error: BaseException) -> "dict[str, Any]":
         from leoflow_agent import ending
 
         return ending.of(error)
-    except Exception:
-        # User code may have left no descriptor and no memory to import that with. What may hold
-        # a secret is not told then.
-        reason = type(error).__name__ if given else f"{type(error).__name__}: {error}"
-        return {"state": "failed", "reason": reason, "exit_code": 1}
+    except BaseException as another:
+        # No descriptor may be left with which a module could be read, or builtins be gone.
+        reason = _plain(error)
+        _say(f"{reason} (its traceback cannot be shown: {_plain(another)})")
+        return {"state": "failed", "reason": reason, "exit_code": USER_FAILURE}
+
+
+def _plain(error: BaseException) -> str:
+    """Return an error in a few words, with what is loaded and with no trust in it."""
+    name = type(error).__name__
+    try:
+        # What hides secrets cannot be loaded: nothing is shown that may hold one.
+        return name + (f": {error}"[:1000] if not given else ", of a try that was given secrets")
+    except BaseException:
+        return name + ", whose message cannot be shown"
+
+
+def _say(text: str) -> None:
+    try:
+        posix.write(2, f"leoflow: {text}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
 
 
 def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object:
@@ -219,20 +258,41 @@ def _call(function: "Callable[..., Any]", inputs: "Inputs") -> object:
 
 def _wind_up(messages: Messages) -> None:
     """Do what the end of an interpreter owes to user code, without tearing the heap down."""
-    try:
-        messages.settle()
-        if "threading" in sys.modules:
-            sys.modules["threading"]._shutdown()
-    except BaseException as error:
-        _tell_late(error)
-    try:
-        if "atexit" in sys.modules:
-            sys.modules["atexit"]._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BaseException as error:
-        _tell_late(error)
+    for step in (_join_threads, _run_exit_functions, _flush_files, _flush_streams):
+        try:
+            step(messages)
+        except BaseException as error:
+            _say(f"while the task's process ended: {_plain(error)}")
 
 
-def _tell_late(error: BaseException) -> None:
-    posix.write(2, f"leoflow: while the task's process ended: {error!r}\n".encode())
+def _join_threads(messages: Messages) -> None:
+    messages.settle()
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+
+
+def _run_exit_functions(_: Messages) -> None:
+    if "atexit" in sys.modules:
+        sys.modules["atexit"]._run_exitfuncs()
+
+
+def _flush_files(_: Messages) -> None:
+    try:
+        # They are given out from below; a tool that looks at the process has its own far above.
+        low = [name for name in posix.listdir("/proc/self/fd") if len(name) < 4]
+        has_files = len(low) > DESCRIPTORS
+    except OSError:
+        has_files = True
+    if has_files:
+        from leoflow_agent import unflushed
+
+        unflushed.flush()
+
+
+def _flush_streams(_: Messages) -> None:
+    for stream in (sys.__stdout__, sys.__stderr__, sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except BaseException as error:
+            _say(f"what was printed last is lost: {_plain(error)}")

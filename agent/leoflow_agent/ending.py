@@ -35,11 +35,11 @@ def import_failed(module: str, error: BaseException) -> BaseException:
 def _judge(error: BaseException) -> "dict[str, Any]":
     outcome: Any = sys.modules.get("leoflow.outcome")
     if isinstance(error, Verdict):
-        sys.stderr.write("leoflow: " + error.reason + "\n")
+        failure.write(f"leoflow: {error.reason}\n")
         return _end("failed", error.reason, error.exit_code)
     if outcome is not None and isinstance(error, outcome.SkipTask):
         reason = failure.message(error) or "the task skipped itself"
-        sys.stderr.write(f"leoflow: skipped: {reason}\n")
+        failure.write(f"leoflow: skipped: {reason}\n")
         return _end("skipped", reason, exitcode.SKIPPED)
     if outcome is not None and isinstance(error, outcome.TaskTerminated):
         failure.show(error)
@@ -55,12 +55,15 @@ def _judge(error: BaseException) -> "dict[str, Any]":
 
 
 def _left_by_exit(code: object) -> "dict[str, Any]":
-    if code is None or code == 0:
+    if code is None or (isinstance(code, int) and code == 0):
         return _end("success", None, exitcode.SUCCESS)
     if isinstance(code, int):
-        return _end("failed", f"user code left with sys.exit({code})", exitcode.own(code))
-    sys.stderr.write(str(code) + "\n")
-    reason = f"user code left with sys.exit({str(code)!r})"
+        # More digits than str() writes are none that an exit code has.
+        shown = str(code) if abs(code) < 2**63 else "a very large number"
+        return _end("failed", f"user code left with sys.exit({shown})", exitcode.own(int(code)))
+    said = failure.text_of(code)
+    failure.write(said + "\n")
+    reason = f"user code left with sys.exit({said[: failure.MAX_REASON_CHARACTERS]!r})"
     return _end("failed", reason, exitcode.USER_FAILURE)
 
 

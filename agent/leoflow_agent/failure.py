@@ -13,7 +13,18 @@ def show(error: BaseException) -> None:
     """Print the traceback of ``error`` to stderr, without leoflow's own frames."""
     told = traceback.TracebackException.from_exception(error)
     _strip(told, set())
-    sys.stderr.write("".join(told.format()))
+    write("".join(told.format()))
+
+
+def write(text: str) -> None:
+    """Write to the task's stderr, or to the descriptor where user code has done away with it."""
+    try:
+        sys.stderr.write(text)
+    except Exception:
+        try:
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+        except OSError:
+            pass
 
 
 def describe(error: BaseException) -> str:
@@ -30,14 +41,19 @@ def describe(error: BaseException) -> str:
 
 def message(error: BaseException) -> str:
     """Return the first line of the message of ``error``, of bearable length."""
-    try:
-        lines = str(error).strip().splitlines()
-    except Exception as broken:
-        lines = [f"its message cannot be shown: {type(broken).__name__}"]
+    lines = text_of(error).strip().splitlines()
     text = hide(lines[0]) if lines else ""
     if len(text) > MAX_REASON_CHARACTERS:
         text = text[:MAX_REASON_CHARACTERS] + "…"
     return text
+
+
+def text_of(value: object) -> str:
+    """Return the text of what is user code's, whose __str__ may fail."""
+    try:
+        return str(value)
+    except BaseException as broken:
+        return f"its message cannot be shown: {type(broken).__name__}"
 
 
 def hide(text: str) -> str:

@@ -59,6 +59,16 @@ def _left(kind: str, code: int) -> "tuple[str, str | None, int]":
             return "success", None, exitcode.SUCCESS
         if code == exitcode.SKIPPED:
             return "skipped", f"bash left with exit code {code}", exitcode.SKIPPED
-        return "failed", f"bash left with exit code {code}", exitcode.own(code)
+        return "failed", f"bash left with exit code {code}" + _command(code), exitcode.own(code)
+    if code == exitcode.RESULT_LOST:
+        reason = (
+            "how the task ended is lost: user code has closed the descriptor by which it is told"
+        )
+        return "failed", reason + " (os.closerange?), or broken the interpreter", code
     reason = f"the task's process ended with exit code {code} before its function returned"
-    return "failed", reason + " (os._exit?)", exitcode.own(code)
+    return "failed", reason + " or its exit handlers were done (os._exit?)", exitcode.own(code)
+
+
+def _command(code: int) -> str:
+    signal = SIGNAL_NAMES.get(code - exitcode.SIGNAL_BASE)
+    return f": a command of it was killed by {signal}" if signal else ""

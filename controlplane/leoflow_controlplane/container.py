@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from leoflow_agent.spec import Resources
 
+from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.protocol import Launch
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.workload import encode_workload
@@ -17,6 +18,11 @@ SOCKET_FOLDER = "/run/leoflow"
 ARTIFACTS_FOLDER = "/artifacts"
 PIDS_LIMIT = 4096
 MAX_CPU_SHARES = 262144
+# What Linux hands to a program: 128 KiB in one string with its end, and of all strings and their
+# addresses a quarter of a stack of 8 MiB. The image and the engine add some of their own.
+MAX_VARIABLE_BYTES = 128 * 1024 - 1
+MAX_ENVIRONMENT_BYTES = 2 * 1024**2 - 8 * 1024
+ADDRESS_BYTES = 8
 LABEL_INSTANCE = "leoflow.instance"
 LABEL_HOME = "leoflow.home"
 
@@ -40,7 +46,7 @@ class ContainerSite(NamedTuple):
 def make_container(launch: Launch, site: ContainerSite) -> dict[str, Any]:
     """Give the body of ``POST /containers/create``; the image's own entry point is the agent.
 
-    Raises LaunchFailed when the workload is too long for one environment variable.
+    Raises LaunchFailed when the workload or the DAG's environment is more than a program can get.
     """
     return {
         "Image": launch.image,
@@ -103,7 +109,29 @@ def _environment(launch: Launch) -> list[str]:
     if launch.artifacts is not None:
         variables["LEOFLOW_ARTIFACTS"] = ARTIFACTS_FOLDER
     variables["LEOFLOW_WORKLOAD"] = encode_workload(launch.workload)
-    return [f"{name}={value}" for name, value in variables.items()]
+    environment = [f"{name}={value}" for name, value in variables.items()]
+    _check_environment(environment, launch.task.task_id)
+    return environment
+
+
+def _check_environment(environment: list[str], task_id: str) -> None:
+    """Refuse what would end the container without a word from the agent."""
+    sizes = [len(variable.encode()) for variable in environment]
+    longest = max(sizes)
+    if longest > MAX_VARIABLE_BYTES:
+        name = environment[sizes.index(longest)].partition("=")[0]
+        raise LaunchFailed(
+            f"task '{task_id}': the variable '{name}' in environment has {longest // 1024} KiB, "
+            "and no program gets more than 128 KiB in one. Put the value into a file.",
+            transient=False,
+        )
+    total = sum(sizes) + len(sizes) * (1 + ADDRESS_BYTES)
+    if total > MAX_ENVIRONMENT_BYTES:
+        raise LaunchFailed(
+            f"task '{task_id}': its environment of {len(sizes)} variables has {total // 1024} KiB, "
+            "and no program gets more than 2 MiB. Put the values into a file of the project.",
+            transient=False,
+        )
 
 
 def _mounts(launch: Launch, site: ContainerSite) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from leoflow_controlplane.model import Phase
@@ -16,19 +17,25 @@ _WAITS: tuple[tuple[str, Phase], ...] = (
     ("report", "reported"),
 )
 
+# More than this outside of what this process saw itself, an instant is of a clock that is wrong.
+CLOCKS_APART_SECONDS = 60.0
+
 
 def timeline_ms(instants: Mapping[str, float]) -> dict[str, float]:
     """Turn instants (seconds since the epoch, by phase) into waits in milliseconds.
 
     Each wait counts from the latest earlier phase that is known, so that an unknown one is not
     lost but belongs to the next. A wait below zero is only the disagreement of two clocks, and
-    is told as 0. ``total`` is scheduled to reported, and is there when both are known.
+    is told as 0; an instant long before or after all that happened here is not known. ``total``
+    is scheduled to reported, and is there when both are known.
     """
     waits: dict[str, float] = {}
     since = instants.get("scheduled")
+    earliest = instants.get("scheduled", -math.inf) - CLOCKS_APART_SECONDS
+    latest = instants.get("reported", math.inf) + CLOCKS_APART_SECONDS
     for name, phase in _WAITS:
         until = instants.get(phase)
-        if until is None:
+        if until is None or not earliest <= until <= latest:
             continue
         if since is not None:
             waits[name] = _milliseconds(since, until)

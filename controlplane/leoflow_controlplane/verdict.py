@@ -19,6 +19,7 @@ _MEANING = {
     "another version of leoflow; rebuild it with 'leoflow build'",
     exitcode.IMPORT_FAILED: "the task's module could not be imported",
     exitcode.RESULT_INVALID: "the task's return value is not JSON or is too large",
+    exitcode.RESULT_LOST: "how the task ended could not be told inside its container",
     exitcode.TIMED_OUT: "the task ran longer than its execution_timeout_seconds",
     exitcode.TERMINATED: "the task was told to stop",
     exitcode.AGENT_FAILED: "the agent inside the container failed",
@@ -92,9 +93,12 @@ def explain_failure(reason: str | None, exit: Exit, task: TaskSpec) -> str | Non
 
     The agent only sees that its child was killed; that memory ran out is the engine's to say.
     """
-    if exit.oom_killed and exit.code in (None, _KILLED):
+    if not exit.oom_killed:
+        return reason
+    if exit.code in (None, _KILLED):
         return describe_oom(task)
-    return reason
+    # What the task made of the end of its child is its own to say.
+    return f"{reason}; a process of this task was {describe_oom(task)}"
 
 
 def describe_oom(task: TaskSpec) -> str:

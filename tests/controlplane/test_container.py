@@ -16,6 +16,7 @@ from leoflow_controlplane.container import (
     make_container,
     make_resources,
 )
+from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.model import TryKey
 
 SITE = ContainerSite("home", "instance", "/tmp/x/agent")
@@ -69,6 +70,23 @@ def test_the_whole_body() -> None:
             "AutoRemove": False,
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("environment", "text"),
+    [
+        ({"SHORT": "x", "LONG": "x" * 128 * 1024}, "the variable 'LONG' in environment has 128"),
+        ({"LONG": "ä" * 64 * 1024}, "the variable 'LONG' in environment has 128 KiB"),
+        ({f"V{number}": "x" * 1000 for number in range(2100)}, "its environment of 2101 variables"),
+    ],
+)
+def test_more_environment_than_a_program_gets_is_refused(
+    environment: dict[str, str], text: str
+) -> None:
+    launch = make_launch("")._replace(environment=environment)
+    with pytest.raises(LaunchFailed, match=text) as caught:
+        make_container(launch, SITE)
+    assert not caught.value.transient
 
 
 def test_over_the_network_nothing_is_mounted() -> None:

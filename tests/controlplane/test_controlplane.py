@@ -212,7 +212,8 @@ async def test_a_task_that_outlives_its_timeout_is_stopped(open_house: OpenHouse
 
     async with open_house(hang) as house:
         (task,) = (await house.run(make_task("a", execution_timeout_seconds=0.01))).tasks
-    assert task.reason == "timed out: ran longer than execution_timeout_seconds 0.01"
+    assert task.reason is not None
+    assert task.reason.startswith("timed out: it ran longer than execution_timeout_seconds = 0.01")
 
 
 async def test_a_task_that_cannot_be_stopped_does_not_hold_the_run(open_house: OpenHouse) -> None:

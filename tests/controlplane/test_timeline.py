@@ -43,5 +43,14 @@ def test_clocks_that_disagree_give_no_negative_wait() -> None:
     assert timeline_ms({"scheduled": 2.0, "dispatched": 1.0}) == {"queue": 0.0}
 
 
+def test_an_instant_of_a_clock_that_is_wrong_goes_to_the_next_wait() -> None:
+    year = 365 * 86400.0
+    waits = timeline_ms({**FULL, "import_started": 10.222 + year, "entered": 10.322 - year})
+    assert "agent" not in waits
+    assert "import" not in waits
+    assert waits["run"] == 1111.0
+    assert waits["total"] == 1325.0
+
+
 def test_nothing_known_is_nothing() -> None:
     assert timeline_ms({}) == {}

@@ -19,6 +19,7 @@ TABLE = [
     (Exit(1), "failed", "exited with code 1"),
     (Exit(exitcode.IMPORT_FAILED), "failed", "could not be imported"),
     (Exit(exitcode.RESULT_INVALID), "failed", "not JSON or is too large"),
+    (Exit(exitcode.RESULT_LOST), "failed", "could not be told"),
     (Exit(exitcode.TIMED_OUT), "failed", "execution_timeout_seconds"),
     (Exit(exitcode.TERMINATED), "failed", "told to stop"),
     (Exit(exitcode.AGENT_FAILED), "failed", "agent inside the container failed"),
@@ -95,5 +96,12 @@ def test_the_advice_names_the_field_that_holds_the_limit() -> None:
     assert "resources.limits.memory of task 'a'" in text
 
 
-def test_a_failure_of_its_own_is_not_blamed_on_memory() -> None:
-    assert explain_failure("ValueError", Exit(1, oom_killed=True), TASK) == "ValueError"
+def test_a_failure_of_its_own_keeps_its_reason_and_memory_is_told_beside_it() -> None:
+    text = explain_failure("ValueError", Exit(1, oom_killed=True), TASK)
+    assert text is not None
+    assert text.startswith("ValueError; a process of this task was killed by the kernel")
+    assert "resources.requests.memory of task 'a'" in text
+
+
+def test_a_failure_without_a_flag_keeps_its_reason() -> None:
+    assert explain_failure("ValueError", Exit(1), TASK) == "ValueError"

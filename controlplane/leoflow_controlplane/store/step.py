@@ -184,7 +184,10 @@ def _overdue_reason(item: Overdue, policy: Policy) -> str:
     if not item.agent_seen:
         allowance = policy.settings.start_allowance_seconds
         return f"the container did not report within {allowance:g} s of its dispatch"
-    return f"timed out: ran longer than execution_timeout_seconds {_timeout(item):g}"
+    return (
+        f"timed out: it ran longer than execution_timeout_seconds = {_timeout(item):g}, and its "
+        "agent did not end it"
+    )
 
 
 def _timeout(item: Overdue) -> float:
