@@ -28,7 +28,7 @@ class AgentServer:
         self._instance = instance
         config = uvicorn.Config(
             app,
-            http="h11",
+            http="httptools",
             ws="none",
             lifespan="off",
             log_config=None,
