@@ -11,7 +11,8 @@ from leoflow_agent.compactjson import quote
 # As JSON. Between the two the task may be made to wait; beyond the second the log loses lines.
 FULL_LOG_BYTES = 6 * 1024 * 1024
 MAX_LOG_BYTES = 8 * 1024 * 1024
-MAX_BATCH_BYTES = 256 * 1024
+# Less than the megabyte that a proxy takes without being told to take more.
+MAX_BATCH_BYTES = 768 * 1024
 
 
 class Outbox:

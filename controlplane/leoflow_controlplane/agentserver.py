@@ -69,7 +69,9 @@ class AgentServer:
         """
         if (host, port) not in self._ports:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            listener = socket.socket(family, socket.SOCK_STREAM)
+            # asyncio sets TCP_NODELAY only where the protocol is named. Without it the second part
+            # of each answer waits 40 ms for the first to be acknowledged.
+            listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             try:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind(address)
