@@ -180,9 +180,9 @@ def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object
     moments = {"import_started": import_started, "entered": time.time()}
     messages.send(ENTERED, compactjson.dumps(moments))
     if job["kind"] == "http_api":
-        from leoflow_agent import http_task
+        from leoflow_agent.http import task
 
-        return http_task.send(inputs, workload)
+        return task.send(inputs, workload)
     result = _call(function, inputs) if function else job["command"]
     if job["kind"] == "bash":
         from leoflow_agent import bash_task

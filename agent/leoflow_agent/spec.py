@@ -128,7 +128,7 @@ class FromEnvironment:
 
 @dataclass(frozen=True)
 class HttpCondition:
-    """Holds when all that is set holds. ``path`` is a JSON path (`http_path`) into the answer."""
+    """Holds when all that is set holds. ``path`` is a JSON path (`http.path`) into the answer."""
 
     status: tuple[int, ...] | None = None
     path: str | None = None

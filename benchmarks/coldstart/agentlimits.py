@@ -21,7 +21,7 @@ MODULES = frozenset(
 # What is opened until then. The interpreter opens the file that it is started with three times.
 OPENED = ("__main__.pyc", "__main__.pyc", "__main__.pyc", "agent.bin", "_json")
 # What no task loads but those of a kind of their own.
-TASK_KINDS = ("leoflow_agent/bash_task.py", "leoflow_agent/http_")
+TASK_KINDS = ("leoflow_agent/bash_task.py", "leoflow_agent/http/")
 
 
 @dataclass(frozen=True)

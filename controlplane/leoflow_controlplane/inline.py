@@ -1,6 +1,6 @@
 """Run http_api tasks of execution_mode ``inline`` in the control plane. Knows no store.
 
-What is sent and when is decided by `leoflow_agent.http_talk`, as in a container; this has the
+What is sent and when is decided by `leoflow_agent.http.talk`, as in a container; this has the
 network.
 """
 
@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import httpx
 from leoflow_agent import exitcode
-from leoflow_agent.http_ask import Question
-from leoflow_agent.http_step import Answer, Broken, Line, Pause, Send
-from leoflow_agent.http_talk import Limits, talk
-from leoflow_agent.http_trouble import cut_off, late, no_answer, no_connection
+from leoflow_agent.http.ask import Question
+from leoflow_agent.http.step import Answer, Broken, Line, Pause, Send
+from leoflow_agent.http.talk import Limits, talk
+from leoflow_agent.http.trouble import cut_off, late, no_answer, no_connection
 from leoflow_agent.spec import TaskSpec
 from leoflow_agent.wire import HttpRequest
 

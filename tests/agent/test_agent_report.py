@@ -115,7 +115,7 @@ def test_a_task_that_behaves_loads_no_more_than_it_needs(agent):
     ended = agent.run("def task():\n    return 1\n")
     loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
     assert "leoflow_agent.supervisor" in loaded
-    for name in ("context", "failure", "http_task", "resolver", "testament", "tls", "verdict"):
+    for name in ("context", "failure", "http.task", "resolver", "testament", "tls", "verdict"):
         assert f"leoflow_agent.{name}" not in loaded
     assert not loaded & {"json", "os", "re", "socket", "ssl", "typing"}
 

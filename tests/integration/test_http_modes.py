@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from httpfault import FaultServer, Reply, Request, Reset, as_json, free_port, serving
-from leoflow_agent import exitcode, http_task
+from leoflow_agent import exitcode
+from leoflow_agent.http import task
 from leoflow_agent.spec import (
     FromEnvironment,
     HttpAction,
@@ -89,7 +90,7 @@ def mode(
         workload: Any = {"context": {"task_id": "t"}, "xcom_limit_bytes": limit}
         capfd.readouterr()
         try:
-            value, reason = http_task.send(inputs, workload), None
+            value, reason = task.send(inputs, workload), None
         except exitcode.Verdict as verdict:
             value, reason = None, verdict.reason
         return Outcome(value, reason, capfd.readouterr().out.splitlines())

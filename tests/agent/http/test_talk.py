@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from leoflow_agent.exitcode import Verdict
-from leoflow_agent.http_ask import Question
-from leoflow_agent.http_step import Answer, Broken, Keep, Line, Pause, Result, Send
-from leoflow_agent.http_talk import Limits, talk
+from leoflow_agent.http.ask import Question
+from leoflow_agent.http.step import Answer, Broken, Keep, Line, Pause, Result, Send
+from leoflow_agent.http.talk import Limits, talk
 
 SECRET = "geheim-7f3a9"
 URL = f"http://me:{SECRET}@api.example/rows?key={SECRET}"

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from leoflow_agent.http_step import Answer
+    from leoflow_agent.http.step import Answer
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 

@@ -6,11 +6,12 @@ Nothing that is said here shows a query, a header, a body or where a redirect le
 import json
 import re
 
-from leoflow_agent import exitcode, http_secret
+from leoflow_agent import exitcode
 from leoflow_agent.exitcode import Verdict
-from leoflow_agent.http_answer import header, retry_after
-from leoflow_agent.http_step import Broken, Line, Pause, Send
-from leoflow_agent.http_url import (
+from leoflow_agent.http import secret
+from leoflow_agent.http.answer import header, retry_after
+from leoflow_agent.http.step import Broken, Line, Pause, Send
+from leoflow_agent.http.url import (
     UrlInvalid,
     clean,
     follow,
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
-    from leoflow_agent.http_step import Answer
-    from leoflow_agent.http_talk import Steps
+    from leoflow_agent.http.step import Answer
+    from leoflow_agent.http.talk import Steps
     from leoflow_agent.wire import HttpRequest
 
 # RFC 9110, 9.2.2: doing it twice has the effect of doing it once.
@@ -63,7 +64,7 @@ class Question:
         clock: "Callable[[], float]",
     ) -> None:
         self.request: dict[str, Any] = {**_LATER_FIELDS, **request}
-        self.secrets = http_secret.Secrets()
+        self.secrets = secret.Secrets()
         self.success_codes = tuple(request["success_codes"])
         self.saves = self.request["save_as"] is not None
         self.query_credentials: dict[str, str] = {}
@@ -78,10 +79,10 @@ class Question:
         request = self.request
         query = {}
         for name, source in request["query"].items():
-            query[name] = http_secret.read(source, f"query.{name}", environment, self.secrets)
+            query[name] = secret.read(source, f"query.{name}", environment, self.secrets)
             if not isinstance(source, str):
                 self.query_credentials[name] = query[name]
-        written = http_secret.read(request["url"], "url", environment, self.secrets)
+        written = secret.read(request["url"], "url", environment, self.secrets)
         # A URL that is not in dag.json is a secret as a whole, but for the server.
         address = shown if isinstance(request["url"], str) else shown_server
         self.place = f"{request['method']} {address(written)}"
@@ -90,14 +91,14 @@ class Question:
         except UrlInvalid as error:
             raise self._failed(f"cannot be asked for: {error}") from None
         texts = {
-            name: http_secret.read(source, f"headers.{name}", environment, self.secrets)
+            name: secret.read(source, f"headers.{name}", environment, self.secrets)
             for name, source in request["headers"].items()
         }
         if user is not None and "authorization" not in map(str.lower, texts):
-            texts["Authorization"] = http_secret.basic(*user)
+            texts["Authorization"] = secret.basic(*user)
             self.secrets.add(user[1])
-        for secret in http_secret.credentials_in(texts):
-            self.secrets.add(secret)
+        for credential in secret.credentials_in(texts):
+            self.secrets.add(credential)
         self.place = self.secrets.hide(self.place)
         self._headers = self._sendable(texts)
         self._body = _encode(request["body"])
@@ -198,7 +199,7 @@ class Question:
             method, body = "GET", None
             headers = {key: text for key, text in headers.items() if key.lower() != "content-type"}
         if not is_same_server(hop.url, url):
-            headers = http_secret.headers_for_another_server(headers)
+            headers = secret.headers_for_another_server(headers)
         return _Hop(method, url, headers, body)
 
     def _failed(self, text: str) -> Verdict:

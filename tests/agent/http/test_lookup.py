@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from leoflow_agent.http_connection import exchange
-from leoflow_agent.http_lookup import look_up, open_connection
-from leoflow_agent.http_step import Broken, Send
+from leoflow_agent.http.connection import exchange
+from leoflow_agent.http.lookup import look_up, open_connection
+from leoflow_agent.http.step import Broken, Send
 
 
 class Stopped(BaseException):

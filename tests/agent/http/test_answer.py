@@ -7,8 +7,8 @@ import zlib
 
 import pytest
 from leoflow_agent.exitcode import Verdict
-from leoflow_agent.http_answer import header, read_json, read_value, retry_after, size_of
-from leoflow_agent.http_step import Answer
+from leoflow_agent.http.answer import header, read_json, read_value, retry_after, size_of
+from leoflow_agent.http.step import Answer
 
 NOW = 1_000_000_000.0  # Sun, 09 Sep 2001 01:46:40 GMT
 

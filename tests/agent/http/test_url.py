@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from leoflow_agent.http_url import (
+from leoflow_agent.http.url import (
     UrlInvalid,
     clean,
     follow,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 import pytest
-from leoflow_agent.http_condition import describe, holds
-from leoflow_agent.http_path import PathMissing
+from leoflow_agent.http.condition import describe, holds
+from leoflow_agent.http.path import PathMissing
 from leoflow_agent.wire import HttpCondition
 
 

@@ -1,6 +1,6 @@
 """The network of an http_api task in a container: one request over one connection.
 
-Only ``http_task`` imports it. No text that it gives has any part of the request in it.
+Only ``http.task`` imports it. No text that it gives has any part of the request in it.
 """
 
 import http.client
@@ -10,16 +10,16 @@ from base64 import b64encode
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from leoflow_agent.http_lookup import open_connection
-from leoflow_agent.http_step import Answer, Broken
-from leoflow_agent.http_trouble import TIMEOUT, cut_off, late, no_answer, no_connection
+from leoflow_agent.http.lookup import open_connection
+from leoflow_agent.http.step import Answer, Broken
+from leoflow_agent.http.trouble import TIMEOUT, cut_off, late, no_answer, no_connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from leoflow_agent.http_step import Send
+    from leoflow_agent.http.step import Send
 
     Take = Callable[[bytes], None]
 

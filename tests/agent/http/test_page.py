@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from leoflow_agent.exitcode import Verdict
-from leoflow_agent.http_page import Pager, next_link
+from leoflow_agent.http.page import Pager, next_link
 
 FIRST = "https://api.example.org/rows?limit=3"
 

@@ -4,8 +4,8 @@ import re
 
 from leoflow_agent import exitcode
 from leoflow_agent.exitcode import Verdict
-from leoflow_agent.http_path import PathMissing, find, kind_of
-from leoflow_agent.http_url import (
+from leoflow_agent.http.path import PathMissing, find, kind_of
+from leoflow_agent.http.url import (
     UrlInvalid,
     follow,
     is_allowed,

@@ -1,4 +1,4 @@
-"""What a conversation (`http_talk`) asks of whoever has the network, and what it is told.
+"""What a conversation (`http.talk`) asks of whoever has the network, and what it is told.
 
 Values only, so that a container and the control plane carry the same conversation out.
 """

@@ -1,6 +1,6 @@
 """The file that an http_api task leaves in its artifacts: written in pieces, named when whole.
 
-Only ``http_task`` imports it.
+Only ``http.task`` imports it.
 """
 
 import hashlib

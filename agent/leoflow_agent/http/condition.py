@@ -2,7 +2,7 @@
 
 import json
 
-from leoflow_agent.http_path import find, kind_of
+from leoflow_agent.http.path import find, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

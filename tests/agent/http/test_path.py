@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leoflow_agent.http_path import PathMissing, find, parse, write
+from leoflow_agent.http.path import PathMissing, find, parse, write
 
 DOCUMENT = {"data": {"items": [{"state": "done"}, {"state": None}]}, "@odata.nextLink": "n", "n": 1}
 STEPS = st.lists(st.text(min_size=1) | st.integers(0, 10**9 - 1), min_size=1)

@@ -6,7 +6,7 @@ The system's lookup has neither: it is done in a thread of its own, which nobody
 import socket
 import threading
 
-from leoflow_agent.http_trouble import TIMEOUT
+from leoflow_agent.http.trouble import TIMEOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

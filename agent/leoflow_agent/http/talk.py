@@ -1,6 +1,6 @@
 """The conversation of an http_api task: what to send, when to wait, when it is over.
 
-A generator of `http_step` values, and so the same in a container and in the control plane. It has
+A generator of `http.step` values, and so the same in a container and in the control plane. It has
 no network, no clock and no chance of its own.
 """
 
@@ -8,19 +8,19 @@ import json
 
 from leoflow_agent import exitcode
 from leoflow_agent.exitcode import Verdict
-from leoflow_agent.http_answer import header, read_json, read_value, size_of
-from leoflow_agent.http_ask import Question
-from leoflow_agent.http_condition import describe, holds
-from leoflow_agent.http_page import Pager
-from leoflow_agent.http_path import PathMissing
-from leoflow_agent.http_step import Keep, Line, Pause, Result
+from leoflow_agent.http.answer import header, read_json, read_value, size_of
+from leoflow_agent.http.ask import Question
+from leoflow_agent.http.condition import describe, holds
+from leoflow_agent.http.page import Pager
+from leoflow_agent.http.path import PathMissing
+from leoflow_agent.http.step import Keep, Line, Pause, Result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
-    from leoflow_agent.http_step import Answer
+    from leoflow_agent.http.step import Answer
     from leoflow_agent.wire import HttpCondition
 
     Steps = Generator[Any, Any, Any]

@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 
-from leoflow_agent.http_step import Broken
+from leoflow_agent.http.step import Broken
 
 # A class of its own before Python 3.10.
 TIMEOUT = socket.timeout

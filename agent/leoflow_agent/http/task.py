@@ -1,4 +1,4 @@
-"""An http_api task that runs in a container: carries its conversation (`http_talk`) out.
+"""An http_api task that runs in a container: carries its conversation (`http.talk`) out.
 
 SIGTERM ends it at once, as it ends any process that does not say otherwise.
 """
@@ -7,11 +7,11 @@ import os
 import random
 import time
 
-from leoflow_agent.http_ask import Question
-from leoflow_agent.http_connection import exchange
-from leoflow_agent.http_file import ArtifactFile
-from leoflow_agent.http_step import Broken, Keep, Line, Pause, Send
-from leoflow_agent.http_talk import Limits, talk
+from leoflow_agent.http.ask import Question
+from leoflow_agent.http.connection import exchange
+from leoflow_agent.http.file import ArtifactFile
+from leoflow_agent.http.step import Broken, Keep, Line, Pause, Send
+from leoflow_agent.http.talk import Limits, talk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

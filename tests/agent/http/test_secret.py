@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from leoflow_agent.exitcode import Verdict
-from leoflow_agent.http_secret import Secrets, read
+from leoflow_agent.http.secret import Secrets, read
 
 URI = "https://me%40x:p%2Fw@h:1/?__extra__=%7B%7D"
 JSON = json.dumps({"conn_type": "http", "login": "me@x", "password": "p/w"})
