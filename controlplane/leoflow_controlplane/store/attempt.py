@@ -13,7 +13,7 @@ from leoflow_controlplane.model import TaskState, TryKey
 from leoflow_controlplane.schema import dag_versions, runs, task_instances, tries
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.store.run import parse_spec
-from leoflow_controlplane.store.transition import move_instance
+from leoflow_controlplane.store.transition import Standing, move_instance
 from leoflow_controlplane.verdict import Exit, Verdict, explain_failure
 
 
@@ -57,7 +57,6 @@ _FIND_TRY = TRY_ROWS.where(
     task_instances.c.map_index == bindparam("map_index"),
     tries.c.try_number == bindparam("try_number"),
 )
-_FIND_INSTANCE = select(task_instances).where(task_instances.c.id == bindparam("instance_pk"))
 _COUNT_OPEN = (
     select(tries.c.inline, func.count())
     .where(tries.c.instance_id == bindparam("instance_id"), tries.c.state.is_(None))
@@ -104,7 +103,7 @@ def count_open(connection: Connection, instance_id: str) -> dict[bool, int]:
 def mark_running(connection: Connection, row: Row[Any], now: float) -> None:
     """Note that the task of a try runs; harmless when that is known."""
     if row.ti_state == "queued":
-        move_instance(connection, _instance(connection, row), "running", now)
+        move_instance(connection, _instance(row), "running", now)
 
 
 def give_verdict(
@@ -128,8 +127,7 @@ def give_verdict(
         row.id,
         {"state": verdict.state, "reason": verdict.reason, "reported_at": now, **values},
     )
-    instance = _instance(connection, row)
-    move_instance(connection, instance, state, now, due_at=due_at, reason=verdict.reason)
+    move_instance(connection, _instance(row), state, now, due_at=due_at, reason=verdict.reason)
     return state
 
 
@@ -191,8 +189,10 @@ def update_try(connection: Connection, try_pk: int, values: Mapping[str, Any]) -
     connection.execute(_UPDATE_TRY, {"try_pk": try_pk, **values})
 
 
-def _instance(connection: Connection, row: Row[Any]) -> Row[Any]:
-    return connection.execute(_FIND_INSTANCE, {"instance_pk": row.task_instance_pk}).one()
+def _instance(row: Row[Any]) -> Standing:
+    return Standing(
+        row.ti_id, row.ti_run_pk, row.ti_task_id, row.ti_map_index, row.ti_try_number, row.ti_state
+    )
 
 
 def _explain(connection: Connection, row: Row[Any], reason: str | None) -> None:

@@ -80,11 +80,12 @@ def record_report(
         values |= _TAKE[event["type"]](taking, event)
         values["acked_seq"] = event["seq"]
         finished = event["type"] == "finished"
-    update_try(connection, row.id, values)
+    if not finished or values.keys() & _READ_AGAIN:
+        update_try(connection, row.id, values)
     if finished:
         if values.keys() & _READ_AGAIN:
             row = _reload(connection, row)
-        _finish(_Taking(connection, policy, row, now), fresh)
+        _finish(_Taking(connection, policy, row, now), fresh, values)
     ack = values.get("acked_seq", row.acked_seq)
     return Recorded(_acknowledge(ack, row, policy), key_of(row), finished)
 
@@ -230,7 +231,7 @@ def _take_nothing(_taking: _Taking, _event: Event) -> dict[str, Any]:
     return {}
 
 
-def _finish(taking: _Taking, events: list[Event]) -> None:
+def _finish(taking: _Taking, events: list[Event], values: dict[str, Any]) -> None:
     event = next(event for event in events if event["type"] == "finished")
     row, settings = taking.row, taking.policy.settings
     state, retryable = event.get("state", "failed"), event.get("retryable", True)
@@ -239,15 +240,10 @@ def _finish(taking: _Taking, events: list[Event]) -> None:
         verdict = Verdict("failed", row.defect)
     elif row.terminate and verdict.state == "failed":
         verdict = Verdict("failed", row.terminate)
-    give_verdict(
-        taking.connection,
-        row,
-        verdict,
-        taking.now,
-        reported_verdict=True,
-        # The container has to go by itself now, or else be removed.
-        deadline_at=taking.now + settings.grace_seconds + settings.removal_allowance_seconds,
-    )
+    # The container has to go by itself now, or else be removed.
+    deadline_at = taking.now + settings.grace_seconds + settings.removal_allowance_seconds
+    values = {**values, "reported_verdict": True, "deadline_at": deadline_at}
+    give_verdict(taking.connection, row, verdict, taking.now, **values)
 
 
 def _reload(connection: Connection, row: Row[Any]) -> Row[Any]:

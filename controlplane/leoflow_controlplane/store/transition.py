@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, insert, update
 
@@ -18,16 +18,27 @@ _MOVE_INSTANCE = (
 _WRITE = insert(journal)
 
 
+class Standing(NamedTuple):
+    """A task instance as it is known to stand; a row of task_instances has the same names."""
+
+    id: int
+    run_pk: int
+    task_id: str
+    map_index: int
+    try_number: int
+    state: TaskState | None
+
+
 def move_instance(
     connection: Connection,
-    instance: Row[Any],
+    instance: Standing | Row[Any],
     state: TaskState,
     now: float,
     **values: Any,
 ) -> None:
     """Bring a task instance into ``state``; IllegalTransition if the model has no such way.
 
-    ``instance`` needs the columns of task_instances; ``values`` are further columns to set.
+    ``values`` are further columns to set.
     """
     if state not in TRANSITIONS.get(instance.state, frozenset()):
         raise IllegalTransition(
