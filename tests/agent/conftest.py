@@ -221,7 +221,8 @@ def compiled_entry(python: Python, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder / "leoflow_agent" / "__main__.pyc"
 
 
-@pytest.fixture(params=["source", "compiled"])
+# Its sources are what is compiled; that both behave alike is left to the tests that take long.
+@pytest.fixture(params=[pytest.param("source", marks=pytest.mark.long), "compiled"])
 def agent(
     request: pytest.FixtureRequest,
     tmp_path: Path,
