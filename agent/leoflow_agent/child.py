@@ -28,6 +28,9 @@ USER_FAILURE, RESULT_LOST = 1, 123
 PIPE = 1
 # stdin, stdout, stderr, the pipes to and from the supervisor, and the folder that is listed.
 DESCRIPTORS = 6
+# Of the pipe from the supervisor where the container's start handed nothing else down: descriptors
+# are given out from below, so each that was handed down makes it one more.
+USUAL_INPUTS_FD = 9
 
 
 class Messages:
@@ -37,7 +40,8 @@ class Messages:
     ``holds`` is not 0 the main thread does something that must be done whole.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, handed_down: int) -> None:
+        self.handed_down = handed_down
         self._fd = fd
         self._turn = _thread.allocate_lock()
         self.main_thread = _thread.get_ident()
@@ -110,7 +114,7 @@ def _run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     global current
     # It is the supervisor's; what is asked for in here goes through that.
     workload["token"] = ""
-    messages = Messages(messages_fd)
+    messages = Messages(messages_fd, inputs_fd - USUAL_INPUTS_FD)
     current = workload, messages, inputs_fd
     left = None
     try:
@@ -276,11 +280,11 @@ def _run_exit_functions(_: Messages) -> None:
         sys.modules["atexit"]._run_exitfuncs()
 
 
-def _flush_files(_: Messages) -> None:
+def _flush_files(messages: Messages) -> None:
     try:
-        # They are given out from below; a tool that looks at the process has its own far above.
+        # A tool that looks at the process has its own far above.
         low = [name for name in posix.listdir("/proc/self/fd") if len(name) < 4]
-        has_files = len(low) > DESCRIPTORS
+        has_files = len(low) > DESCRIPTORS + messages.handed_down
     except OSError:
         has_files = True
     if has_files:
