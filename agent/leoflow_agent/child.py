@@ -50,24 +50,27 @@ class Messages:
         self.heard = self.due = False
         _signal.signal(_signal.SIGTERM, self._heed)
 
-    def send(self, kind: bytes, document: str) -> None:
-        """Write one frame, whole: kind (1 byte), length (4 bytes), JSON. A fork writes none.
+    def send(self, *documents: "tuple[bytes, str]") -> None:
+        """Write one frame for each, all whole: kind (1 byte), length (4 bytes), JSON.
 
-        Raises OSError where user code has closed the pipe.
+        What is sent at once is reported at once. A fork writes nothing. Raises OSError where user
+        code has closed the pipe.
         """
         if posix.getpid() != self.pid:
             return
         if posix.fstat(self._fd).st_mode >> 12 != PIPE:
             # What user code has opened in its place must not be written into.
             raise OSError(f"descriptor {self._fd}, which is the agent's, has been replaced")
-        body = document.encode()
-        frame = kind + len(body).to_bytes(4, "big") + body
+        frames = b""
+        for kind, document in documents:
+            body = document.encode()
+            frames += kind + len(body).to_bytes(4, "big") + body
         is_main = _thread.get_ident() == self.main_thread
         if is_main:
             self.holds += 1
         with self._turn:
-            while frame:
-                frame = frame[posix.write(self._fd, frame) :]
+            while frames:
+                frames = frames[posix.write(self._fd, frames) :]
         if is_main:
             self.settle()
 
@@ -116,14 +119,12 @@ def _run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     workload["token"] = ""
     messages = Messages(messages_fd, inputs_fd - USUAL_INPUTS_FD)
     current = workload, messages, inputs_fd
-    left = None
+    left, leaves = None, []
     try:
         result = _perform(workload, messages, inputs_fd)
         left = time.time()
         if result is not None:
-            from leoflow_agent import xcom
-
-            messages.send(XCOM, xcom.returned(result, workload))
+            leaves.append((XCOM, _returned(result, workload)))
         messages.holds += 1
         end: Any = {"state": "success", "reason": None, "exit_code": 0}
     except BaseException as error:
@@ -134,8 +135,20 @@ def _run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     end["left"] = left
     if posix.getpid() != messages.pid:
         _say("a copy of the task's process, made by fork, came back: it is not heard")
-    messages.send(FINISHED, compactjson.dumps(end))
+    messages.send(*leaves, (FINISHED, compactjson.dumps(end)))
     return end["exit_code"]  # type: ignore[no-any-return]
+
+
+def _returned(value: object, workload: "Workload") -> str:
+    try:
+        document = compactjson.dumps(value)
+        if len(document) <= workload["xcom_limit_bytes"]:
+            return '{"key":"return_value","value":' + document + "}"
+    except (TypeError, ValueError, RecursionError):
+        pass
+    from leoflow_agent import refusal
+
+    raise refusal.of_returned(value, workload)
 
 
 def _ending(error: BaseException) -> "dict[str, Any]":
@@ -182,7 +195,7 @@ def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object
     import_started = time.time()
     function = _load(job["module"], job["function"], workload) if job["module"] else None
     moments = {"import_started": import_started, "entered": time.time()}
-    messages.send(ENTERED, compactjson.dumps(moments))
+    messages.send((ENTERED, compactjson.dumps(moments)))
     if job["kind"] == "http_api":
         from leoflow_agent.http import task
 

@@ -19,16 +19,9 @@ NEVER = float("inf")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from leoflow_agent.bash_output import LastLine
     from leoflow_agent.mask import Mask
     from leoflow_agent.outbox import Outbox
-
-
-def say(text: str) -> None:
-    """Write a line of the agent's own to stderr, if it can be written at once."""
-    try:
-        posix.write(2, f"leoflow agent: {text}\n".encode("utf-8", "replace"))
-    except OSError:
-        pass
 
 
 class Copy:
@@ -61,11 +54,9 @@ class Copy:
                 self.waiting = self.waiting[posix.write(self.fd, self.waiting[:CHUNK_BYTES]) :]
                 self._moved_at = time.monotonic()
                 if self._lost_bytes and not self.waiting:
-                    self.waiting = (
-                        f"\nleoflow: {self._lost_bytes} bytes are missing here, ".encode()
-                    )
-                    self.waiting += b"nobody read this output\n"
-                    self._lost_bytes = 0
+                    from leoflow_agent import notice
+
+                    self.waiting, self._lost_bytes = notice.unread(self._lost_bytes), 0
         except BlockingIOError:
             return
         except OSError:
@@ -75,23 +66,19 @@ class Copy:
 class Stream:
     """The reading end of the task's stdout or stderr; its lines go into the outbox.
 
-    ``last_line`` is the last one that is not empty; it is known if ``keep_bytes`` is not 0, and
-    cut off behind that many. With a ``mask`` whole lines go on, without the secrets in them.
+    ``last_line`` is told all of it where that is wanted. With a ``mask`` whole lines go on, without
+    the secrets in them.
     """
 
-    def __init__(
-        self, name: str, fd: int, copy_to: int, outbox: "Outbox", keep_bytes: int = 0
-    ) -> None:
+    def __init__(self, name: str, fd: int, copy_to: int, outbox: "Outbox") -> None:
         self.fd = fd
         self.copy = Copy(copy_to)
-        self.last_line = b""
+        self.last_line: LastLine | None = None
         self.due_at = NEVER
         self.mask: Mask | None = None
         self._name = name
         self._outbox = outbox
-        self._keep_bytes = keep_bytes
         self._rest = b""
-        self._line = b""
         posix.set_blocking(fd, False)
 
     def read(self) -> "bool | None":
@@ -122,7 +109,6 @@ class Stream:
             if not self.read():
                 break
         self._log(self._rest, len(self._rest), final=True)
-        self.last_line = self._line or self.last_line
 
     def _log(self, data: bytes, end: int, final: bool = False) -> None:
         # A character that is not complete yet stays behind.
@@ -134,13 +120,5 @@ class Stream:
                 text = shown.decode("utf-8", "replace")
                 self.copy.write(shown)
             self._outbox.add_log(self._name, text, used)
-            if self._keep_bytes:
-                self._note_line(data[:used])
-
-    def _note_line(self, data: bytes) -> None:
-        head, newline, tail = data.rpartition(b"\n")
-        if newline:
-            whole = (self._line + head).rstrip(b"\n")
-            self.last_line = whole.rpartition(b"\n")[2] or self.last_line
-            self._line = b""
-        self._line = (self._line + tail)[: self._keep_bytes + 1]
+            if self.last_line is not None:
+                self.last_line.note(data[:used])

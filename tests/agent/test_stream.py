@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from leoflow_agent import stream as stream_module
+from leoflow_agent.bash_output import LastLine
 from leoflow_agent.outbox import Outbox
 from leoflow_agent.stream import MAX_LINE_BYTES, MAX_WAITING_BYTES, Copy, Stream
 
@@ -56,22 +57,24 @@ def test_lines_are_logged_whole_and_the_rest_at_the_end(pipes):
 )
 def test_the_last_line_is_known_however_it_came(pipes, pieces, last):
     (reading, writing), (copy, copy_to) = pipes
-    stream = Stream("stdout", reading, copy_to, Outbox(), keep_bytes=100_000)
+    stream = Stream("stdout", reading, copy_to, Outbox())
+    stream.last_line = LastLine(100_000)
     for piece in pieces:
         os.write(writing, piece)
         stream.read()
         stream.show_unfinished()
         os.read(copy, 100_000) if piece else None
     stream.finish()
-    assert stream.last_line == last
+    assert stream.last_line.text == last
 
 
 def test_of_a_last_line_over_the_limit_only_that_it_is_too_long_is_kept(pipes):
     (reading, writing), (_, copy_to) = pipes
-    stream = Stream("stdout", reading, copy_to, Outbox(), keep_bytes=10)
+    stream = Stream("stdout", reading, copy_to, Outbox())
+    stream.last_line = LastLine(10)
     os.write(writing, b"x" * 50_000)
     stream.finish()
-    assert stream.last_line == b"x" * 11
+    assert stream.last_line.text == b"x" * 11
 
 
 def test_nothing_to_read_is_not_the_end(pipes):
