@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from leoflow_agent.echo import Echo
     from leoflow_agent.inquiry import Inquiry
     from leoflow_agent.outbox import Outbox
     from leoflow_agent.wire import Workload
@@ -65,9 +66,9 @@ class Task:
 
     def interests(self, now: float, hold: bool) -> "list[tuple[int, int]]":
         """Return the descriptors to poll, with their events; ``hold``: not the task's output."""
-        slow = [stream.fd for stream in self._streams if hold or stream.copy.is_slow(now)]
+        slow = [one.fd for one in self._streams if hold or (one.echo and one.echo.is_slow(now))]
         found = [(fd, select.POLLIN) for fd in self._open if fd not in slow]
-        found += [(one.copy.fd, select.POLLOUT) for one in self._streams if one.copy.waiting]
+        found += [(echo.fd, select.POLLOUT) for echo in self._echoes() if echo.waiting]
         if self.inquiry is not None and self.inquiry.waiting:
             found.append((self._inputs, select.POLLOUT))
         return found
@@ -83,20 +84,20 @@ class Task:
         elif self.inquiry is not None and fd == self._inputs:
             self.inquiry.write()
         else:
-            copies = [one.copy for one in self._streams if one.copy.fd == fd]
-            for copy in copies:
-                copy.write()
-            return bool(copies)
+            found = [echo for echo in self._echoes() if echo.fd == fd]
+            for echo in found:
+                echo.write()
+            return bool(found)
         return True
 
     def is_copying(self, now: float) -> bool:
         """Tell whether the container's own output still has to take something, and does."""
-        return any(stream.copy.is_slow(now) for stream in self._streams)
+        return any(echo.is_slow(now) for echo in self._echoes())
 
     def seconds_to_wait(self, now: float) -> float:
         """Return how long the poll loop may sleep before a deadline has to be kept."""
         due = [self.deadline, *(stream.due_at for stream in self._streams)]
-        if any(stream.copy.waiting for stream in self._streams):
+        if any(echo.waiting for echo in self._echoes()):
             due.append(now + STANDSTILL_SECONDS)
         return min(max(min(due) - now, 0.0), LONGEST_WAIT_SECONDS)
 
@@ -180,6 +181,9 @@ class Task:
             self._inquire().ask_xcom(compactjson.loads(document))  # type: ignore[arg-type]
         elif kind == FINISHED:
             self._told = compactjson.loads(document)  # type: ignore[assignment]
+
+    def _echoes(self) -> "list[Echo]":
+        return [stream.echo for stream in self._streams if stream.echo]
 
     def _inquire(self) -> "Inquiry":
         if self.inquiry is None:

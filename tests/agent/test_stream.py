@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leoflow_agent import echo as echo_module
 from leoflow_agent import stream as stream_module
 from leoflow_agent.bash_output import LastLine
+from leoflow_agent.echo import MAX_WAITING_BYTES, Echo
 from leoflow_agent.outbox import Outbox
-from leoflow_agent.stream import MAX_LINE_BYTES, MAX_WAITING_BYTES, Copy, Stream
+from leoflow_agent.stream import MAX_LINE_BYTES, Stream
 
 
 @pytest.fixture
@@ -142,8 +144,8 @@ def test_an_orphan_that_writes_without_end_does_not_hold_up_the_end(pipes):
 
 def test_an_output_that_nobody_reads_blocks_nothing_and_what_it_misses_is_said(pipes, monkeypatch):
     _, (reading, writing) = pipes
-    monkeypatch.setattr(stream_module, "STANDSTILL_SECONDS", 0.05)
-    copy = Copy(writing)
+    monkeypatch.setattr(echo_module, "STANDSTILL_SECONDS", 0.05)
+    copy = Echo(writing)
     sent = 0
     while len(copy.waiting) <= MAX_WAITING_BYTES:
         copy.write(b"a" * 65536)
@@ -168,9 +170,9 @@ def test_an_output_that_nobody_reads_blocks_nothing_and_what_it_misses_is_said(p
 def test_an_output_that_is_closed_is_no_failure(pipes):
     reading, writing = os.pipe()
     os.close(reading)
-    copy = Copy(writing)
+    copy = Echo(writing)
     copy.write(b"x")
     copy.write(b"y")
     assert not copy.waiting
     os.close(writing)
-    Copy(writing).write(b"x")
+    Echo(writing).write(b"x")
