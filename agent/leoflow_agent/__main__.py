@@ -70,7 +70,7 @@ def start(workload: "Workload", agent_up: float) -> int:
     from leoflow_agent import supervisor
 
     pipes = (stdout[0], stderr[0], messages[0], inputs[1])
-    return supervisor.supervise(workload, pid, pipes, agent_up)
+    return supervisor.supervise(workload, pid, pipes, HELD_SIGNALS, agent_up)
 
 
 def _let_user_code_begin(messages: int) -> None:

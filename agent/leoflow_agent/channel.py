@@ -38,10 +38,8 @@ class Channel:
         self._place = self._place.strip("/") if self._scheme != "unix" else self._place
         self._token = token
         self._ca = ca
-        self._context: Any = None
+        # A socket, or what can be used as one: see `connect`, `resolver` and `tls`.
         self._socket: Any = None
-        self._is_secure = False
-        self._lookup: Any = None
         self._failures = 0
         self._outgoing = b""
         self._incoming = bytearray()
@@ -62,17 +60,13 @@ class Channel:
         if self._socket is None:
             try:
                 self._connect()
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, ImportError) as error:
                 raise self._failed(_words(error)) from None
 
     def interest(self) -> "tuple[int, int]":
         """Return the descriptor and the poll events that `advance` waits for."""
-        if self._lookup is not None:
-            return self._lookup, select.POLLIN
-        wanted = self._socket.wants if self._is_secure else 0
-        return self._socket.fileno(), wanted or (
-            select.POLLOUT if self._outgoing else select.POLLIN
-        )
+        wanted = select.POLLOUT if self._outgoing else select.POLLIN
+        return self._socket.fileno(), getattr(self._socket, "wants", 0) or wanted
 
     def advance(self) -> "tuple[int, bytes] | None":
         """Move the request on as far as it goes: (status, body) once answered, else None.
@@ -80,11 +74,6 @@ class Channel:
         Raises ChannelError, after which the channel is free for another request.
         """
         try:
-            if self._lookup is not None:
-                self._end_lookup()
-                return None
-            if self._scheme == "https" and not self._is_secure:
-                self._begin_tls()
             if self._outgoing:
                 sent = self._socket.send(self._outgoing[:CHUNK_BYTES])
                 self._outgoing = self._outgoing[sent:]
@@ -92,7 +81,7 @@ class Channel:
             chunk = self._socket.recv(CHUNK_BYTES)
         except BlockingIOError:
             return None
-        except (OSError, ValueError, ImportError) as error:
+        except (OSError, ValueError) as error:
             raise self._failed(_words(error)) from None
         if not chunk:
             raise self._failed("the connection was closed before the answer was complete")
@@ -106,11 +95,9 @@ class Channel:
 
     def close(self) -> None:
         """Hang up; the next request opens a new connection."""
-        if self._lookup is not None:
-            posix.close(self._lookup)
         if self._socket is not None:
             self._socket.close()
-        self._socket, self._lookup, self._is_secure = None, None, False
+        self._socket = None
 
     def _answer(self) -> "tuple[int, bytes] | None":
         status = 100
@@ -152,48 +139,24 @@ class Channel:
 
     def _connect(self) -> None:
         if self._scheme == "unix":
-            self._open(_socket.AF_UNIX, self._place)
+            self._socket = connect(_socket.AF_UNIX, self._place)
             return
         if self._scheme not in ("http", "https"):
             raise ValueError(f"the endpoint '{self._scheme}:…' is of no known kind")
         host, _, port = self._place.rpartition(":")
-        self._host = host.strip("[]")
+        host = host.strip("[]")
         try:
             only_numbers = (0, _socket.SOCK_STREAM, 0, _socket.AI_NUMERICHOST)
-            found = _socket.getaddrinfo(self._host, int(port), *only_numbers)
+            found = _socket.getaddrinfo(host, int(port), *only_numbers)
+            self._socket = connect(found[0][0], found[0][4])
         except _socket.gaierror:
             from leoflow_agent import resolver
 
-            self._lookup = resolver.look_up(self._host, int(port))
-            return
-        self._open(found[0][0], found[0][4])
+            self._socket = resolver.Connection(host, int(port), self._failures)
+        if self._scheme == "https":
+            from leoflow_agent import tls
 
-    def _open(self, family: int, address: "Any") -> None:
-        self._socket = _socket.socket(family, _socket.SOCK_STREAM)
-        self._socket.setblocking(False)
-        if family != _socket.AF_UNIX:
-            self._socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-        self._check(self._socket.connect_ex(address))
-
-    def _end_lookup(self) -> None:
-        from leoflow_agent import resolver
-
-        fd, self._lookup = self._lookup, None
-        found = resolver.read(fd)
-        family, address = found[self._failures % len(found)]
-        self._open(family, tuple(address))
-
-    def _begin_tls(self) -> None:
-        self._check(self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR))
-        from leoflow_agent import tls
-
-        self._context = self._context or tls.make_context(self._ca)
-        self._socket = tls.Connection(self._socket, self._host, self._context)
-        self._is_secure = True
-
-    def _check(self, code: int) -> None:
-        if code not in (0, errno.EINPROGRESS):
-            raise OSError(code, posix.strerror(code))
+            self._socket = tls.Connection(self._socket, host, self._ca)
 
     def _is_stale(self) -> bool:
         """Tell whether the server hung up or spoke unasked: an idle connection has no news."""
@@ -206,6 +169,19 @@ class Channel:
         self.busy = False
         self._failures += 1
         return ChannelError(reason)
+
+
+def connect(family: int, address: "Any") -> "_socket.socket":
+    """Return a socket that is being connected and never blocks."""
+    made = _socket.socket(family, _socket.SOCK_STREAM)
+    made.setblocking(False)
+    if family != _socket.AF_UNIX:
+        made.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+    code = made.connect_ex(address)
+    if code not in (0, errno.EINPROGRESS):
+        made.close()
+        raise OSError(code, posix.strerror(code))
+    return made
 
 
 def _words(error: Exception) -> str:

@@ -28,6 +28,9 @@ USER_FAILURE, RESULT_LOST = 1, 123
 PIPE = 1
 # stdin, stdout, stderr, the pipes to and from the supervisor, and the folder that is listed.
 DESCRIPTORS = 6
+# Of the pipe from the supervisor where the container's start handed nothing else down: descriptors
+# are given out from below, so each that was handed down makes it one more.
+USUAL_INPUTS_FD = 9
 
 
 class Messages:
@@ -37,7 +40,8 @@ class Messages:
     ``holds`` is not 0 the main thread does something that must be done whole.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, handed_down: int) -> None:
+        self.handed_down = handed_down
         self._fd = fd
         self._turn = _thread.allocate_lock()
         self.main_thread = _thread.get_ident()
@@ -46,24 +50,27 @@ class Messages:
         self.heard = self.due = False
         _signal.signal(_signal.SIGTERM, self._heed)
 
-    def send(self, kind: bytes, document: str) -> None:
-        """Write one frame, whole: kind (1 byte), length (4 bytes), JSON. A fork writes none.
+    def send(self, *documents: "tuple[bytes, str]") -> None:
+        """Write one frame for each, all whole: kind (1 byte), length (4 bytes), JSON.
 
-        Raises OSError where user code has closed the pipe.
+        What is sent at once is reported at once. A fork writes nothing. Raises OSError where user
+        code has closed the pipe.
         """
         if posix.getpid() != self.pid:
             return
         if posix.fstat(self._fd).st_mode >> 12 != PIPE:
             # What user code has opened in its place must not be written into.
             raise OSError(f"descriptor {self._fd}, which is the agent's, has been replaced")
-        body = document.encode()
-        frame = kind + len(body).to_bytes(4, "big") + body
+        frames = b""
+        for kind, document in documents:
+            body = document.encode()
+            frames += kind + len(body).to_bytes(4, "big") + body
         is_main = _thread.get_ident() == self.main_thread
         if is_main:
             self.holds += 1
         with self._turn:
-            while frame:
-                frame = frame[posix.write(self._fd, frame) :]
+            while frames:
+                frames = frames[posix.write(self._fd, frames) :]
         if is_main:
             self.settle()
 
@@ -110,16 +117,14 @@ def _run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     global current
     # It is the supervisor's; what is asked for in here goes through that.
     workload["token"] = ""
-    messages = Messages(messages_fd)
+    messages = Messages(messages_fd, inputs_fd - USUAL_INPUTS_FD)
     current = workload, messages, inputs_fd
-    left = None
+    left, leaves = None, []
     try:
         result = _perform(workload, messages, inputs_fd)
         left = time.time()
         if result is not None:
-            from leoflow_agent import xcom
-
-            messages.send(XCOM, xcom.returned(result, workload))
+            leaves.append((XCOM, _returned(result, workload)))
         messages.holds += 1
         end: Any = {"state": "success", "reason": None, "exit_code": 0}
     except BaseException as error:
@@ -130,8 +135,20 @@ def _run(workload: "Workload", messages_fd: int, inputs_fd: int) -> int:
     end["left"] = left
     if posix.getpid() != messages.pid:
         _say("a copy of the task's process, made by fork, came back: it is not heard")
-    messages.send(FINISHED, compactjson.dumps(end))
+    messages.send(*leaves, (FINISHED, compactjson.dumps(end)))
     return end["exit_code"]  # type: ignore[no-any-return]
+
+
+def _returned(value: object, workload: "Workload") -> str:
+    try:
+        document = compactjson.dumps(value)
+        if len(document) <= workload["xcom_limit_bytes"]:
+            return '{"key":"return_value","value":' + document + "}"
+    except (TypeError, ValueError, RecursionError):
+        pass
+    from leoflow_agent import refusal
+
+    raise refusal.of_returned(value, workload)
 
 
 def _ending(error: BaseException) -> "dict[str, Any]":
@@ -178,7 +195,7 @@ def _perform(workload: "Workload", messages: Messages, inputs_fd: int) -> object
     import_started = time.time()
     function = _load(job["module"], job["function"], workload) if job["module"] else None
     moments = {"import_started": import_started, "entered": time.time()}
-    messages.send(ENTERED, compactjson.dumps(moments))
+    messages.send((ENTERED, compactjson.dumps(moments)))
     if job["kind"] == "http_api":
         from leoflow_agent.http import task
 
@@ -276,11 +293,11 @@ def _run_exit_functions(_: Messages) -> None:
         sys.modules["atexit"]._run_exitfuncs()
 
 
-def _flush_files(_: Messages) -> None:
+def _flush_files(messages: Messages) -> None:
     try:
-        # They are given out from below; a tool that looks at the process has its own far above.
+        # A tool that looks at the process has its own far above.
         low = [name for name in posix.listdir("/proc/self/fd") if len(name) < 4]
-        has_files = len(low) > DESCRIPTORS
+        has_files = len(low) > DESCRIPTORS + messages.handed_down
     except OSError:
         has_files = True
     if has_files:

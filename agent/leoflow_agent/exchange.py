@@ -56,7 +56,7 @@ class Exchange:
                 f"{self._limit_bytes}; write it to a file or a store and push where it is"
             )
         quoted = compactjson.quote(key)
-        self._messages.send(XCOM, f'{{"key":{quoted},"value":{document}}}')
+        self._messages.send((XCOM, f'{{"key":{quoted},"value":{document}}}'))
 
     def pull(self, task_id: str, key: str, map_index: int, default: "Any") -> "Any":
         """Ask for a value and wait for the answer; LookupError if there is no such task."""
@@ -85,7 +85,7 @@ class Exchange:
     def _ask(self, question: str) -> None:
         termination.hold(self._messages)
         try:
-            self._messages.send(PULL, question)
+            self._messages.send((PULL, question))
             self._owed += 1
         finally:
             termination.release(self._messages)

@@ -43,9 +43,9 @@ class Outbox:
         ``fields`` is the inside of a JSON object or nothing.
         """
         if self._lost_bytes:
-            text = f"leoflow: {self._lost_bytes} bytes of the log were dropped here, "
-            text += "the control plane could not take them in time\n"
-            self._lost_bytes = 0
+            from leoflow_agent import notice
+
+            text, self._lost_bytes = notice.dropped(self._lost_bytes), 0
             self.add("log", f'"stream":"stderr","text":{quote(text)}')
         self.last += 1
         event = f'{{"seq":{self.last},"at":{time.time():.6f},"type":"{kind}"'

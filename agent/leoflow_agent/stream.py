@@ -1,7 +1,6 @@
-"""What the task prints, on its way to the container's own output and into the log.
+"""What the task prints, on its way into the log and to the container's own output.
 
-Neither way may hold up the supervisor: an output that takes nothing is given up after a while, and
-what it missed is counted and said.
+Neither way may hold up the supervisor.
 """
 
 import _codecs
@@ -14,84 +13,33 @@ CHUNK_BYTES = 64 * 1024
 LAST_CHUNKS = 32
 UNFINISHED_SECONDS = 0.5
 STANDSTILL_SECONDS = 2.0
-MAX_WAITING_BYTES = 1024 * 1024
 NEVER = float("inf")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from leoflow_agent.bash_output import LastLine
+    from leoflow_agent.echo import Echo
     from leoflow_agent.mask import Mask
     from leoflow_agent.outbox import Outbox
-
-
-def say(text: str) -> None:
-    """Write a line of the agent's own to stderr, if it can be written at once."""
-    try:
-        posix.write(2, f"leoflow agent: {text}\n".encode("utf-8", "replace"))
-    except OSError:
-        pass
-
-
-class Copy:
-    """The container's own stdout or stderr; ``waiting`` is what it has not taken yet."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self.waiting = b""
-        self._moved_at = 0.0
-        self._lost_bytes = 0
-        self._broken = False
-
-    def is_slow(self, now: float) -> bool:
-        """Tell whether it is worth to wait for it: it lags behind, and it moves."""
-        return bool(self.waiting) and now < self._moved_at + STANDSTILL_SECONDS
-
-    def write(self, data: bytes = b"") -> None:
-        """Write what it takes of what waits and of ``data``; never blocks."""
-        if self._broken:
-            return
-        if len(self.waiting) > MAX_WAITING_BYTES:
-            self._lost_bytes += len(data)
-        else:
-            self.waiting += data
-        try:
-            if not self._moved_at:
-                posix.set_blocking(self.fd, False)
-                self._moved_at = time.monotonic()
-            while self.waiting:
-                self.waiting = self.waiting[posix.write(self.fd, self.waiting[:CHUNK_BYTES]) :]
-                self._moved_at = time.monotonic()
-                if self._lost_bytes and not self.waiting:
-                    self.waiting = (
-                        f"\nleoflow: {self._lost_bytes} bytes are missing here, ".encode()
-                    )
-                    self.waiting += b"nobody read this output\n"
-                    self._lost_bytes = 0
-        except BlockingIOError:
-            return
-        except OSError:
-            self._broken, self.waiting = True, b""
 
 
 class Stream:
     """The reading end of the task's stdout or stderr; its lines go into the outbox.
 
-    ``last_line`` is the last one that is not empty; it is known if ``keep_bytes`` is not 0, and
-    cut off behind that many. With a ``mask`` whole lines go on, without the secrets in them.
+    ``last_line`` is told all of it where that is wanted. With a ``mask`` whole lines go on, without
+    the secrets in them.
     """
 
-    def __init__(
-        self, name: str, fd: int, copy_to: int, outbox: "Outbox", keep_bytes: int = 0
-    ) -> None:
+    def __init__(self, name: str, fd: int, copy_to: int, outbox: "Outbox") -> None:
         self.fd = fd
-        self.copy = Copy(copy_to)
-        self.last_line = b""
+        self.echo: Echo | None = None
+        self.last_line: LastLine | None = None
         self.due_at = NEVER
         self.mask: Mask | None = None
         self._name = name
+        self._copy_to = copy_to
         self._outbox = outbox
-        self._keep_bytes = keep_bytes
         self._rest = b""
-        self._line = b""
         posix.set_blocking(fd, False)
 
     def read(self) -> "bool | None":
@@ -102,7 +50,7 @@ class Stream:
             return None
         if chunk:
             if self.mask is None:
-                self.copy.write(chunk)
+                self._copy(chunk)
             data = self._rest + chunk
             end = data.rfind(b"\n") + 1
             if end == 0 and len(data) > MAX_LINE_BYTES:
@@ -122,7 +70,6 @@ class Stream:
             if not self.read():
                 break
         self._log(self._rest, len(self._rest), final=True)
-        self.last_line = self._line or self.last_line
 
     def _log(self, data: bytes, end: int, final: bool = False) -> None:
         # A character that is not complete yet stays behind.
@@ -132,15 +79,14 @@ class Stream:
             if self.mask is not None:
                 shown = self.mask.data(data[:used])
                 text = shown.decode("utf-8", "replace")
-                self.copy.write(shown)
+                self._copy(shown)
             self._outbox.add_log(self._name, text, used)
-            if self._keep_bytes:
-                self._note_line(data[:used])
+            if self.last_line is not None:
+                self.last_line.note(data[:used])
 
-    def _note_line(self, data: bytes) -> None:
-        head, newline, tail = data.rpartition(b"\n")
-        if newline:
-            whole = (self._line + head).rstrip(b"\n")
-            self.last_line = whole.rpartition(b"\n")[2] or self.last_line
-            self._line = b""
-        self._line = (self._line + tail)[: self._keep_bytes + 1]
+    def _copy(self, data: bytes) -> None:
+        if self.echo is None:
+            from leoflow_agent import echo
+
+            self.echo = echo.Echo(self._copy_to)
+        self.echo.write(data)

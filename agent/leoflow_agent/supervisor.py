@@ -9,7 +9,6 @@ import posix
 import select
 import time
 
-from leoflow_agent import exitcode
 from leoflow_agent.outbox import Outbox
 from leoflow_agent.reporter import Reporter
 from leoflow_agent.stream import NEVER, STANDSTILL_SECONDS
@@ -19,23 +18,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from leoflow_agent.wire import Workload
 
-FORWARDED = (_signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGWINCH)
-ENDING = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT)
-# How long a task that is over waits for the control plane, and how long once it was told to end.
-PATIENCE_SECONDS, LAST_ATTEMPT_SECONDS = 600.0, 2.0
+# How long a task that is over waits for the control plane.
+PATIENCE_SECONDS = 600.0
 
 
 def supervise(
-    workload: "Workload", pid: int, pipes: "tuple[int, int, int, int]", agent_up: float
+    workload: "Workload",
+    pid: int,
+    pipes: "tuple[int, int, int, int]",
+    held: "tuple[int, ...]",
+    agent_up: float,
 ) -> int:
     """Look after process ``pid`` until it has ended and the control plane knows.
 
-    ``pipes`` are this side's ends: stdout, stderr, messages, inputs. Returns the exit code.
+    ``pipes`` are this side's ends: stdout, stderr, messages, inputs. ``held`` are the signals that
+    wait since the agent's first line. Returns the exit code.
     """
-    outbox = Outbox()
-    task = Task(workload, pid, pipes, outbox)
     try:
-        signals = _listen_to_signals()
+        outbox = Outbox()
+        task = Task(workload, pid, pipes, outbox)
+        signals = _listen_to_signals(held)
         outbox.add("started", f'"agent_up":{agent_up:.6f}')
         return Supervisor(workload, task, outbox, signals).run()
     except BaseException as error:
@@ -44,90 +46,86 @@ def supervise(
         return testament.write_failure(pid, error)
 
 
-def _listen_to_signals() -> int:
+def _listen_to_signals(held: "tuple[int, ...]") -> int:
     """Turn signals into bytes on a pipe and return its reading end."""
     reading, writing = posix.pipe()
     posix.set_blocking(reading, False)
     posix.set_blocking(writing, False)
     _signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for signal in (_signal.SIGCHLD, *FORWARDED, *ENDING):
+    for signal in (_signal.SIGCHLD, *held):
         _signal.signal(signal, lambda *_: None)
-    # They were held back since the agent's first line; what came meanwhile arrives now.
-    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (*FORWARDED, *ENDING))
+    # What came meanwhile arrives now.
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, held)
     return reading
 
 
 class Supervisor:
-    """The poll loop between the task and the reporter."""
+    """The poll loop between the task and the reporter.
+
+    ``is_ending`` and ``patience_seconds`` are for ``stopping``.
+    """
 
     def __init__(self, workload: "Workload", task: Task, outbox: Outbox, signals: int) -> None:
-        self._task = task
+        self.task = task
+        self.reporter = Reporter(workload, outbox)
+        self.patience_seconds = workload.get("patience_seconds", PATIENCE_SECONDS)
+        self.is_ending = False
         self._outbox = outbox
         self._signals = signals
-        self._reporter = Reporter(workload, outbox)
-        self._patience_seconds = workload.get("patience_seconds", PATIENCE_SECONDS)
         self._give_up_at = NEVER
-        self._is_ending = False
 
     def run(self) -> int:
         """Loop until the verdict is delivered, refused, or nobody came for it."""
-        self._task.reap()
+        self.task.reap()
+        # What is there already, all of a short task, goes into the first report.
+        self._wait(time.monotonic())
         while True:
             now = time.monotonic()
-            self._reporter.pump(now)
-            self._obey(now)
-            if self._task.over and self._is_done(now):
-                return self._task.exit_code
+            self.reporter.inquiry = self.task.inquiry
+            self.reporter.pump(now)
+            if self.reporter.terminate:
+                from leoflow_agent import stopping
+
+                stopping.terminate(self.task, self.reporter.terminate, now)
+            self.task.keep_deadlines(now)
+            if self.task.over and self._is_done(now):
+                return self.task.exit_code
             self._wait(now)
 
-    def _obey(self, now: float) -> None:
-        while self._task.pulls:
-            self._reporter.pull(self._task.pulls.pop(0))
-        while self._reporter.answers:
-            self._task.give(self._reporter.answers.pop(0))
-        if self._reporter.terminate:
-            self._task.stop(exitcode.TERMINATED, self._reporter.terminate, now)
-        self._task.keep_deadlines(now)
-
     def _is_done(self, now: float) -> bool:
-        self._give_up_at = min(self._give_up_at, now + self._patience_seconds)
-        if self._outbox and not self._reporter.refused:
+        self._give_up_at = min(self._give_up_at, now + self.patience_seconds)
+        if self._outbox and not self.reporter.refused:
             if now < self._give_up_at:
                 return False
             from leoflow_agent import testament
 
-            testament.write(*self._task.verdict, self._task.exit_code)
-            self._reporter.refused = True
-        return not self._task.is_copying(now)
+            testament.write(*self.task.verdict, self.task.exit_code)
+            self.reporter.refused = True
+        return self.task.gone and not self.task.is_copying(now)
 
     def _wait(self, now: float) -> None:
         poll = select.poll()
         poll.register(self._signals, select.POLLIN)
         # A task waits for a control plane that takes the log, not for one that is away.
-        hold = self._outbox.is_full and self._reporter.is_answered(now, STANDSTILL_SECONDS)
-        for fd, interest in self._task.interests(now, hold):
+        hold = self._outbox.is_full and self.reporter.is_answered(now, STANDSTILL_SECONDS)
+        for fd, interest in self.task.interests(now, hold):
             poll.register(fd, interest)
-        channel = self._reporter.channel
+        channel = self.reporter.channel
         if channel.busy:
             poll.register(*channel.interest())
-        due = [self._reporter.seconds_to_wait(now), self._task.seconds_to_wait(now)]
+        due = [self.reporter.seconds_to_wait(now), self.task.seconds_to_wait(now)]
         due += [self._give_up_at - now, STANDSTILL_SECONDS if hold else NEVER]
         for fd, _ in poll.poll(max(min(due), 0.0) * 1000):
             if fd == self._signals:
                 self._heed_signals(now)
-            elif not self._task.take(fd) and channel.busy and fd == channel.interest()[0]:
-                self._reporter.advance(now)
+            elif not self.task.take(fd) and channel.busy and fd == channel.interest()[0]:
+                self.reporter.advance(now)
 
     def _heed_signals(self, now: float) -> None:
         for signal in posix.read(self._signals, 4096):
             if signal == _signal.SIGCHLD:
-                self._task.reap()
-            elif signal in ENDING and not self._is_ending:
-                # Whoever says so kills everything soon.
-                self._is_ending = True
-                self._patience_seconds = LAST_ATTEMPT_SECONDS
-                self._reporter.hurry(now)
-                reason = f"stopped by signal {signal}"
-                self._task.stop(exitcode.TERMINATED, reason, now, signal)
+                self.task.reap()
             else:
-                self._task.signal(signal)
+                from leoflow_agent import stopping
+
+                stopping.heed(self, signal, now)

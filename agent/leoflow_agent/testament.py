@@ -8,7 +8,7 @@ import posix
 import sys
 
 from leoflow_agent import compactjson, exitcode
-from leoflow_agent.stream import say
+from leoflow_agent.notice import say
 
 VARIABLE = b"LEOFLOW_VERDICT_FILE"
 DEFAULT_PATH = b"/tmp/.leoflow-verdict"

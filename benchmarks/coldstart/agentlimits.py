@@ -21,7 +21,11 @@ MODULES = frozenset(
 # What is opened until then. The interpreter opens the file that it is started with three times.
 OPENED = ("__main__.pyc", "__main__.pyc", "__main__.pyc", "agent.bin", "_json")
 # What no task loads but those of a kind of their own.
-TASK_KINDS = ("leoflow_agent/bash_task.py", "leoflow_agent/http/")
+TASK_KINDS = (
+    "leoflow_agent/bash_output.py",
+    "leoflow_agent/bash_task.py",
+    "leoflow_agent/http/",
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ TO_USER_CODE_OF_PASS = Limit("instructions until user code / bare `pass`", 0.854
 TO_TASK = Limit("instructions until the function of a DAG's task / bare `pass`", 0.874, 1.25)
 WHOLE = Limit("instructions of both processes / bare `pass`", 1.03, 1.4)
 START_BYTES = Limit("bytes read from agent.bin before user code", 40_277, 50_000)
-AGENT_BYTES = Limit("bytes of agent.bin", 112_000, 135_000)
+AGENT_BYTES = Limit("bytes of agent.bin", 274_130, 285_000)
 LAYER_BYTES = Limit("bytes of the agent's layer, compressed", 49_450, 60_000)
 IMAGE_BYTES = Limit("bytes of base and agent, compressed", 12_069_500, 12_500_000)
 UNPACKED_BYTES = Limit("bytes of base and agent, unpacked", 44_391_200, 46_000_000)

@@ -87,7 +87,8 @@ class Interpreter:
         """
         with tempfile.TemporaryDirectory(prefix="leoflow-count-") as name:
             folder = Path(name)
-            done = self._run(folder, ["--trace-syscalls=yes"], arguments, variables or {})
+            options = [f"--log-file={folder}/log-%p", "--trace-syscalls=yes"]
+            done = self._run(folder, options, arguments, variables or {})
             pids = [int(file.name) for file in folder.iterdir() if file.name.isdecimal()]
             logs = {pid: (folder / f"log-{pid}").read_text(errors="replace") for pid in pids}
             if done.pid not in pids:
@@ -102,7 +103,9 @@ class Interpreter:
     def count_all(self, arguments: Sequence[str], variables: Mapping[str, str]) -> int:
         """Return the instructions of all processes, what was before a fork counted once."""
         with tempfile.TemporaryDirectory(prefix="leoflow-count-") as name:
-            self._run(Path(name), ["--dump-before=fork"], arguments, variables)
+            # One log for all: a fork with a log of its own has one more file open than it should.
+            options = [f"--log-file={name}/log", "--dump-before=fork"]
+            self._run(Path(name), options, arguments, variables)
             counts = [file for file in Path(name).iterdir() if file.name[0].isdecimal()]
             if len(counts) < 2:
                 raise CountingError("callgrind does not know the C library's function 'fork'")
@@ -117,9 +120,9 @@ class Interpreter:
     ) -> _Done:
         if shutil.which("valgrind") is None:
             raise CountingError("there is no valgrind. Run tests/install-tools")
-        files = [f"--callgrind-out-file={folder}/%p", f"--log-file={folder}/log-%p"]
+        counts = f"--callgrind-out-file={folder}/%p"
         process = subprocess.Popen(
-            ["valgrind", "--tool=callgrind", *files, *options, *self.command(arguments)],
+            ["valgrind", "--tool=callgrind", counts, *options, *self.command(arguments)],
             env=self.environment(variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

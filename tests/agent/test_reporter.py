@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from leoflow_agent import setback
 from leoflow_agent.channel import ChannelError
+from leoflow_agent.inquiry import Inquiry
 from leoflow_agent.outbox import Outbox
-from leoflow_agent.reporter import LONGEST_PAUSE_SECONDS, Reporter
+from leoflow_agent.reporter import Reporter
+from leoflow_agent.setback import LONGEST_PAUSE_SECONDS
 
 
 class Channel:
@@ -43,13 +47,40 @@ def _ok(ack, terminate=None, heartbeat_seconds=10):
     return 200, json.dumps(reply).encode()
 
 
-def _reporter(*answers, inputs=True):
+def _reporter(*answers):
     outbox = Outbox()
     workload = {"endpoint": "unix:/x", "token": "t", "heartbeat_seconds": 10.0}
-    workload["inputs"] = {} if inputs else None
     reporter = Reporter(workload, outbox)
     reporter.channel = Channel(answers)
     return reporter, outbox
+
+
+@pytest.fixture
+def asking():
+    """A reporter for a task that asks, and what returns the answers that the task can read."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+
+    def make(*answers):
+        reporter, outbox = _reporter(*answers)
+        reporter.inquiry = Inquiry(writing, outbox, ())
+        return reporter, outbox
+
+    def answered():
+        try:
+            data = os.read(reading, 65536)
+        except BlockingIOError:
+            return []
+        found = []
+        while data:
+            end = 4 + int.from_bytes(data[:4], "big")
+            found.append(data[4:end])
+            data = data[end:]
+        return found
+
+    yield make, answered
+    os.close(reading)
+    os.close(writing)
 
 
 def _step(reporter, now):
@@ -236,7 +267,7 @@ def test_in_a_hurry_it_asks_at_once():
         now += reporter.seconds_to_wait(now) + 0.001
     _step(reporter, now)
     assert reporter.seconds_to_wait(now) > 1.0
-    reporter.hurry(now)
+    setback.hurry(reporter, now)
     assert reporter.seconds_to_wait(now) == 0.0
 
 
@@ -274,20 +305,23 @@ def test_a_refusal_is_believed_and_ends_the_talk(status):
     assert len(reporter.channel.requests) == 1
 
 
-def test_missing_inputs_are_asked_for_before_anything_is_said():
-    reporter, outbox = _reporter((200, b'{"args": []}'), _ok(1), inputs=False)
+def test_missing_inputs_are_asked_for_before_anything_is_said(asking):
+    make, answered = asking
+    reporter, outbox = make((200, b'{"args": []}'), _ok(1))
+    reporter.inquiry.ask_inputs()
     outbox.add("started")
     _step(reporter, 0.0)
-    assert reporter.answers == [b'{"args": []}']
+    assert answered() == [b'{"args": []}']
     _step(reporter, 0.0)
     assert [request[0] for request in reporter.channel.requests] == ["GET", "POST"]
 
 
-def test_a_pull_is_asked_for_after_what_was_pushed_before_and_answered_in_order():
-    reporter, outbox = _reporter(_ok(1), (200, b'{"value":1}'), (200, b'{"value":2}'), _ok(2))
+def test_a_pull_is_asked_for_after_what_was_pushed_before_and_answered_in_order(asking):
+    make, answered = asking
+    reporter, outbox = make(_ok(1), (200, b'{"value":1}'), (200, b'{"value":2}'), _ok(2))
     outbox.add("xcom", '"key":"a","value":1')
-    reporter.pull({"task_id": "t", "key": "a b/\u00e9", "map_index": -1})
-    reporter.pull({"task_id": "t", "key": "b", "map_index": 3})
+    reporter.inquiry.ask_xcom({"task_id": "t", "key": "a b/\u00e9", "map_index": -1})
+    reporter.inquiry.ask_xcom({"task_id": "t", "key": "b", "map_index": 3})
     outbox.add("heartbeat")
     for now in range(4):
         _step(reporter, float(now))
@@ -297,43 +331,46 @@ def test_a_pull_is_asked_for_after_what_was_pushed_before_and_answered_in_order(
         "/agent/v1/xcom?task_id=t&key=b&map_index=3",
         "/agent/v1/events",
     ]
-    assert reporter.answers == [b'{"value":1}', b'{"value":2}']
+    assert answered() == [b'{"value":1}', b'{"value":2}']
 
 
-def test_a_report_under_way_is_not_taken_for_the_answer_to_a_pull():
-    reporter, outbox = _reporter(_ok(1), (200, b'{"value":1}'))
+def test_a_report_under_way_is_not_taken_for_the_answer_to_a_pull(asking):
+    make, answered = asking
+    reporter, outbox = make(_ok(1), (200, b'{"value":1}'))
     outbox.add("started")
     reporter.pump(0.0)
-    reporter.pull({"task_id": "t", "key": "k", "map_index": -1})
+    reporter.inquiry.ask_xcom({"task_id": "t", "key": "k", "map_index": -1})
     reporter.advance(0.0)
     assert not outbox
-    assert reporter.answers == []
+    assert answered() == []
     _step(reporter, 0.0)
-    assert reporter.answers == [b'{"value":1}']
+    assert answered() == [b'{"value":1}']
 
 
 @pytest.mark.parametrize("status", [400, 404, 413])
-def test_a_pull_that_is_refused_is_the_tasks_to_know(status):
-    reporter, _ = _reporter((status, b"no task 'x'"))
-    reporter.pull({"task_id": "x", "key": "k", "map_index": -1})
+def test_a_pull_that_is_refused_is_the_tasks_to_know(status, asking):
+    make, answered = asking
+    reporter, _ = make((status, b"no task 'x'"))
+    reporter.inquiry.ask_xcom({"task_id": "x", "key": "k", "map_index": -1})
     _step(reporter, 0.0)
     assert not reporter.refused
     said = {"error": f"the control plane answered with {status}: no task 'x'"}
-    assert [json.loads(answer) for answer in reporter.answers] == [said]
+    assert [json.loads(answer) for answer in answered()] == [said]
 
 
 @pytest.mark.parametrize("status", [401, 409, 426])
-def test_a_pull_of_a_try_that_is_over_ends_it(status):
-    reporter, _ = _reporter((status, b"over"))
-    reporter.pull({"task_id": "x", "key": "k", "map_index": -1})
+def test_a_pull_of_a_try_that_is_over_ends_it(status, asking):
+    reporter, _ = asking[0]((status, b"over"))
+    reporter.inquiry.ask_xcom({"task_id": "x", "key": "k", "map_index": -1})
     _step(reporter, 0.0)
     assert reporter.refused
 
 
-def test_an_answer_that_is_no_object_does_not_reach_the_task():
-    reporter, _ = _reporter((200, b"<html>"), (200, b'{"value":1}'))
-    reporter.pull({"task_id": "x", "key": "k", "map_index": -1})
+def test_an_answer_that_is_no_object_does_not_reach_the_task(asking):
+    make, answered = asking
+    reporter, _ = make((200, b"<html>"), (200, b'{"value":1}'))
+    reporter.inquiry.ask_xcom({"task_id": "x", "key": "k", "map_index": -1})
     _step(reporter, 0.0)
-    assert reporter.answers == []
+    assert answered() == []
     _step(reporter, 1.0)
-    assert reporter.answers == [b'{"value":1}']
+    assert answered() == [b'{"value":1}']

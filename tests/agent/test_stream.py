@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leoflow_agent import echo as echo_module
 from leoflow_agent import stream as stream_module
+from leoflow_agent.bash_output import LastLine
+from leoflow_agent.echo import MAX_WAITING_BYTES, Echo
 from leoflow_agent.outbox import Outbox
-from leoflow_agent.stream import MAX_LINE_BYTES, MAX_WAITING_BYTES, Copy, Stream
+from leoflow_agent.stream import MAX_LINE_BYTES, Stream
 
 
 @pytest.fixture
@@ -56,22 +59,24 @@ def test_lines_are_logged_whole_and_the_rest_at_the_end(pipes):
 )
 def test_the_last_line_is_known_however_it_came(pipes, pieces, last):
     (reading, writing), (copy, copy_to) = pipes
-    stream = Stream("stdout", reading, copy_to, Outbox(), keep_bytes=100_000)
+    stream = Stream("stdout", reading, copy_to, Outbox())
+    stream.last_line = LastLine(100_000)
     for piece in pieces:
         os.write(writing, piece)
         stream.read()
         stream.show_unfinished()
         os.read(copy, 100_000) if piece else None
     stream.finish()
-    assert stream.last_line == last
+    assert stream.last_line.text == last
 
 
 def test_of_a_last_line_over_the_limit_only_that_it_is_too_long_is_kept(pipes):
     (reading, writing), (_, copy_to) = pipes
-    stream = Stream("stdout", reading, copy_to, Outbox(), keep_bytes=10)
+    stream = Stream("stdout", reading, copy_to, Outbox())
+    stream.last_line = LastLine(10)
     os.write(writing, b"x" * 50_000)
     stream.finish()
-    assert stream.last_line == b"x" * 11
+    assert stream.last_line.text == b"x" * 11
 
 
 def test_nothing_to_read_is_not_the_end(pipes):
@@ -139,8 +144,8 @@ def test_an_orphan_that_writes_without_end_does_not_hold_up_the_end(pipes):
 
 def test_an_output_that_nobody_reads_blocks_nothing_and_what_it_misses_is_said(pipes, monkeypatch):
     _, (reading, writing) = pipes
-    monkeypatch.setattr(stream_module, "STANDSTILL_SECONDS", 0.05)
-    copy = Copy(writing)
+    monkeypatch.setattr(echo_module, "STANDSTILL_SECONDS", 0.05)
+    copy = Echo(writing)
     sent = 0
     while len(copy.waiting) <= MAX_WAITING_BYTES:
         copy.write(b"a" * 65536)
@@ -165,9 +170,9 @@ def test_an_output_that_nobody_reads_blocks_nothing_and_what_it_misses_is_said(p
 def test_an_output_that_is_closed_is_no_failure(pipes):
     reading, writing = os.pipe()
     os.close(reading)
-    copy = Copy(writing)
+    copy = Echo(writing)
     copy.write(b"x")
     copy.write(b"y")
     assert not copy.waiting
     os.close(writing)
-    Copy(writing).write(b"x")
+    Echo(writing).write(b"x")
