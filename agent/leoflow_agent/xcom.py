@@ -18,8 +18,7 @@ def returned(value: object, workload: "Workload") -> str:
         where = jsonhint.first_not_json(value)
         raise exitcode.Verdict(
             exitcode.RESULT_INVALID,
-            f"the return value of task '{task_id}' is not JSON: {where or error}; return numbers, "
-            "strings, lists and dicts with str keys, or write a file and return its name",
+            f"the return value of task '{task_id}' is not JSON: {where or error}",
         ) from None
     if len(document) > limit:
         from leoflow_agent import exitcode
