@@ -241,9 +241,7 @@ def test_every_reserved_exit_code_of_a_task_is_explained():
         for name, value in vars(exitcode).items()
         if name.isupper() and isinstance(value, int) and name != "SIGNAL_BASE"
     }
-    explained = {
-        int(cell) for cell in re.findall(r"^ (\d+) $", _first_cells("running.md"), re.M)
-    }
+    explained = {int(cell) for cell in re.findall(r"^ (\d+) $", _first_cells("running.md"), re.M)}
     assert codes <= explained
     assert "128 + n" in _first_cells("running.md")
 
