@@ -1,6 +1,6 @@
 """The exit codes of the agent, in one table: they are the verdict that always arrives.
 
-0 is success and 1 to 99 are the task's own. Codes from 128 up are 128 + the signal's number.
+0 is success and 1 to 119 are the task's own. Codes from 128 up are 128 + the signal's number.
 """
 
 SUCCESS = 0

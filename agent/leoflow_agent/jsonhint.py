@@ -21,6 +21,7 @@ _BY_TYPE = {
     "Decimal": "write it as text: str(…), or as float(…) where rounding does no harm",
     "UUID": "write it as text: str(…)",
 }
+_OTHERWISE = "use numbers, strings, lists and dicts with str keys, or a file and its name"
 # The first attribute that the value has, says what it is.
 _BY_ATTRIBUTE = (
     ("to_parquet", "write it to a file and return its name, or make it .to_dict()"),
@@ -36,16 +37,24 @@ _BY_ATTRIBUTE = (
 
 
 def first_not_json(value: object, path: str = "result") -> "str | None":
-    """Return where in ``value`` something is not JSON, and what; None if all of it is."""
+    """Return where in ``value`` something is not JSON, and what to do; None if all of it is."""
+    try:
+        return _first(value, path)
+    except RecursionError:
+        return f"{path} is nested without end or too deeply; make it flat, or leave the cycle out"
+
+
+def _first(value: object, path: str) -> "str | None":
     if value is None or isinstance(value, (str, int, bool)):
         return None
     if isinstance(value, float):
-        return None if value - value == 0 else f"{path} is {value}, which JSON does not have"
+        finite = value - value == 0
+        return None if finite else f"{path} is {value}, which JSON does not have; write None"
     if isinstance(value, dict):
         return _first_in_dict(value, path)
     if isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            found = first_not_json(item, f"{path}[{index}]")
+            found = _first(item, f"{path}[{index}]")
             if found:
                 return found
         return None
@@ -56,14 +65,14 @@ def _first_in_dict(value: "dict[Any, Any]", path: str) -> "str | None":
     for key, item in value.items():
         if key is not None and not isinstance(key, (str, int, float)):
             return f"{path} has a key of type '{type(key).__name__}'; make it text: str(…)"
-        found = first_not_json(item, f"{path}[{key!r}]")
+        found = _first(item, f"{path}[{key!r}]")
         if found:
             return found
     return None
 
 
 def hint(value: object) -> str:
-    """Return what to do with a value of this type, after a semicolon; nothing if unknown."""
+    """Return what to do with a value of this type, after a semicolon."""
     kind = type(value)
     known = _BY_TYPE.get(kind.__name__)
     if known is None and kind.__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
@@ -73,4 +82,4 @@ def hint(value: object) -> str:
     for name, text in _BY_ATTRIBUTE:
         if known is None and hasattr(kind, name):
             known = text
-    return "" if known is None else "; " + known
+    return "; " + (known or _OTHERWISE)

@@ -18,8 +18,5 @@ def of_returned(value: object, workload: "Workload") -> exitcode.Verdict:
         )
     except (TypeError, ValueError, RecursionError) as error:
         where = jsonhint.first_not_json(value) or error
-        reason = (
-            f"the return value of task '{task_id}' is not JSON: {where}; return numbers, "
-            "strings, lists and dicts with str keys, or write a file and return its name"
-        )
+        reason = f"the return value of task '{task_id}' is not JSON: {where}"
     return exitcode.Verdict(exitcode.RESULT_INVALID, reason)

@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+BASH_FOUND_NO_COMMAND = 127
 SIGNAL_NAMES = {
     1: "SIGHUP",
     2: "SIGINT",
@@ -70,5 +71,7 @@ def _left(kind: str, code: int) -> "tuple[str, str | None, int]":
 
 
 def _command(code: int) -> str:
+    if code == BASH_FOUND_NO_COMMAND:
+        return ": a command was not found; `system_packages` in leoflow.yaml brings programs"
     signal = SIGNAL_NAMES.get(code - exitcode.SIGNAL_BASE)
     return f": a command of it was killed by {signal}" if signal else ""

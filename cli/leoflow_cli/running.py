@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
 from leoflow_cli import build_command
 from leoflow_cli.environment import read_options
 from leoflow_cli.home import leoflow_home
+from leoflow_cli.interruption import Interruption
 from leoflow_cli.liveview import LiveView
 from leoflow_cli.outcome import InvalidInput
 from leoflow_cli.screen import Screen
@@ -70,7 +70,10 @@ class _Ready:
 
 
 def run(wish: Wish, screen: Screen) -> Outcome:
-    """Run a DAG to its end; Ctrl-C and SIGTERM stop it and remove what it started."""
+    """Run a DAG to its end; Ctrl-C and SIGTERM stop it and remove what it started.
+
+    Raises KeyboardInterrupt once all is gone.
+    """
     settings = read_settings(os.environ)
     logical_date = _logical_date(wish.logical_date)
     name = wish.executor or _find_executor(screen)
@@ -93,19 +96,21 @@ def run(wish: Wish, screen: Screen) -> Outcome:
 async def _run(request: RunRequest, ready: _Ready, settings: Settings, screen: Screen) -> Outcome:
     main = asyncio.current_task()
     assert main is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, main.cancel)
+    interruption = Interruption(main, screen.line, settings.grace_seconds)
+    interruption.listen()
     began = time.monotonic()
     secrets = EnvironmentSecrets(os.environ)
     async with ControlPlane(leoflow_home(), ready.executor, settings, secrets) as plane:
         for name in plane.swept:
             screen.say(f"removed what a killed run had left behind: {name}")
         key = await plane.create_run(request)
+        interruption.cancels(lambda: plane.cancel(key))
         screen.line(f"{key.dag_id}  {key.run_id}  {ready.where}", style="bold")
         view = LiveView(screen, time.time())
         async for update in plane.watch(key):
             view.show(update)
+        if interruption.has_come:
+            raise asyncio.CancelledError
         return Outcome(await plane.result(key), time.monotonic() - began)
 
 

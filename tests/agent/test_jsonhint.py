@@ -42,17 +42,24 @@ class Scalar:
 Scalar.__module__ = "numpy"
 
 
+def cycle():
+    value = {"rows": []}
+    value["rows"].append(value)
+    return value
+
+
 @pytest.mark.parametrize(
     ("value", "where"),
     [
         (None, None),
+        (cycle(), "result is nested without end or too deeply; make it flat"),
         ({"a": [1, 2.5, True, None, "x", {"b": []}]}, None),
         ((1, 2), None),
         ({1: 2, None: 3}, None),
-        (object(), "result is of type 'object'"),
+        (object(), "result is of type 'object'; use numbers, strings, lists and dicts"),
         ([1, {2}], "result[1] is of type 'set'; make it a list: sorted(…)"),
         ({"a": {"b": b""}}, "result['a']['b'] is of type 'bytes'; make it text: .decode(), "),
-        ([float("inf")], "result[0] is inf"),
+        ([float("inf")], "result[0] is inf, which JSON does not have; write None"),
         ({(1,): 2}, "result has a key of type 'tuple'; make it text"),
         ((n for n in ()), "result is of type 'generator'; a task returns one value: return a list"),
         (stream(), "result is of type 'async_generator'; a task returns one value"),

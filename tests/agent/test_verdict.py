@@ -40,6 +40,11 @@ def test_a_stop_gives_its_own_reason():
     assert judge("python", 15, None, STOPPED)[1] == "timed out"
 
 
+def test_a_command_that_bash_did_not_find_is_told_with_what_brings_it():
+    reason = judge("bash", 127 << 8, None, None)[1]
+    assert "exit code 127: a command was not found; `system_packages`" in reason
+
+
 def test_a_kill_points_at_memory():
     assert "too much memory" in judge("python", 9, None, None)[1]
 

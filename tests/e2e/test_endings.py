@@ -10,13 +10,18 @@ from pathlib import Path
 import pytest
 
 SLEEPER = """
-import time
+import os, signal, time
 from leoflow import dag, task
 
 @task
 def sleep():
+    if "STUBBORN" in os.environ:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print("sleeping", flush=True)
-    time.sleep(600)
+    try:
+        time.sleep(600)
+    finally:
+        print("cleaned up")
 
 @dag
 def sleeper():
@@ -50,8 +55,26 @@ def test_an_interrupted_run_takes_its_containers_along(leoflow, engine, sleeper,
         _wait_for(process, "sleeping")
         assert engine.running(leoflow.home)
         process.send_signal(number)
+        _, printed = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "cleaned up" in printed
+    assert "failed: the run was cancelled" in printed
+    assert engine.leftovers(leoflow.home) == []
+
+
+@pytest.mark.engine
+def test_a_second_interrupt_waits_for_nobody(leoflow, engine, sleeper):
+    with (sleeper / "leoflow.yaml").open("a") as settings:
+        settings.write('environment:\n  STUBBORN: "yes"\n')
+    with leoflow.start("run", sleeper, "--executor", "docker") as process:
+        _wait_for(process, "sleeping")
+        process.send_signal(signal.SIGINT)
+        _wait_for(process, "interrupt again")
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 130
+    assert time.monotonic() - began < 8
     assert engine.leftovers(leoflow.home) == []
 
 
@@ -69,7 +92,7 @@ def test_what_a_killed_run_left_behind_is_removed_by_the_next(leoflow, engine, s
 
 def test_the_process_of_a_killed_subprocess_run_ends_with_the_next(leoflow, sleeper, project):
     (sleeper / "dag.py").write_text(
-        SLEEPER.replace('print("sleeping"', 'import os; print("sleeping", os.getppid(), "!"')
+        SLEEPER.replace('print("sleeping"', 'print("sleeping", os.getppid(), "!"')
     )
     with leoflow.start("run", sleeper, "--executor", "subprocess") as process:
         for line in process.stderr:

@@ -241,11 +241,9 @@ def test_every_reserved_exit_code_of_a_task_is_explained():
         for name, value in vars(exitcode).items()
         if name.isupper() and isinstance(value, int) and name != "SIGNAL_BASE"
     }
-    explained = {
-        int(cell) for cell in re.findall(r"^ (\d+) $", _first_cells("troubleshooting.md"), re.M)
-    }
+    explained = {int(cell) for cell in re.findall(r"^ (\d+) $", _first_cells("running.md"), re.M)}
     assert codes <= explained
-    assert "128 + n" in _first_cells("troubleshooting.md")
+    assert "128 + n" in _first_cells("running.md")
 
 
 def test_every_key_of_leoflow_yaml_is_explained():
