@@ -103,7 +103,7 @@ def _compile_task(
         upstream_task_ids=upstream_of(task),
         **to_spec_fields(option),
     )
-    spec, found = check_task(spec, inline_cap_seconds)
+    spec, found = check_task(spec, inline_cap_seconds, settings.environment)
     too_long = exceeds_cap(spec, inline_cap_seconds)
     found += [too_long] if too_long else []
     return spec, [_at(task.source, message) for message in found]

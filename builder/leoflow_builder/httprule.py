@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from leoflow_agent.spec import HttpAction, HttpCondition, TaskSpec
+from leoflow_agent.spec import FromEnvironment, HttpAction, HttpCondition, TaskSpec
 
 from leoflow_builder.written import Complaint
+
+_AIRFLOWS = {"AIRFLOW_VAR_": "variables", "AIRFLOW_CONN_": "connections"}
 
 
 def check_fields(action: HttpAction) -> list[Complaint]:
@@ -15,15 +17,21 @@ def check_fields(action: HttpAction) -> list[Complaint]:
     return [*_check_codes(action), *_check_poll(action), *_check_save_as(action)]
 
 
-def check_task(task: TaskSpec, inline_cap_seconds: float) -> tuple[TaskSpec, list[str]]:
+def check_task(
+    task: TaskSpec, inline_cap_seconds: float, environment: Collection[str] = ()
+) -> tuple[TaskSpec, list[str]]:
     """Return the task with what its request implies, and what it lacks for that request.
 
-    A file needs a folder for artifacts; a poll needs a time at which it gives up.
+    A file needs a folder for artifacts; a poll needs a time at which it gives up; a variable that
+    is read has to be declared, by the task or among the names of the DAG's ``environment``.
     """
     action = task.action
     if not isinstance(action, HttpAction):
         return task, []
-    messages = list(_check_time(task, action, inline_cap_seconds))
+    messages = [
+        *_check_time(task, action, inline_cap_seconds),
+        *_check_declared(task, action, environment),
+    ]
     if action.save_as is not None:
         task = replace(task, artifacts=True)
     return task, [f"task '{task.task_id}': {message}" for message in messages]
@@ -87,3 +95,31 @@ def _check_time(task: TaskSpec, action: HttpAction, inline_cap_seconds: float) -
             f"poll.interval_seconds is {interval:g}, and the task ends after {limit:g} s, before "
             "the second attempt: lower the one, or raise execution_timeout_seconds"
         )
+
+
+def _check_declared(
+    task: TaskSpec, action: HttpAction, environment: Collection[str]
+) -> Iterator[str]:
+    given = {f"AIRFLOW_VAR_{name.upper()}" for name in task.variables}
+    given |= {f"AIRFLOW_CONN_{name.upper()}" for name in task.connections}
+    for place, name in _variables_read(action):
+        prefix = next((prefix for prefix in _AIRFLOWS if name.startswith(prefix)), None)
+        if name in given or name in environment:
+            continue
+        if prefix is not None:
+            missing = f"{_AIRFLOWS[prefix]}: [{name.removeprefix(prefix).lower()}]"
+            yield f"{place} reads {name}, which the task does not declare: add {missing}"
+        elif action.execution_mode == "inline":
+            yield (
+                f"{place} reads {name}, which an inline task does not have: write it under "
+                "environment in leoflow.yaml, or declare it as a variable or connection"
+            )
+
+
+def _variables_read(action: HttpAction) -> Iterator[tuple[str, str]]:
+    if isinstance(action.url, FromEnvironment):
+        yield "url", action.url.env
+    for field, values in (("headers", action.headers), ("query", action.query)):
+        for key, value in values.items():
+            if isinstance(value, FromEnvironment):
+                yield f"{field}.{key}", value.env

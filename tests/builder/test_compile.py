@@ -169,13 +169,9 @@ def test_declared_names_come_from_defaults_the_task_and_its_override() -> None:
     assert spec.task("b").connections == ()
 
 
-def test_what_runs_in_the_control_plane_takes_no_secrets() -> None:
-    (problem,) = problems(inline(connections=["db"]))
-    assert problem.startswith("dag.py:7: task 'call' runs in the control plane and has no process")
-
-
-def test_defaults_are_for_the_tasks_that_can_take_them() -> None:
+def test_what_runs_in_the_control_plane_declares_secrets_like_any_other_task() -> None:
     settings = {"defaults": {"resources": RESOURCES, "connections": ["db"]}}
-    spec = compile_(inline(), task("a"), settings=settings)
-    assert spec.task("call").connections == ()
+    spec = compile_(inline(variables=["token"]), task("a"), settings=settings)
+    assert spec.task("call").variables == ("token",)
+    assert spec.task("call").connections == ("db",)
     assert spec.task("a").connections == ("db",)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from leoflow_agent.spec import (
     BashAction,
+    FromEnvironment,
     HttpAction,
     HttpCondition,
     HttpPoll,
@@ -57,3 +60,31 @@ def test_a_poll_has_to_end_some_time(mode: str, seconds: float | None, message: 
 def test_the_cap_of_inline_calls_ends_a_poll_too() -> None:
     action = HttpAction("http://x/", poll=POLL)
     assert check_task(make_task(action), 5)[1] != []
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "message"),
+    [
+        ("inline", "AIRFLOW_VAR_TOKEN", None),
+        ("pod", "AIRFLOW_CONN_DB", None),
+        ("inline", "SET", None),
+        ("pod", "AIRFLOW_VAR_OTHER", "reads AIRFLOW_VAR_OTHER, which the task does not declare: "),
+        ("inline", "AIRFLOW_CONN_API", "does not declare: add connections: [api]"),
+        ("inline", "THE_SERVERS_OWN", "which an inline task does not have: write it under"),
+        ("pod", "THE_IMAGES_OWN", None),
+    ],
+)
+def test_what_is_read_has_to_be_declared(mode: str, name: str, message: str | None) -> None:
+    read = {"X-Token": FromEnvironment(name)}
+    action = HttpAction("http://x/", headers=read, execution_mode=mode)  # type: ignore[arg-type]
+    task = replace(make_task(action), variables=("Token",), connections=("db",))
+    found = check_task(task, 300, {"SET": "x"})[1]
+    assert [text.startswith("task 't': headers.X-Token reads ") for text in found] == [True] * bool(
+        message
+    )
+    assert (message or "") in "".join(found)
+
+
+def test_a_url_and_a_query_are_looked_at_too() -> None:
+    action = HttpAction(FromEnvironment("A"), query={"key": FromEnvironment("B")})
+    assert len(check_task(make_task(action), 300)[1]) == 2
