@@ -28,8 +28,8 @@ USER_FAILURE, RESULT_LOST = 1, 123
 PIPE = 1
 # stdin, stdout, stderr, the pipes to and from the supervisor, and the folder that is listed.
 DESCRIPTORS = 6
-# Of the pipe from the supervisor where the container's start handed nothing else down: descriptors
-# are given out from below, so each that was handed down makes it one more.
+# Of the pipe from the supervisor where nothing else was handed down to the container's start. They
+# are given out from below, so each that was makes it one more. (One above it costs time alone.)
 USUAL_INPUTS_FD = 9
 
 

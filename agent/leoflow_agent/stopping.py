@@ -46,8 +46,8 @@ def stop(
 
 
 def keep_deadline(task: "Task", now: float) -> None:
-    """Stop a task that ran out of its time, kill one that ran out of its grace."""
-    if task.stopped is None:
+    """Stop a task that ran out of its time, kill one that ran out of its grace to leave."""
+    if task.stopped is None and not task.over:
         limit = task.workload["execution_timeout_seconds"]
         reason = f"timed out: it ran longer than execution_timeout_seconds = {limit:g}"
         stop(task, exitcode.TIMED_OUT, reason, now)
@@ -60,7 +60,7 @@ def send(task: "Task", number: int) -> None:
     """Send a signal to the task's process group, to the process before it has one."""
     for send_to in (posix.killpg, posix.kill):
         try:
-            if not task.over:
+            if not task.gone:
                 send_to(task.pid, number)
             return
         except OSError:

@@ -155,7 +155,7 @@ class Task:
         if self._told is not None and self.stopped is None and "retryable" in self._told:
             end += ',"retryable":false'
         self._outbox.add("finished", end)
-        self.deadline = NEVER
+        self.deadline = NEVER if self.gone else time.monotonic() + self.workload["grace_seconds"]
         self.over = True
 
     def _read_messages(self) -> "bool | None":

@@ -19,7 +19,7 @@ from leoflow_builder.failure import BuildError
 from leoflow_builder.interpreter import Interpreter
 from leoflow_builder.layer import LayerFolder, ensure_layer
 
-LAYOUT = "4"
+LAYOUT = "5"
 AGENT_FOLDER = "/opt/leoflow/agent"
 AGENT_ENTRY = f"{AGENT_FOLDER}/leoflow_agent/__main__.pyc"
 PACKAGES = ("leoflow", "leoflow_agent")
@@ -120,6 +120,10 @@ def compile_agent(folder: Path, interpreter: Interpreter) -> None:
         )
     for name in sources:
         (folder / name).unlink()
+    # The innermost first; what is not empty holds the file and its start.
+    for emptied in sorted({(folder / name).parent for name in sources}, reverse=True):
+        if not any(emptied.iterdir()):
+            emptied.rmdir()
     compile_sources(interpreter, folder, AGENT_FOLDER, sources_below(folder))
 
 

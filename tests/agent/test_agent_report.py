@@ -18,6 +18,32 @@ def test_events_are_numbered_without_gaps_and_instants_are_in_order(agent):
     assert started["agent_up"] <= entered["import_started"] <= entered["entered"] <= left
 
 
+def test_what_was_returned_and_the_end_come_in_one_report(agent):
+    agent.run("import time\ndef task():\n    time.sleep(0.2)\n    return 7\n")
+    last = agent.control_plane.requests[-1][2]
+    assert [event["type"] for event in last["events"]] == ["xcom", "finished"]
+
+
+def test_the_end_is_reported_before_the_process_is_gone_and_the_agent_waits_for_that(agent):
+    """And no longer than the grace, whatever user code did to the way out."""
+    began = time.monotonic()
+    ended = agent.run(
+        "import time\n"
+        "from leoflow_agent import child\n"
+        "settled = []\n"
+        "def settle(messages):\n"
+        "    settled.append(messages)\n"
+        "    time.sleep(60 if len(settled) == 2 else 0)\n"
+        "def task():\n"
+        "    child.Messages.settle = settle\n"
+        "    return 7\n",
+        grace_seconds=1.5,
+    )
+    assert ended.returncode == 0
+    assert 1.5 < time.monotonic() - began < 30
+    assert agent.control_plane.finished["at"] - agent.control_plane.finished["left"] < 1
+
+
 def test_terminate_in_the_reply_stops_the_task(agent):
     agent.control_plane.terminate = "the run was cancelled"
     ended = agent.run("import time\ndef task():\n    time.sleep(60)\n")
