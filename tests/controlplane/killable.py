@@ -25,6 +25,7 @@ from leoflow_controlplane.executor.protocol import Launch
 from leoflow_controlplane.instance import open_instance
 from leoflow_controlplane.model import RunKey, RunRequest
 from leoflow_controlplane.scheduler import Scheduler, wall_clock
+from leoflow_controlplane.secretsource import FakeSecrets
 from leoflow_controlplane.store.attempt import Policy
 
 
@@ -47,7 +48,7 @@ async def main(home: Path, port: int, submit: bool) -> None:
     database = Database(home / DATABASE_NAME)
     await database.open()
     policy = Policy("killable", SETTINGS, lambda: "token", str)
-    scheduler = Scheduler(database, policy, wall_clock)
+    scheduler = Scheduler(database, policy, FakeSecrets(), wall_clock)
     await AgentServer(instance, make_app(scheduler)).listen_tcp("127.0.0.1", port)
     scheduler.start(Telling(scheduler, port))
     if submit:
