@@ -31,6 +31,7 @@ def test_all_that_is_in_the_image_is_written_for_python_3_9(name: str) -> None:
     ast.parse(agent_sources()[name], feature_version=(3, 9))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", ["3.11", "3.13", NEXT_PYTHON])
 def test_the_agent_runs_on_debians_python(version: str, shared_home: Path) -> None:
     place = _next_base(shared_home) if version == NEXT_PYTHON else None
