@@ -195,6 +195,7 @@ def test_two_demands_for_one_package_contradict(make: Make, wheel_index: WheelIn
     assert "six" in message
 
 
+@pytest.mark.long
 def test_an_index_that_does_not_answer_is_the_network_s_matter(
     make: Make, wheel_index: WheelIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:

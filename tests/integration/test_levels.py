@@ -186,7 +186,7 @@ def _on_disk(place: str, image: OciImage, folder: Path) -> str:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("builder", ["oci", "buildkit"])
+@pytest.mark.parametrize("builder", ["oci", pytest.param("buildkit", marks=pytest.mark.long)])
 def test_a_task_runs_on_a_base_of_the_engine(
     builder: str,
     foreign: OciImage,
@@ -211,6 +211,7 @@ def test_a_task_runs_on_a_base_of_the_engine(
     assert facts.diff_ids[:3] == foreign.diff_ids
 
 
+@pytest.mark.long
 @pytest.mark.engine
 def test_what_leoflow_built_before_is_out_of_sight(
     project: Callable[..., Path], home: Path, tmp_path: Path
@@ -392,6 +393,7 @@ def test_a_dockerfile_that_is_not_there_is_told_with_the_line(
         build(project("dockerfile: Docker"), home, output=home / "out")
 
 
+@pytest.mark.long
 @pytest.mark.engine
 def test_an_image_without_the_agent_is_given_one(
     foreign: OciImage, project: Callable[..., Path], home: Path, tmp_path: Path

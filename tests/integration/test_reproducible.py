@@ -15,7 +15,8 @@ import pytest
 from leoflow_builder.oci.presence import listed_in
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PROJECTS = ("01-hello", "02-weather", "03-bash", "04-http", "05-conflict/new", "05-conflict/old")
+PROJECTS = ("01-hello", "02-weather")
+OTHERS = ("03-bash", "04-http", "05-conflict/new", "05-conflict/old")
 SOMEBODY_ELSE = 4242
 LEOFLOW = [sys.executable, "-c", "from leoflow_cli.main import main; main()"]
 
@@ -66,7 +67,9 @@ def cold_home() -> Iterator[Path]:
         yield home
 
 
-@pytest.mark.parametrize("name", PROJECTS)
+@pytest.mark.parametrize(
+    "name", [*PROJECTS, *(pytest.param(name, marks=pytest.mark.long) for name in OTHERS)]
+)
 def test_two_checkouts_give_the_same_manifest(
     name: str, shared_home: Path, cold_home: Path, tmp_path: Path
 ) -> None:
