@@ -30,9 +30,9 @@ LONGEST_WAIT_SECONDS = 3600.0
 class Task:
     """One process and all that it started.
 
-    ``verdict`` is its state and the reason once it is ``over``, for it said how it ended or it is
-    ``gone``. ``deadline``, of the monotonic
-    clock, and ``stopped`` are for ``stopping``; ``inquiry`` is None until the task asks.
+    ``over``: it said how it ended, or it is ``gone``; ``verdict`` is then its state and the reason.
+    ``deadline``, of the monotonic clock, and ``stopped`` are for ``stopping``; ``inquiry`` is None
+    until the task asks.
     """
 
     def __init__(
