@@ -80,13 +80,13 @@ def record_report(
         values |= _TAKE[event["type"]](taking, event)
         values["acked_seq"] = event["seq"]
         finished = event["type"] == "finished"
+    ack = values.get("acked_seq", row.acked_seq)
     if not finished or values.keys() & _READ_AGAIN:
         update_try(connection, row.id, values)
+        values = {}
     if finished:
-        if values.keys() & _READ_AGAIN:
-            row = _reload(connection, row)
+        row = row if values else _reload(connection, row)
         _finish(_Taking(connection, policy, row, now), fresh, values)
-    ack = values.get("acked_seq", row.acked_seq)
     return Recorded(_acknowledge(ack, row, policy), key_of(row), finished)
 
 
@@ -110,6 +110,26 @@ def load_pulled(
         return Pulled(value=None, error=found)
     value = load_xcom(connection, row.ti_run_pk, task_id, key, map_index)
     return Pulled(value=value, error=None)
+
+
+def store_log(
+    connection: Connection, row: Row[Any], stream: str, text: str, at: float, seq: int | None = None
+) -> None:
+    """Keep a piece of the log of a try; ``seq`` is the number of the event that brought it."""
+    connection.execute(
+        _WRITE,
+        {
+            "run_pk": row.ti_run_pk,
+            "kind": "log",
+            "at": at,
+            "text": text,
+            "task_id": row.ti_task_id,
+            "map_index": row.ti_map_index,
+            "try_number": row.try_number,
+            "seq": seq,
+            "stream": stream,
+        },
+    )
 
 
 def store_xcom(connection: Connection, row: Row[Any], key: str, value: str) -> None:
@@ -195,21 +215,8 @@ def _take_entered(_taking: _Taking, event: Event) -> dict[str, Any]:
 
 
 def _take_log(taking: _Taking, event: Event) -> dict[str, Any]:
-    row = taking.row
-    taking.connection.execute(
-        _WRITE,
-        {
-            "run_pk": row.ti_run_pk,
-            "kind": "log",
-            "at": event["at"],
-            "text": event.get("text", ""),
-            "task_id": row.ti_task_id,
-            "map_index": row.ti_map_index,
-            "try_number": row.try_number,
-            "seq": event["seq"],
-            "stream": event.get("stream", "stdout"),
-        },
-    )
+    stream, text = event.get("stream", "stdout"), event.get("text", "")
+    store_log(taking.connection, taking.row, stream, text, event["at"], event["seq"])
     return {}
 
 

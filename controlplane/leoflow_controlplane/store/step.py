@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from leoflow_agent.wire import Report
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from leoflow_controlplane.inputs import needed_xcoms
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
-from leoflow_controlplane.schema import journal
 from leoflow_controlplane.store.attempt import (
     Overdue,
     Policy,
@@ -33,7 +32,7 @@ from leoflow_controlplane.store.progress import (
     find_due_runs,
     find_next_due,
 )
-from leoflow_controlplane.store.report import Recorded, record_report, store_xcom
+from leoflow_controlplane.store.report import Recorded, record_report, store_log, store_xcom
 from leoflow_controlplane.store.result import load_xcoms
 from leoflow_controlplane.store.run import cancel_run, create_run, find_run, parse_spec
 from leoflow_controlplane.verdict import Exit, Verdict, judge_exit
@@ -83,7 +82,7 @@ def settle(
         return None
     exit, tail, left = end
     if tail and row.acked_seq == 0:
-        _keep_text(connection, row, "stderr", tail, now)
+        store_log(connection, row, "stderr", tail, now)
     missing = _result_missing(connection, row)
     verdict = judge_exit(exit, task_of(row), result_missing=missing, left=left)
     if row.terminate and verdict.state == "failed":
@@ -113,7 +112,7 @@ def log_inline(connection: Connection, key: TryKey, text: str, now: float) -> No
     """Keep a line of what an inline call does."""
     row = find_try(connection, key)
     if is_current(row):
-        _keep_text(connection, row, "stdout", text, now)
+        store_log(connection, row, "stdout", text, now)
 
 
 def end_inline(
@@ -211,18 +210,3 @@ def _result_missing(connection: Connection, row: Any) -> bool:
         if task_id == row.ti_task_id
     }
     return len(load_xcoms(connection, row.ti_run_pk, wanted)) < len(wanted)
-
-
-def _keep_text(connection: Connection, row: Any, stream: str, text: str, now: float) -> None:
-    connection.execute(
-        insert(journal).values(
-            run_pk=row.ti_run_pk,
-            kind="log",
-            at=now,
-            text=text,
-            task_id=row.ti_task_id,
-            map_index=row.ti_map_index,
-            try_number=row.try_number,
-            stream=stream,
-        )
-    )
