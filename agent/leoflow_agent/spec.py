@@ -17,10 +17,15 @@ TriggerRule = Literal[
     "all_success",
     "all_failed",
     "all_done",
+    "all_done_min_one_success",
+    "all_done_setup_success",
+    "all_skipped",
     "one_success",
     "one_failed",
+    "one_done",
     "none_failed",
     "none_failed_min_one_success",
+    "none_skipped",
     "always",
 ]
 ConnectionPart = Literal["login", "password", "basic"]
@@ -242,6 +247,59 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class Expansion:
+    """Run the task once for each of the values that its upstream tasks leave (dynamic mapping).
+
+    ``kwargs`` are lists or mappings, expanded against each other: one instance for each
+    combination, the last argument varying fastest; of a mapping each item is a pair.
+    ``listed`` is a list of mappings instead, one instance for each. Exactly one is given.
+    """
+
+    kwargs: Mapping[str, Argument] = field(default_factory=dict)
+    listed: Argument | None = None
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class Teardown:
+    """Marks a task that cleans up what its ``setups`` have made, however the tasks between end."""
+
+    setups: tuple[str, ...] = ()
+    on_failure_fail_dagrun: bool = False
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """A URL that is told of an end with a POST. Exactly one of the two is given; ``connection``
+    names an Airflow connection whose URI is the URL, so that no secret is in dag.json."""
+
+    url: str | None = None
+    connection: str | None = None
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When runs are made. ``cron`` is five fields or a preset that stands for such; a cron's days
+    and hours are those of the DAG's ``timezone``. ``continuous``: as soon as the last one ended."""
+
+    kind: Literal["cron", "interval", "once", "continuous"]
+    cron: str | None = None
+    interval_seconds: float | None = None
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class TaskGroup:
+    """A group of tasks. Its tasks' ids begin with ``group_id`` and a dot, as do its groups'."""
+
+    group_id: str
+    tooltip: str = ""
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
 class Source:
     """Where in the project a task is written."""
 
@@ -255,6 +313,9 @@ class TaskSpec:
     """One task as written: what it does, what it waits for, and what it needs.
 
     ``variables`` and ``connections`` are the names of those of Airflow's that it is given.
+    ``branch``: its return value names the tasks downstream that go on ("branch"), or none does if
+    it is false ("short_circuit", which skips all that is downstream, or with
+    ``respect_trigger_rules`` only what is directly so). ``is_setup`` and ``teardown`` as Airflow's.
     """
 
     task_id: str
@@ -269,12 +330,30 @@ class TaskSpec:
     artifacts: bool = False
     variables: tuple[str, ...] = ()
     connections: tuple[str, ...] = ()
+    retry_exponential_backoff: bool = False
+    max_retry_delay_seconds: float | None = None
+    depends_on_past: bool = False
+    wait_for_downstream: bool = False
+    max_active_tis_per_dag: int | None = None
+    max_active_tis_per_dagrun: int | None = None
+    expansion: Expansion | None = None
+    branch: Literal["branch", "short_circuit"] | None = None
+    respect_trigger_rules: bool = False
+    is_setup: bool = False
+    teardown: Teardown | None = None
+    on_success: tuple[Webhook, ...] = ()
+    on_failure: tuple[Webhook, ...] = ()
     __pydantic_config__ = _STRICT
 
 
 @dataclass(frozen=True)
 class DagSpec:
-    """A whole DAG. ``tasks`` are in topological order and their task_ids are unique."""
+    """A whole DAG. ``tasks`` are in topological order and their task_ids are unique.
+
+    ``start_date`` and ``end_date`` are ISO 8601 with an offset, ``timezone`` is an IANA name.
+    ``staging_bytes``: its runs have a folder that their tasks share. ``is_paused_upon_creation``
+    None: as the control plane is set.
+    """
 
     dag_id: str
     python_version: str
@@ -283,6 +362,19 @@ class DagSpec:
     tags: tuple[str, ...] = ()
     params: Mapping[str, Json] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    schedule: Schedule | None = None
+    timezone: str = "UTC"
+    start_date: str | None = None
+    end_date: str | None = None
+    catchup: bool = False
+    max_active_runs: int = 16
+    max_active_tasks: int = 16
+    dagrun_timeout_seconds: float | None = None
+    is_paused_upon_creation: bool | None = None
+    task_groups: tuple[TaskGroup, ...] = ()
+    staging_bytes: int | None = None
+    on_success: tuple[Webhook, ...] = ()
+    on_failure: tuple[Webhook, ...] = ()
     schema_version: Literal[1] = 1
     __pydantic_config__ = _STRICT
 

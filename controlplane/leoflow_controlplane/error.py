@@ -7,8 +7,24 @@ class ControlPlaneError(Exception):
     """Something that the control plane refuses or cannot do; the text says what to do about it."""
 
 
-class RunRefused(ControlPlaneError):
+class NotFound(ControlPlaneError):
+    """Something was asked for that does not exist."""
+
+
+class Conflict(ControlPlaneError):
+    """What was asked for contradicts what is there."""
+
+
+class Refused(ControlPlaneError):
+    """What was asked for makes no sense, or is not allowed."""
+
+
+class RunRefused(Refused):
     """A run was asked for that must not start."""
+
+
+class DagRefused(Refused):
+    """A DAG was pushed that this control plane cannot run as it was written."""
 
 
 class SettingInvalid(ControlPlaneError):

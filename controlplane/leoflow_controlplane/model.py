@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 from leoflow_agent.spec import DagSpec, TaskSpec
 
 NOT_MAPPED = -1
+# Whose runs are those of ``leoflow server``, whichever process leads.
+SERVER = "server"
 
 TaskState = Literal[
     "scheduled",
@@ -21,11 +23,13 @@ TaskState = Literal[
     "removed",
 ]
 RunState = Literal["queued", "running", "success", "failed"]
+RunType = Literal["manual", "scheduled", "backfill"]
 FinalState = Literal["success", "failed", "skipped"]
 
 FINISHED: frozenset[TaskState | None] = frozenset(
     {"success", "failed", "upstream_failed", "skipped", "removed"}
 )
+FINISHED_WELL: frozenset[TaskState | None] = frozenset({"success", "skipped"})
 FINISHED_RUN: frozenset[RunState] = frozenset({"success", "failed"})
 
 # None is Airflow's "no status": nothing was decided yet.
