@@ -18,7 +18,7 @@ from leoflow_controlplane.book.draft import Draft
 from leoflow_controlplane.book.gate import Gate
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
 from leoflow_controlplane.book.line import HeldUp, Line, Waiting
-from leoflow_controlplane.model import SERVER, RunKey, TryKey
+from leoflow_controlplane.model import SERVER, RunKey, TaskState, TryKey
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.workload import Dispatch
 
@@ -83,6 +83,9 @@ class Store(Protocol):
     def read_values(
         self, connection: Connection, run_pk: int, task_id: str, key: str
     ) -> dict[int, str]: ...
+    def read_states(
+        self, connection: Connection, run_pk: int
+    ) -> tuple[int, dict[str, list[TaskState | None]]]: ...
     def write_draft(self, connection: Connection, draft: Draft) -> None: ...
 
 
@@ -186,7 +189,8 @@ class Book:
     def drop(self, run: HeldRun) -> None:
         """Remember a run no more."""
         for follower in self.followers(run):
-            follower.past.remember(run)
+            if follower.previous is not None:
+                follower.previous.remember(run)
         self._followers.pop(run.pk, None)
         self.runs.pop(run.key, None)
         self.runs_by_pk.pop(run.pk, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from leoflow_controlplane.book.dagversion import DagVersion
 from leoflow_controlplane.liverun.instance import Instance
@@ -32,6 +32,13 @@ class RunPlan:
     inputs: dict[str, Any] | None = None
 
 
+class Previous(Protocol):
+    """The DAG's previous run, as ``book.past`` has it."""
+
+    def remember(self, run: HeldRun) -> None:
+        """Note how the run stands, which is about to leave the memory."""
+
+
 @dataclass(slots=True, eq=False)
 class HeldRun:
     """A run in memory. ``live`` decides, the rest is what that cannot know."""
@@ -53,6 +60,7 @@ class HeldRun:
     due_at: float | None = None
     # Made after the rest of it, which it looks into.
     decider: LiveRun | None = None
+    previous: Previous | None = None
 
     @property
     def pk(self) -> int:

@@ -2,47 +2,68 @@
 
 from __future__ import annotations
 
-from leoflow_controlplane.book.book import Book
-from leoflow_controlplane.book.heldrun import HeldRun
-from leoflow_controlplane.liverun.facts import NO_PAST, Past
-from leoflow_controlplane.model import FINISHED, FINISHED_WELL, TaskState
+from typing import NamedTuple
 
-# What a mapped task is told to be: the first of these that one of its instances is.
-_WORST_FIRST: tuple[TaskState, ...] = ("failed", "upstream_failed")
+from leoflow_controlplane.book.book import Book
+from leoflow_controlplane.book.dagversion import DagVersion
+from leoflow_controlplane.book.heldrun import HeldRun
+from leoflow_controlplane.liverun.liverun import LiveRun
+from leoflow_controlplane.model import FINISHED_WELL, TaskState
+
+
+class Snapshot(NamedTuple):
+    """The states of the tasks of a run that is over, by task_id and each of its instances."""
+
+    version: DagVersion
+    states: dict[str, list[TaskState | None]]
 
 
 class PreviousRun:
     """Implements liverun's Past. Looks at the run in memory for as long as it is there."""
 
-    def __init__(self, book: Book, pk: int, states: dict[str, list[TaskState | None]]) -> None:
+    def __init__(self, book: Book, pk: int) -> None:
         self._book = book
         self._pk = pk
-        self._states = states
+        self._snapshot: Snapshot | None = None
 
     def state(self, task_id: str, map_index: int) -> TaskState | None:
-        """Give the state of a task, of a mapped one that of the instance that stands worst."""
-        states = self._all().get(task_id)
-        if not states:
-            # The previous version of the DAG had no such task.
-            return "success"
-        unfinished = [state for state in states if state not in FINISHED]
-        bad = [state for state in _WORST_FIRST if state in states]
-        return (bad or unfinished or states)[0]
+        """Give the state of a task; one that the previous run did not have holds up nobody."""
+        live = self._live()
+        if live is None:
+            return _state(self._look(), task_id)
+        return live.task_state(task_id) if task_id in live.plan.position else "success"
 
     def downstream_done(self, task_id: str) -> bool:
         """Say whether all that is directly downstream of a task ended as success or skipped."""
-        run = self._book.runs_by_pk.get(self._pk)
-        states = self._all()
-        return all(
-            state in FINISHED_WELL
-            for name in self._downstream.get(task_id, ())
-            for state in states.get(name, ())
-        )
+        live = self._live()
+        if live is not None:
+            return task_id not in live.plan.position or live.downstream_done(task_id)
+        snapshot = self._look()
+        plan = snapshot.version.plan
+        if task_id not in plan.position:
+            return True
+        below = plan.downstream[plan.position[task_id]]
+        names = [plan.tasks[number].task_id for number in below]
+        return all(_state(snapshot, name) in FINISHED_WELL for name in names)
 
     def remember(self, run: HeldRun) -> None:
         """Note how the run stands, which is about to leave the memory."""
-        self._states = states_of(run)
+        states: dict[str, list[TaskState | None]] = {}
+        for instance in run.live.instances:
+            states.setdefault(instance.task_id, []).append(instance.state)
+        self._snapshot = Snapshot(run.version, states)
 
-    def _all(self) -> dict[str, list[TaskState | None]]:
+    def _live(self) -> LiveRun | None:
         run = self._book.runs_by_pk.get(self._pk)
-        return self._states if run is None else states_of(run)
+        return None if run is None else run.live
+
+    def _look(self) -> Snapshot:
+        if self._snapshot is None:
+            pk, states = self._book.store.read_states(self._book.connection, self._pk)
+            self._snapshot = Snapshot(self._book.versions.get(pk), states)
+        return self._snapshot
+
+
+def _state(snapshot: Snapshot, task_id: str) -> TaskState | None:
+    states = [state for state in snapshot.states.get(task_id, ()) if state != "removed"]
+    return next((state for state in states if state not in FINISHED_WELL), "success")

@@ -53,7 +53,7 @@ _VERSION = select(dag_versions).where(dag_versions.c.id == bindparam("pk"))
 _DAG = select(dags).where(dags.c.dag_id == bindparam("dag_id"))
 _BACKFILL = select(backfills).where(backfills.c.id == bindparam("pk"))
 _PREVIOUS = (
-    select(runs.c.id, runs.c.run_id)
+    select(runs.c.id)
     .where(runs.c.dag_id == bindparam("dag_id"), runs.c.logical_at < bindparam("logical_at"))
     .where(runs.c.instance_id == bindparam("owner"))
     .order_by(runs.c.logical_at.desc(), runs.c.id.desc())
@@ -117,11 +117,16 @@ def read_backfill(connection: Connection, pk: int) -> Row[Any] | None:
 
 def read_previous(
     connection: Connection, owner: str, dag_id: str, logical_at: float
-) -> tuple[int, str] | None:
-    """Name the run (key of its row, run_id) of a DAG before an instant; None if it is the first."""
+) -> int | None:
+    """Give the key of the run of a DAG before an instant; None if there is none."""
     wanted = {"owner": owner, "dag_id": dag_id, "logical_at": logical_at}
-    row = connection.execute(_PREVIOUS, wanted).one_or_none()
-    return None if row is None else (row.id, row.run_id)
+    return connection.execute(_PREVIOUS, wanted).scalar_one_or_none()
+
+
+def read_version_pk(connection: Connection, run_pk: int) -> int:
+    """Give the key of the version that a run has."""
+    statement = select(runs.c.dag_version_id).where(runs.c.id == run_pk)
+    return int(connection.execute(statement).scalar_one())
 
 
 def read_instances(connection: Connection, run_pk: int) -> Sequence[Row[Any]]:
