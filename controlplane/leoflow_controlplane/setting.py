@@ -37,6 +37,7 @@ class Settings:
     settle_seconds: float = 0.5
     launch_attempts: int = 4
     conf_limit_bytes: int = 48 * KIB
+    max_map_length: int = 1024
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -47,6 +48,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         inline_http_max_seconds=_positive(environment, "LEOFLOW_INLINE_HTTP_MAX_DURATION", 300),
         xcom_limit_bytes=int(_positive(environment, "LEOFLOW_XCOM_LIMIT_BYTES", 256 * KIB)),
+        max_map_length=int(_positive(environment, "LEOFLOW_MAX_MAP_LENGTH", 1024)),
     )
 
 
