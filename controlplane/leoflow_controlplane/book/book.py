@@ -107,6 +107,11 @@ class Book:
         return self.draft.size
 
     @property
+    def settings(self) -> Settings:
+        """The limits that everything is held to."""
+        return self.policy.settings
+
+    @property
     def connection(self) -> Connection:
         """The connection of the step that is under way."""
         assert self._connection is not None, "begin() comes first"

@@ -71,7 +71,7 @@ def ask_to_stop(book: Book, held: OpenTry, reason: str, now: float) -> None:
     if held.is_gone or held.terminate is not None:
         return
     book.touch(held.run)
-    settings = book.policy.settings
+    settings = book.settings
     held.terminate = reason
     held.deadline_at = now + settings.grace_seconds + settings.removal_allowance_seconds
     book.agenda.note_try(held)
@@ -154,7 +154,7 @@ def _wake_followers(book: Book, run: HeldRun, ended: set[str], now: float) -> No
 
 
 def _hand_out(book: Book, now: float) -> None:
-    settings = book.policy.settings
+    settings = book.settings
     for inline, limit in ((False, settings.max_parallel_tasks), (True, settings.max_inline_calls)):
         line = book.lines[inline]
         while book.under_way[inline] < limit:
@@ -177,7 +177,7 @@ def _start_try(book: Book, run: HeldRun, instance: Instance, now: float) -> None
     if task.artifacts and not inline:
         held.artifacts = book.policy.artifacts_folder(key)
     if not inline:
-        held.deadline_at = now + book.policy.settings.start_allowance_seconds
+        held.deadline_at = now + book.settings.start_allowance_seconds
     held.instants = {"scheduled": scheduled_at, "dispatched": now}
     book.begin_try(held)
     book.draft.note_try(held)

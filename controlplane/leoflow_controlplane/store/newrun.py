@@ -13,15 +13,8 @@ from sqlalchemy import Connection, Row, func, insert, select
 
 from leoflow_controlplane.book.dagversion import DagVersion
 from leoflow_controlplane.book.heldrun import RunPlan
-from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.schema import dag_versions, runs
 from leoflow_controlplane.store.reading import SPEC
-
-
-def find_run_pk(connection: Connection, key: RunKey) -> int | None:
-    """Give the key of a run's row, None if there is no such run."""
-    statement = select(runs.c.id).where(runs.c.dag_id == key.dag_id, runs.c.run_id == key.run_id)
-    return connection.execute(statement).scalar_one_or_none()
 
 
 def insert_run(

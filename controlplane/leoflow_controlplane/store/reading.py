@@ -123,6 +123,12 @@ def read_previous(
     return connection.execute(_PREVIOUS, wanted).scalar_one_or_none()
 
 
+def read_run_pk(connection: Connection, key: RunKey) -> int | None:
+    """Give the key of a run's row, None if there is no such run."""
+    statement = select(runs.c.id).where(runs.c.dag_id == key.dag_id, runs.c.run_id == key.run_id)
+    return connection.execute(statement).scalar_one_or_none()
+
+
 def read_version_pk(connection: Connection, run_pk: int) -> int:
     """Give the key of the version that a run has."""
     statement = select(runs.c.dag_version_id).where(runs.c.id == run_pk)
