@@ -22,7 +22,8 @@ class Settings:
 
     ``patience_seconds``: how long a task that is over waits for us to take its verdict.
     ``start_allowance_seconds``: from dispatch to the agent's first report. ``settle_seconds``:
-    how long the report of a dead container may still be on its way.
+    how long the report of a dead container may still be on its way. The last three are told by
+    the executor: see its Limits.
     """
 
     max_parallel_tasks: int
@@ -38,6 +39,9 @@ class Settings:
     launch_attempts: int = 4
     conf_limit_bytes: int = 48 * KIB
     max_map_length: int = 1024
+    pull_timeout_seconds: float = 600.0
+    start_timeout_seconds: float = 120.0
+    engine_grace_seconds: float = 60.0
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -49,6 +53,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         inline_http_max_seconds=_positive(environment, "LEOFLOW_INLINE_HTTP_MAX_DURATION", 300),
         xcom_limit_bytes=int(_positive(environment, "LEOFLOW_XCOM_LIMIT_BYTES", 256 * KIB)),
         max_map_length=int(_positive(environment, "LEOFLOW_MAX_MAP_LENGTH", 1024)),
+        pull_timeout_seconds=_positive(environment, "LEOFLOW_PULL_TIMEOUT_SECONDS", 600),
+        start_timeout_seconds=_positive(environment, "LEOFLOW_START_TIMEOUT_SECONDS", 120),
+        engine_grace_seconds=_positive(environment, "LEOFLOW_ENGINE_GRACE_SECONDS", 60),
     )
 
 
