@@ -114,7 +114,7 @@ async def _serve_forever(pipe: Connection, answer_after_seconds: float) -> None:
             assert isinstance(transport, asyncio.Transport)
             self.transport = transport
 
-        def data_received(self, data: bytes) -> None:
+        def data_received(self, _data: bytes) -> None:
             nonlocal now, most
             now += 1
             most = max(most, now)
