@@ -81,7 +81,7 @@ async def _send_all(
 ) -> list[InlineOutcome]:
     action = HttpAction(url)
     task = TaskSpec("t", action, Resources(Quantities(100, 2**26)), Source("dag.py", 1))
-    inline = InlineTask(task, resolve_request(action, {}), say=len)
+    inline = InlineTask(task, resolve_request(action, {}), say=_drop)
     left = iter(range(calls))
 
     outcomes: list[InlineOutcome] = []
@@ -92,6 +92,11 @@ async def _send_all(
 
     await asyncio.gather(*(work() for _ in range(at_once)))
     return outcomes
+
+
+def _drop(line: str) -> None:
+    """Keep nothing of what a call logs."""
+    del line
 
 
 async def _watch(lags: list[float]) -> None:
