@@ -19,10 +19,11 @@ from leoflow_controlplane.calendar.schedule import make_run, plan_of
 from leoflow_controlplane.command import BackfillRequest, TaskSelection
 from leoflow_controlplane.error import Conflict, NotFound, Refused
 from leoflow_controlplane.model import FINISHED_RUN, RunKey
+from leoflow_controlplane.steps.dag import current_version
 from leoflow_controlplane.steps.progress import follow, go_on, let_through
 from leoflow_controlplane.steps.run import cancel_run, find_run
 from leoflow_controlplane.store import dagschedule as table
-from leoflow_controlplane.store.reading import read_backfill, read_dag
+from leoflow_controlplane.store.reading import read_backfill
 from leoflow_controlplane.timetable.planning import MOST_AT_ONCE, BackfillRun, plan_backfill
 from leoflow_controlplane.timetable.timetable import Timetable, read_date
 
@@ -70,9 +71,9 @@ class Backfills:
     def create(
         self, connection: Connection, book: Book, request: BackfillRequest, now: float
     ) -> tuple[int, Progress]:
-        """Begin a backfill and give its id; Refused, Conflict or NotFound if that makes no sense."""
+        """Begin a backfill and give its id; raises Refused, Conflict and NotFound."""
         book.begin(connection)
-        version = _version(connection, book, request.dag_id)
+        version = current_version(connection, book, request.dag_id)
         first, last = _check(request, version)
         open_ones = table.read_open_backfills(connection)
         for other in open_ones:
@@ -160,7 +161,7 @@ class Backfills:
 def _carry_out(
     connection: Connection, book: Book, row: Row[Any], item: BackfillRun, now: float
 ) -> None:
-    version = _version(connection, book, row.dag_id)
+    version = current_version(connection, book, row.dag_id)
     if item.action == "create":
         plan = plan_of(item.due, "backfill", conf=json.loads(row.conf), backfill_id=row.id)
         make_run(book, version, plan, now)
@@ -175,7 +176,7 @@ def _carry_out(
 
 def _plan(connection: Connection, book: Book, row: Row[Any]) -> list[BackfillRun]:
     """Plan what a backfill has still to do: what it made or cleared before is left out."""
-    version = _version(connection, book, row.dag_id)
+    version = current_version(connection, book, row.dag_id)
     first, last = datetime.fromisoformat(row.from_date), datetime.fromisoformat(row.to_date)
     known, belongs = table.read_known(connection, book.policy.owner, row.dag_id, first, last)
     timetable = Timetable(version.spec, intervals=book.settings.create_data_intervals)
@@ -222,10 +223,3 @@ def _check_length(book: Book, version: DagVersion, first: datetime, last: dateti
             f"the schedule of DAG '{version.dag_id}' has no date from {first.isoformat()} to "
             f"{last.isoformat()}."
         )
-
-
-def _version(connection: Connection, book: Book, dag_id: str) -> DagVersion:
-    dag = read_dag(connection, dag_id)
-    if dag is None:
-        raise NotFound(f"there is no DAG '{dag_id}'.")
-    return book.versions.get(dag.dag_version_id)

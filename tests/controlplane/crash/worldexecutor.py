@@ -8,7 +8,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from leoflow_controlplane.executor.protocol import Ended, ExecutorFactory, Launch, Site
+from leoflow_controlplane.executor.protocol import (
+    Ended,
+    ExecutorFactory,
+    Figures,
+    Launch,
+    Site,
+)
 from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.verdict import Exit
 
@@ -22,6 +28,7 @@ class WorldExecutor:
 
     def __init__(self, path: Path, endpoint: str) -> None:
         self.endpoint = endpoint
+        self.figures = Figures()
         self._path = str(path)
         self._lock = asyncio.Lock()
         self._ended: asyncio.Queue[Ended] = asyncio.Queue()
