@@ -125,8 +125,7 @@ class Backfills:
         else:
             paused = action == "pause"
             table.update_backfill(connection, backfill_id, is_paused=paused)
-            gate = book.gate(row.dag_id, backfill_id)
-            gate.shut = paused or book.is_paused(row.dag_id)
+            book.gate(row.dag_id, backfill_id).is_paused = paused
             let_through(book, row.dag_id, backfill_id, now)
         return go_on(book, now)
 

@@ -81,6 +81,9 @@ class Timetable:
 
     def _continue(self, last: Interval | None, now: datetime) -> Due:
         start = last.end if last else self._earliest or now
+        if last is not None and last.start == last.end:
+            # No two runs have one logical date, whatever the clock says.
+            start = max(now, last.end + datetime.resolution)
         if self._earliest is not None:
             start = max(start, self._earliest)
         return Due(Interval(start, max(start, now)), max(start, now))

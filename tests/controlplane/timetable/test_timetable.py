@@ -100,7 +100,13 @@ def test_once_comes_once() -> None:
 def test_continuous_goes_on_where_the_last_one_ended() -> None:
     continuous = make(Schedule("continuous"), max_active_runs=1)
     assert told(continuous.next(None, NOW)) == ("01-10 12:00",) * 3
-    assert told(continuous.next(LAST, NOW)) == ("01-07 06:00", "01-10 12:00", "01-10 12:00")
+    longer = Interval(at("2026-01-07T06:00"), at("2026-01-08T06:00"))
+    assert told(continuous.next(longer, NOW)) == ("01-08 06:00", "01-10 12:00", "01-10 12:00")
+    first = continuous.next(None, NOW)
+    assert first is not None
+    second = continuous.next(first.interval, NOW)
+    assert second is not None
+    assert second.logical_date > first.logical_date
 
 
 def test_no_schedule_makes_no_runs() -> None:
