@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
@@ -211,13 +212,13 @@ def _check(request: BackfillRequest, version: DagVersion) -> tuple[datetime, dat
 
 def _check_length(book: Book, version: DagVersion, first: datetime, last: datetime) -> None:
     timetable = Timetable(version.spec, intervals=book.settings.create_data_intervals)
-    for count, _ in enumerate(timetable.between(first, last), start=1):
-        if count > MOST_RUNS:
-            raise Refused(
-                f"this backfill has more than {MOST_RUNS} runs. Backfill shorter stretches, one "
-                "after the other."
-            )
-    if next(timetable.between(first, last), None) is None:
+    count = sum(1 for _ in islice(timetable.between(first, last), MOST_RUNS + 1))
+    if count > MOST_RUNS:
+        raise Refused(
+            f"this backfill has more than {MOST_RUNS} runs. Backfill shorter stretches, one "
+            "after the other."
+        )
+    if count == 0:
         raise Refused(
             f"the schedule of DAG '{version.dag_id}' has no date from {first.isoformat()} to "
             f"{last.isoformat()}."

@@ -29,6 +29,9 @@ class Grid(Protocol):
     def next_after(self, instant: datetime) -> datetime:
         """Give the first instant after ``instant``."""
 
+    def walk(self, instant: datetime) -> Iterator[datetime]:
+        """Yield all instants at or after ``instant``: quicker than asking for each."""
+
 
 class CronGrid:
     """The instants of a cron expression as Debian's cron sees them (cronsim).
@@ -43,8 +46,7 @@ class CronGrid:
 
     def first_from(self, instant: datetime) -> datetime:
         """Give the first instant at or after ``instant``."""
-        found = self._walk(instant - _MINUTE, reverse=False)
-        return next(at for at in found if at >= instant)
+        return next(self.walk(instant))
 
     def last_until(self, instant: datetime) -> datetime:
         """Give the last instant at or before ``instant``."""
@@ -55,6 +57,11 @@ class CronGrid:
         """Give the first instant after ``instant``."""
         found = self._walk(instant - _MINUTE, reverse=False)
         return next(at for at in found if at > instant)
+
+    def walk(self, instant: datetime) -> Iterator[datetime]:
+        """Yield all instants at or after ``instant``."""
+        found = self._walk(instant - _MINUTE, reverse=False)
+        return (at for at in found if at >= instant)
 
     def _walk(self, start: datetime, *, reverse: bool) -> Iterator[datetime]:
         local = start.astimezone(self._zone)
@@ -80,8 +87,14 @@ class IntervalGrid:
 
     def next_after(self, instant: datetime) -> datetime:
         """Give the first instant after ``instant``."""
-        last = self.last_until(instant)
-        return last + self._step
+        return self.last_until(instant) + self._step
+
+    def walk(self, instant: datetime) -> Iterator[datetime]:
+        """Yield all instants at or after ``instant``."""
+        at = self.first_from(instant)
+        while True:
+            yield at
+            at += self._step
 
 
 def make_grid(schedule: Schedule, zone: str, start_date: datetime | None) -> Grid:

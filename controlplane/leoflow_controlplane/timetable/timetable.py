@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from leoflow_agent.spec import DagSpec, Schedule
@@ -66,10 +67,11 @@ class Timetable:
         """
         if self._grid is None:
             return
-        at = self._grid.first_from(first)
-        while at <= last:
-            yield self._due(self._grid, at)
-            at = self._grid.next_after(at)
+        for start, end in pairwise(self._grid.walk(first)):
+            if start > last:
+                return
+            interval = Interval(start, end) if self._intervals else Interval(start, start)
+            yield Due(interval, interval.end)
 
     def _find(self, schedule: Schedule, last: Interval | None, now: datetime) -> Due | None:
         if schedule.kind == "once":
@@ -83,7 +85,7 @@ class Timetable:
         start = last.end if last else self._earliest or now
         if last is not None and last.start == last.end:
             # No two runs have one logical date, whatever the clock says.
-            start = max(now, last.end + datetime.resolution)
+            start = last.end + datetime.resolution
         if self._earliest is not None:
             start = max(start, self._earliest)
         return Due(Interval(start, max(start, now)), max(start, now))

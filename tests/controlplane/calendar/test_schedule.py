@@ -108,7 +108,7 @@ def test_continuous_begins_again_when_it_has_ended(ground: Ground) -> None:
     ground.register(make_dag(make_task("t"), schedule=Schedule("continuous"), max_active_runs=1))
     for count in (1, 2, 3):
         assert len(run_ids(ground)) == count
-        (key,) = list(ground.book.tries)
+        (key,) = [key for key, held in ground.book.tries.items() if held.is_current]
         ground.now += 60
         ground.finish(key)
         wait(ground, ground.now)
@@ -149,7 +149,7 @@ def test_a_run_that_someone_made_for_the_date_is_left_alone(ground: Ground) -> N
     assert run_ids(ground) == ["scheduled__2026-01-11T06:00:00", "scheduled__2026-01-12T06:00:00"]
 
 
-def test_a_thousand_dags_cost_a_step_of_one_no_more(ground: Ground) -> None:
+def test_a_step_looks_at_the_dags_that_are_due_alone(ground: Ground) -> None:
     looked: list[str] = []
     schedules = ground.book.companions[0]
     look: Callable[..., None] = schedules._look  # type: ignore[attr-defined]
@@ -158,10 +158,10 @@ def test_a_thousand_dags_cost_a_step_of_one_no_more(ground: Ground) -> None:
         looked.append(dag_id)
         look(connection, book, dag_id, now)
 
-    for number in range(200):
-        ground.register(daily(dag_id=f"d{number}", cron=f"{number % 60} {number % 24} * * *"))
+    for number in range(60):
+        ground.register(daily(dag_id=f"d{number}", cron=f"{number} {number % 24} * * *"))
     schedules._look = counted  # type: ignore[attr-defined]
     due = ground.progress.next_due
     assert due is not None
     ground.step(come_due, frozenset(), due)
-    assert len(looked) <= 4
+    assert len(looked) == 1

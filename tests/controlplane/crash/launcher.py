@@ -67,6 +67,18 @@ async def serve(home: Path, world: Path, port: int, run_id: str) -> None:
         except Conflict:
             key = RunKey(dag.dag_id, run_id)
         await plane.wait(key)
+        await until_all_removed(world)
+
+
+async def until_all_removed(world: Path) -> None:
+    """Wait until no container is left: they go after the verdict on them."""
+    reader, writer = await asyncio.open_unix_connection(str(world))
+    while True:
+        writer.write(b'{"op": "list"}\n')
+        if json.loads(await reader.readline()) == []:
+            break
+        await asyncio.sleep(0.01)
+    writer.close()
 
 
 def start(arguments: tuple[Path, Path, int, str], plan: tuple[str, float]) -> int:
