@@ -47,7 +47,8 @@ def succeed(run: LiveRun, now: float) -> None:
     for instance in marked:
         _mark(run, instance, "success", now)
     if run.ledger.unfinished:
-        run.move_run("running", now)
+        if run.facts.state != "running" or run.facts.cancelled:
+            run.move_run("running", now)
         _touch_all(run)
     elif run.facts.state != "success" or marked:
         run.move_run("success", now)
@@ -75,7 +76,7 @@ def time_out(run: LiveRun, now: float) -> None:
     for instance in list(run.instances):
         if instance.state not in FINISHED:
             run.ledger.move(instance, "skipped", _TIMED_OUT, finished_at=now)
-    run.move_run("failed", now, _TIMED_OUT)
+    run.move_run("failed", now, _TIMED_OUT, cancelled=run.facts.cancelled)
 
 
 def _clear(run: LiveRun, instance: Instance) -> bool:
@@ -89,14 +90,12 @@ def _clear(run: LiveRun, instance: Instance) -> bool:
         run.ledger.move(instance, "restarting")
     else:
         run.ledger.move(instance, None, scheduled_at=None, started_at=None, finished_at=None)
-    run.branching.forget(position)
     run.ledger.touch(position)
     return True
 
 
 def _mark(run: LiveRun, instance: Instance, state: TaskState, now: float) -> None:
     run.ledger.move(instance, state, MARKED, finished_at=now)
-    run.branching.forget(run.plan.position[instance.task_id])
 
 
 def _follow_branches(run: LiveRun, marked: Iterable[Instance], now: float) -> None:

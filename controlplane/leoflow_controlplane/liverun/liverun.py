@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heapify, heappop, heappush
-from typing import Literal
+from typing import Any, Literal
 
 from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.error import IllegalTransition
@@ -19,6 +19,7 @@ from leoflow_controlplane.liverun.facts import NO_PAST, Past, RunFacts, Values
 from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.ledger import Ledger
 from leoflow_controlplane.liverun.mapping import Mapping as TaskMapping
+from leoflow_controlplane.liverun.mapping import values_of
 from leoflow_controlplane.liverun.plan import Plan
 from leoflow_controlplane.liverun.retry import retry_delay_seconds
 from leoflow_controlplane.liverun.selection import select
@@ -59,11 +60,8 @@ class LiveRun:
         ]
         heapify(self._due)
         if facts.state == "running":
-            for number, task in enumerate(self.ledger.tasks):
-                if self.plan.tasks[number].depends_on_past or (
-                    self.plan.tasks[number].wait_for_downstream
-                ):
-                    self.decider.note_waiting(task)
+            for task in self.ledger.tasks:
+                self.decider.note_waiting(task)
 
     @staticmethod
     def new_instances(plan: Plan, selected: str | None = None) -> list[Instance]:
@@ -111,6 +109,15 @@ class LiveRun:
         names = [self.plan.tasks[number].task_id for number in below]
         return all(self.task_state(name) in ("success", "skipped") for name in names)
 
+    def value_of(self, task_id: str) -> Any:
+        """Give what a task downstream of it reads: a value, of a mapped task a list, or MISSING."""
+        task = self.ledger.task(task_id)
+        if task.is_expanded():
+            return values_of(task, self.values)
+        if self.plan.spec.task(task_id).expansion is not None:
+            return []
+        return self.values.value(task_id, NOT_MAPPED)
+
     def start(self, now: float) -> list[Change]:
         """Begin a queued run; harmless if it has begun."""
         if self.facts.state == "queued":
@@ -125,7 +132,13 @@ class LiveRun:
         instance = self.instance(task_id, map_index)
         if instance.state != "scheduled":
             raise IllegalTransition(f"task '{task_id}' is '{instance.state}' and not scheduled")
-        self.ledger.move(instance, "queued", try_number=instance.try_number + 1)
+        self.ledger.move(
+            instance,
+            "queued",
+            try_number=instance.try_number + 1,
+            started_at=None,
+            finished_at=None,
+        )
         return self._settle(now)
 
     def run(self, task_id: str, map_index: int, now: float) -> list[Change]:
@@ -227,7 +240,6 @@ class LiveRun:
 
     def follow_branch(self, position: int, now: float) -> None:
         """Skip what a branch leaves out, once it is done; anything that has started goes on."""
-        self.branching.forget(position)
         reason = not_chosen(self.plan.tasks[position].task_id)
         for number in self.branching.left_out(position):
             task = self.ledger.tasks[number]
@@ -290,7 +302,7 @@ class LiveRun:
         return started_at + seconds
 
     def _finish(self, now: float) -> None:
-        if self.ledger.unfinished and not self.ledger.moving and not self.decider.waiting:
+        if self.ledger.unfinished and not self.ledger.moving and not self.decider.is_waiting():
             for task in self.ledger.tasks:
                 self.decider.end_undecided(task, "skipped", _STUCK, now)
             self.move_run("failed", now, _STUCK)

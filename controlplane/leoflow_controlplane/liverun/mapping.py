@@ -18,6 +18,19 @@ class NothingToMap(Exception):
     """An upstream task left no value because it did not run to its end."""
 
 
+def values_of(task: TaskLedger, values: Values) -> list[Any]:
+    """Give what the instances of an expanded task returned, in the order of the map index.
+
+    This is what a task downstream of it reads. Instances that left nothing are left out.
+    """
+    left = (
+        values.value(item.task_id, item.map_index)
+        for item in sorted(task.instances.values(), key=lambda item: item.map_index)
+        if item.state == "success"
+    )
+    return [value for value in left if value is not MISSING]
+
+
 class Mapping:
     """Expands the mapped tasks of a run."""
 
@@ -25,6 +38,8 @@ class Mapping:
         self._ledger = ledger
         self._values = values
         self._longest = max_map_length
+        # By position of a mapped task how many values its instances left, at a version of it.
+        self._lengths: dict[int, tuple[int, int]] = {}
 
     def expand(self, task: TaskLedger, now: float) -> None:
         """Make the instances of ``task`` those that its values ask for, just before they run.
@@ -65,23 +80,27 @@ class Mapping:
         upstream = self._upstream(argument.task_id)
         if upstream is None or not upstream.is_expanded():
             return length_of(argument, self._single(argument, upstream), listed=listed)
-        return sum(
-            self._values.value(argument.task_id, index) is not MISSING
-            for index, instance in upstream.instances.items()
-            if instance.state == "success"
-        )
+        version, length = self._lengths.get(upstream.position, (-1, 0))
+        if version != upstream.version:
+            length = len(values_of(upstream, self._values))
+            self._lengths[upstream.position] = (upstream.version, length)
+        return length
 
     def _single(self, argument: XCom, upstream: TaskLedger | None) -> Any:
-        instance = upstream.instances.get(NOT_MAPPED) if upstream else None
-        mapped = upstream and self._ledger.plan.tasks[upstream.position].expansion
-        if instance and mapped and instance.state == "skipped":
-            return []
-        if instance and instance.state != "success":
+        """Give what a task that is not expanded returned; NothingToMap if it came to no end."""
+        instance = upstream.instances[NOT_MAPPED] if upstream else None
+        if upstream and instance and instance.state != "success":
+            if self._is_empty(upstream):
+                return []
             raise NothingToMap(
-                f"nothing to be expanded over: upstream '{argument.task_id}' {instance.state}"
+                f"nothing to expand it over: upstream '{argument.task_id}' {instance.state}"
             )
         value = self._values.value(argument.task_id, NOT_MAPPED)
         return None if value is MISSING else value
+
+    def _is_empty(self, upstream: TaskLedger) -> bool:
+        mapped = self._ledger.plan.tasks[upstream.position].expansion is not None
+        return mapped and upstream.instances[NOT_MAPPED].state == "skipped"
 
     def _upstream(self, task_id: str) -> TaskLedger | None:
         position = self._ledger.plan.position.get(task_id)
@@ -90,6 +109,9 @@ class Mapping:
     def _resize(self, task: TaskLedger, length: int, retries: int, now: float) -> None:
         ledger, task_id = self._ledger, self._ledger.plan.tasks[task.position].task_id
         whole = task.instances.get(NOT_MAPPED)
+        alive = len(task.instances) - task.count("removed")
+        if whole is None and alive == length > 0:
+            return
         for index in range(length):
             known = task.instances.get(index)
             if known is None:
