@@ -9,6 +9,9 @@ from leoflow_controlplane.liverun.ledger import Ledger, TaskLedger
 from leoflow_controlplane.liverun.mapping import Mapping
 from leoflow_controlplane.liverun.reason import explain_rule, explain_scope
 from leoflow_controlplane.liverun.trigger import (
+    ANY_FAILED,
+    DONE,
+    SUCCESS,
     Outcome,
     evaluate_setups,
     evaluate_trigger_rule,
@@ -50,7 +53,23 @@ class Decider:
         if outcome in _STATE_OF:
             return outcome, explain_rule(self._ledger, position, outcome)
         # As in Airflow its own rule may decide against it, but not for it, before the setups did.
-        return (outcome if scope == "run" else "wait"), None
+        if "wait" in (scope, outcome):
+            return "wait", None
+        return self._judge_sources(position)
+
+    def _judge_sources(self, position: int) -> tuple[Outcome, str | None]:
+        """Whatever its trigger rule, a task waits for what it is expanded over; one of which only
+        some instances failed can be."""
+        for source in self._ledger.plan.sources[position]:
+            task = self._ledger.tasks[source]
+            if not task.flags & DONE:
+                return "wait", None
+            if not task.is_expanded() and not task.flags & SUCCESS:
+                state = task.instances[NOT_MAPPED].state
+                name = self._ledger.plan.tasks[source].task_id
+                outcome: Outcome = "upstream_failed" if task.flags & ANY_FAILED else "skip"
+                return outcome, f"nothing to expand it over: upstream '{name}' {state}"
+        return "run", None
 
     def note_waiting(self, task: TaskLedger) -> None:
         """Find out, without deciding anything, whether a task waits for the run before."""

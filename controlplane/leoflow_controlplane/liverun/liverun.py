@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heapify, heappop, heappush
-from typing import Any, Literal
+from typing import Literal
 
 from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.error import IllegalTransition
@@ -19,7 +19,7 @@ from leoflow_controlplane.liverun.facts import NO_PAST, Past, RunFacts, Values
 from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.ledger import Ledger
 from leoflow_controlplane.liverun.mapping import Mapping as TaskMapping
-from leoflow_controlplane.liverun.mapping import values_of
+from leoflow_controlplane.liverun.mapping import indices_left
 from leoflow_controlplane.liverun.plan import Plan
 from leoflow_controlplane.liverun.retry import retry_delay_seconds
 from leoflow_controlplane.liverun.selection import select
@@ -109,14 +109,10 @@ class LiveRun:
         names = [self.plan.tasks[number].task_id for number in below]
         return all(self.task_state(name) in ("success", "skipped") for name in names)
 
-    def value_of(self, task_id: str) -> Any:
-        """Give what a task downstream of it reads: a value, of a mapped task a list, or MISSING."""
-        task = self.ledger.task(task_id)
-        if task.is_expanded():
-            return values_of(task, self.values)
-        if self.plan.spec.task(task_id).expansion is not None:
-            return []
-        return self.values.value(task_id, NOT_MAPPED)
+    def indices_left(self, task_id: str) -> list[int]:
+        """List the instances of an expanded task whose values make up the list that is read
+        downstream, in order."""
+        return indices_left(self.ledger.task(task_id), self.values)
 
     def start(self, now: float) -> list[Change]:
         """Begin a queued run; harmless if it has begun."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 from leoflow_agent.spec import Argument, Expansion, XCom
 
@@ -14,21 +13,17 @@ from leoflow_controlplane.liverun.ledger import Ledger, TaskLedger
 from leoflow_controlplane.model import NOT_MAPPED
 
 
-class NothingToMap(Exception):
-    """An upstream task left no value because it did not run to its end."""
+def indices_left(task: TaskLedger, values: Values) -> list[int]:
+    """List the instances of an expanded task whose return values it stands for downstream.
 
-
-def values_of(task: TaskLedger, values: Values) -> list[Any]:
-    """Give what the instances of an expanded task returned, in the order of the map index.
-
-    This is what a task downstream of it reads. Instances that left nothing are left out.
+    In the order of the map index. Those that left nothing, or did not end well, are left out.
     """
-    left = (
-        values.value(item.task_id, item.map_index)
-        for item in sorted(task.instances.values(), key=lambda item: item.map_index)
-        if item.state == "success"
-    )
-    return [value for value in left if value is not MISSING]
+    return [
+        index
+        for index in sorted(task.instances)
+        if task.instances[index].state == "success"
+        and values.value(task.instances[index].task_id, index) is not MISSING
+    ]
 
 
 class Mapping:
@@ -44,16 +39,16 @@ class Mapping:
     def expand(self, task: TaskLedger, now: float) -> None:
         """Make the instances of ``task`` those that its values ask for, just before they run.
 
-        What cannot be decided by values is decided at once: no values, no instances, too many.
+        What it is expanded over has ended well. If it is empty the task is skipped, if it is no
+        list, or too long, it failed.
         """
         spec = self._ledger.plan.tasks[task.position]
         assert spec.expansion is not None
         try:
             length = self._length(spec.expansion)
-        except NothingToMap as error:
-            self._end_undecided(task, "upstream_failed", str(error), now)
         except Unmappable as error:
-            self._end_undecided(task, "failed", str(error), now)
+            for instance in list(task.undecided.values()):
+                self._ledger.move(instance, "failed", str(error), finished_at=now)
         else:
             self._resize(task, length, spec.retries, now)
 
@@ -77,34 +72,16 @@ class Mapping:
                 f"cannot be expanded over the XCom '{argument.key}' of task '{argument.task_id}': "
                 "only return values can"
             )
-        upstream = self._upstream(argument.task_id)
+        position = self._ledger.plan.position.get(argument.task_id)
+        upstream = None if position is None else self._ledger.tasks[position]
         if upstream is None or not upstream.is_expanded():
-            return length_of(argument, self._single(argument, upstream), listed=listed)
+            value = self._values.value(argument.task_id, NOT_MAPPED)
+            return length_of(argument, None if value is MISSING else value, listed=listed)
         version, length = self._lengths.get(upstream.position, (-1, 0))
         if version != upstream.version:
-            length = len(values_of(upstream, self._values))
+            length = len(indices_left(upstream, self._values))
             self._lengths[upstream.position] = (upstream.version, length)
         return length
-
-    def _single(self, argument: XCom, upstream: TaskLedger | None) -> Any:
-        """Give what a task that is not expanded returned; NothingToMap if it came to no end."""
-        instance = upstream.instances[NOT_MAPPED] if upstream else None
-        if upstream and instance and instance.state != "success":
-            if self._is_empty(upstream):
-                return []
-            raise NothingToMap(
-                f"nothing to expand it over: upstream '{argument.task_id}' {instance.state}"
-            )
-        value = self._values.value(argument.task_id, NOT_MAPPED)
-        return None if value is MISSING else value
-
-    def _is_empty(self, upstream: TaskLedger) -> bool:
-        mapped = self._ledger.plan.tasks[upstream.position].expansion is not None
-        return mapped and upstream.instances[NOT_MAPPED].state == "skipped"
-
-    def _upstream(self, task_id: str) -> TaskLedger | None:
-        position = self._ledger.plan.position.get(task_id)
-        return None if position is None else self._ledger.tasks[position]
 
     def _resize(self, task: TaskLedger, length: int, retries: int, now: float) -> None:
         ledger, task_id = self._ledger, self._ledger.plan.tasks[task.position].task_id
@@ -133,7 +110,3 @@ class Mapping:
         whole = task.instances[NOT_MAPPED]
         if whole.state is None:
             self._ledger.move(whole, "skipped", reason, finished_at=now)
-
-    def _end_undecided(self, task: TaskLedger, state: Any, reason: str, now: float) -> None:
-        for instance in list(task.undecided.values()):
-            self._ledger.move(instance, state, reason, finished_at=now)

@@ -5,11 +5,11 @@ Positions are those of ``DagSpec.tasks``, which is in topological order: upstrea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from leoflow_agent.spec import DagSpec, TaskSpec, TriggerRule
+from leoflow_agent.spec import DagSpec, TaskSpec, TriggerRule, XCom
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,17 @@ class Plan:
 
     @classmethod
     def of(cls, spec: DagSpec) -> Plan:
-        """Index ``spec``. Setups that a teardown names are upstream of it, written so or not."""
+        """Index ``spec``.
+
+        The setups of a teardown, and what a task is expanded over, are upstream of it even if
+        they are not written so.
+        """
         position = {task.task_id: number for number, task in enumerate(spec.tasks)}
         upstream: list[tuple[int, ...]] = []
         downstream: list[list[int]] = [[] for _ in spec.tasks]
         for number, task in enumerate(spec.tasks):
             setups = task.teardown.setups if task.teardown else ()
-            names = dict.fromkeys((*task.upstream_task_ids, *setups))
+            names = dict.fromkeys((*task.upstream_task_ids, *setups, *_sources(task)))
             above = tuple(position[name] for name in names if name in position)
             upstream.append(above)
             for up in above:
@@ -125,6 +129,14 @@ class Plan:
             for above in self.upstream
         )
 
+    @cached_property
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """For each task the tasks whose values it is expanded over."""
+        return tuple(
+            tuple(self.position[name] for name in _sources(task) if name in self.position)
+            for task in self.tasks
+        )
+
     def teardowns_of(self, setup: int) -> tuple[int, ...]:
         """Give the tasks that clean up after a setup."""
         return tuple(down for down in self.downstream[setup] if self.is_teardown(down))
@@ -138,6 +150,14 @@ class Plan:
         named = self.tasks[teardown].teardown
         task = self.tasks[setup]
         return task.is_setup or (named is not None and task.task_id in named.setups)
+
+
+def _sources(task: TaskSpec) -> Iterator[str]:
+    if task.expansion is not None:
+        listed = () if task.expansion.listed is None else (task.expansion.listed,)
+        for argument in (*task.expansion.kwargs.values(), *listed):
+            if isinstance(argument, XCom):
+                yield argument.task_id
 
 
 def _reached(edges: tuple[tuple[int, ...], ...], begin: Iterable[int]) -> set[int]:
