@@ -1,7 +1,7 @@
 """A run on a stage: tasks in a few words, tries that end as a test says, the rules watched.
 
-After each step the run is built anew from what would be in the tables, so that every test of the
-core is one of a restart as well.
+After each step another run is made of what would be in the tables, and has to know the same: every
+test of the core is one of a restart as well.
 """
 
 from __future__ import annotations
@@ -124,10 +124,11 @@ class Scene:
         self.step(self.run.come_due(self.now))
 
     def step(self, changes: list[Change]) -> None:
-        """Take what a step changed, check it, and go on as another process would."""
+        """Take what a step changed and check it, and that a restart would not be noticed."""
         self.changes = changes
         _check_transitions(changes)
-        self.run = self._live(copy(self.run.facts), [copy(item) for item in self.run.instances])
+        again = self._live(copy(self.run.facts), [copy(item) for item in self.run.instances])
+        assert _memory(again) == _memory(self.run)
 
     def state(self, where: Where) -> TaskState | None:
         return self.run.instance(*_place(where)).state
@@ -168,6 +169,22 @@ class Scene:
 
 def _place(where: Where) -> tuple[str, int]:
     return (where, -1) if isinstance(where, str) else where
+
+
+def _memory(run: LiveRun) -> Any:
+    """Give all that a run knows beyond its instances."""
+    tasks = [
+        (
+            {state: count for state, count in item.counts.items() if count},
+            item.flags,
+            sorted(item.undecided),
+            (item.tally, item.setups, item.scope),
+        )
+        for item in run.ledger.tasks
+    ]
+    ledger = run.ledger
+    waits = run.decider.is_waiting(), set(run.decider.waiting)
+    return tasks, ledger.unfinished, ledger.moving, waits, run.next_due()
 
 
 def _check_transitions(changes: list[Change]) -> None:

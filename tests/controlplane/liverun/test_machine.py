@@ -147,7 +147,7 @@ class Player:
         assert (over is None) == any(state not in FINISHED for state in states.values())
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(dags(), st.data())
 def test_a_run_ends_and_is_at_every_step_what_looking_at_everything_gives(
     tasks: list[TaskSpec], data: st.DataObject
@@ -158,7 +158,7 @@ def test_a_run_ends_and_is_at_every_step_what_looking_at_everything_gives(
     assert player.scene.run.facts.reason is None
 
 
-@settings(max_examples=100)
+@settings(max_examples=30)
 @given(dags(), st.data())
 def test_a_run_that_is_cleared_on_the_way_ends_by_the_same_rules(
     tasks: list[TaskSpec], data: st.DataObject
@@ -173,7 +173,7 @@ def test_a_run_that_is_cleared_on_the_way_ends_by_the_same_rules(
     player.play()
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(dags(UNRACED, plain=True), st.data())
 def test_the_end_does_not_depend_on_the_order_in_which_tries_end(
     tasks: list[TaskSpec], data: st.DataObject
@@ -194,7 +194,7 @@ def test_the_end_does_not_depend_on_the_order_in_which_tries_end(
     assert ends[0] == ends[1]
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(dags(), st.data(), st.sampled_from(["cancel", "success", "failed", "time"]))
 def test_a_run_that_is_ended_by_hand_is_over_once_its_teardowns_are(
     tasks: list[TaskSpec], data: st.DataObject, how: Any
