@@ -43,6 +43,7 @@ class TaskLedger:
         "setups",
         "tally",
         "undecided",
+        "unfinished",
         "version",
     )
 
@@ -52,6 +53,7 @@ class TaskLedger:
         self.undecided: dict[int, Instance] = {}
         self.counts: dict[TaskState | None, int] = {}
         self.flags = 0
+        self.unfinished = 0
         self.version = 0
         self.tally = Tally()
         self.setups = NONE
@@ -68,13 +70,12 @@ class TaskLedger:
     def see_flags(self) -> int:
         """Sum up what the tasks downstream can see."""
         counts = self.counts
-        finished = sum(counts.get(state, 0) for state in FINISHED)
         return (
             (SUCCESS if counts.get("success") else 0)
             | (FAILED if counts.get("failed") else 0)
             | (UPSTREAM_FAILED if counts.get("upstream_failed") else 0)
             | (SKIPPED if counts.get("skipped") else 0)
-            | (DONE if finished == len(self.instances) else 0)
+            | (DONE if not self.unfinished else 0)
         )
 
 
@@ -191,6 +192,7 @@ class Ledger:
         task.version += 1
         task.counts[state] = task.counts.get(state, 0) + by
         if state not in FINISHED:
+            task.unfinished += by
             self.unfinished += by
         if state in MOVING:
             self.moving += by
