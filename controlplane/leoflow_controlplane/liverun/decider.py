@@ -58,8 +58,10 @@ class Decider:
         return self._judge_sources(position)
 
     def _judge_sources(self, position: int) -> tuple[Outcome, str | None]:
-        """Whatever its trigger rule, a task waits for what it is expanded over; one of which only
-        some instances failed can be."""
+        """Hold a task up until what it is expanded over is done, whatever its trigger rule.
+
+        A mapped task can be expanded over even if some of its instances failed.
+        """
         for source in self._ledger.plan.sources[position]:
             task = self._ledger.tasks[source]
             if not task.flags & DONE:

@@ -34,11 +34,10 @@ def mark(run: LiveRun, instances: Iterable[Instance], state: TaskState, now: flo
     for instance in marked:
         _mark(run, instance, state, now)
     _follow_branches(run, marked, now)
-    chosen = {id(item) for item in marked}
     names = list(dict.fromkeys(item.task_id for item in marked))
     failed = TaskSelection(names, downstream=True, only_failed=True)
     below = select(run.ledger, failed, with_setups=True) if names else []
-    clear(run, [item for item in below if id(item) not in chosen], now)
+    clear(run, [item for item in below if item.task_id not in names], now)
 
 
 def succeed(run: LiveRun, now: float) -> None:

@@ -21,6 +21,7 @@ class Oracle:
 
     def __init__(self, spec: DagSpec, values: dict[tuple[str, int], Any], limit: int) -> None:
         self.spec, self.values, self.limit = spec, values, limit
+        self.marked: set[tuple[str, int]] = set()
 
     def settle(self, states: States) -> None:
         """Decide all that can be decided, in place."""
@@ -32,7 +33,7 @@ class Oracle:
         branch = self.spec.task(task_id)
         if states.get((task_id, -1)) != "success":
             return
-        value = self.values.get((task_id, -1))
+        value = self.values.get((task_id, -1), (task_id, -1) in self.marked)
         left = [item for item in self._below(task_id) if self._sends_away(branch, item, -1, states)]
         if branch.branch == "short_circuit" and not value and not branch.respect_trigger_rules:
             left = list(self._far_below(task_id))
@@ -190,6 +191,8 @@ class Oracle:
             return False
         place = (up.task_id, -1) if (up.task_id, -1) in states else (up.task_id, index)
         if states.get(place) != "success":
+            return False
+        if place in self.marked and place not in self.values:
             return False
         value = self.values.get(place)
         if up.branch == "short_circuit":

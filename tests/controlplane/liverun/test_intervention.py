@@ -132,6 +132,16 @@ def test_all_instances_or_one_can_be_marked() -> None:
     assert scene.states()["b"] == ["skipped"] * 3
 
 
+def test_marking_one_instance_leaves_the_others_of_its_task_alone() -> None:
+    scene = Scene(A, mapped("b", "a"), task("c", "b"))
+    scene.end("a", value=[1, 2])
+    scene.end(("b", 0), "failed")
+    scene.end(("b", 1), "failed")
+    scene.mark("success", ("b", 1))
+    scene.begin()
+    assert scene.states() == {"a": "success", "b": ["failed", "success"], "c": "upstream_failed"}
+
+
 def test_cancelled_nothing_starts_and_what_runs_is_stopped() -> None:
     scene = Scene(A, B, task("x", retries=1, retry_delay_seconds=60.0), task("y"))
     scene.start("a")

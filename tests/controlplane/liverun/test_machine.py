@@ -122,6 +122,33 @@ class Player:
         if value is not None:
             self.scene.kept.values[place] = value
 
+    def intervene(self) -> None:
+        """Clear or mark something, whatever the run is at."""
+        if self.scene.over or self.data.draw(st.booleans()):
+            self.clear()
+        else:
+            self.mark()
+
+    def mark(self) -> None:
+        """Mark something, which lets what failed below it be looked at again."""
+        names = [item.task_id for item in self.scene.spec.tasks]
+        chosen = self.data.draw(st.lists(st.sampled_from(names), unique=True, min_size=1))
+        state = self.data.draw(st.sampled_from(["success", "failed", "skipped"]))
+        states, run = self.states(), self.scene.run
+        marked = [i for i in run.to_mark(TaskSelection(chosen)) if i.state != state]
+        places = [(item.task_id, item.map_index) for item in marked]
+        own = list(dict.fromkeys(item.task_id for item in marked))
+        below = run.to_clear(TaskSelection(own, downstream=True)) if own else []
+        self.oracle.marked.update(places)
+        states.update(dict.fromkeys(places, state))
+        for name in (name for name in names if name in own and run.plan.spec.task(name).branch):
+            self.oracle.follow_branch(name, states)
+        for place in ((i.task_id, i.map_index) for i in below if i.task_id not in own):
+            if states[place] in ("failed", "upstream_failed"):
+                states[place] = None
+        self.scene.step(run.set_states(TaskSelection(chosen), state, self.scene.now))
+        self.agree(states)
+
     def clear(self) -> None:
         """Clear something, which the oracle is told of by what was to be cleared."""
         names = [item.task_id for item in self.scene.spec.tasks]
@@ -130,6 +157,8 @@ class Player:
         states = self.states()
         for instance in self.scene.run.to_clear(selection):
             is_open = instance.state in OPEN
+            if instance.state is not None:
+                self.oracle.marked.discard((instance.task_id, instance.map_index))
             states[instance.task_id, instance.map_index] = "restarting" if is_open else None
         self.scene.step(self.scene.run.clear(selection, self.scene.now))
         if self.scene.run.state == "queued":
@@ -160,7 +189,7 @@ def test_a_run_ends_and_is_at_every_step_what_looking_at_everything_gives(
 
 @settings(max_examples=30)
 @given(dags(), st.data())
-def test_a_run_that_is_cleared_on_the_way_ends_by_the_same_rules(
+def test_a_run_that_is_cleared_and_marked_on_the_way_ends_by_the_same_rules(
     tasks: list[TaskSpec], data: st.DataObject
 ) -> None:
     player = Player(tasks, data)
@@ -169,7 +198,7 @@ def test_a_run_that_is_cleared_on_the_way_ends_by_the_same_rules(
         for _ in range(data.draw(st.integers(0, 8))):
             if not player.scene.over:
                 player.turn()
-        player.clear()
+        player.intervene()
     player.play()
 
 

@@ -8,6 +8,7 @@ import pytest
 from leoflow_agent.spec import Expansion, ListOf, Value, XCom
 from leoflow_controlplane.liverun.change import Added, Dropped
 from leoflow_controlplane.liverun.facts import MISSING
+from leoflow_controlplane.setting import read_settings
 from scene import Scene, mapped, task
 
 
@@ -59,6 +60,10 @@ def test_what_it_cannot_be_expanded_over_fails_it(value: Any, says: str) -> None
     assert scene.state("b") == "failed"
     assert says in (scene.reason("b") or "")
     assert scene.over == "failed"
+
+
+def test_how_many_instances_there_may_be_is_a_setting() -> None:
+    assert read_settings({"LEOFLOW_MAX_MAP_LENGTH": "7"}).max_map_length == 7
 
 
 def test_only_return_values_can_be_expanded_over() -> None:
