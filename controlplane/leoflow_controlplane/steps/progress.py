@@ -118,7 +118,7 @@ def _leave_try(book: Book, run: HeldRun, move: Moved, now: float) -> None:
     if move.state != "restarting":
         final: FinalState = "failed"
         if move.state in ("success", "skipped"):
-            final = move.state  # type: ignore[assignment]
+            final = move.state
         held.verdict = Verdict(final, reason)
         book.free_place(held)
 
