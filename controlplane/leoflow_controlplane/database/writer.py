@@ -91,6 +91,8 @@ class Writer:
 
     async def close(self) -> None:
         """Finish what waits, then disconnect."""
+        if self._inbox.closed:
+            return
         self._inbox.close()
         connection = self._waiting
         if connection is not None:
