@@ -11,6 +11,7 @@ from leoflow_controlplane.store.retention import (
     START,
     Kind,
     Mark,
+    Old,
     delete_backfills,
     delete_some,
     find_old,
@@ -59,36 +60,20 @@ async def sweep(
     )
     for kind, days in kinds:
         if days is not None:
-            sweeper = _Sweeper(database, kind, now - days * DAY_SECONDS, is_open, pause_seconds)
-            done[kind] = await sweeper.sweep()
+            old = Old(kind, now - days * DAY_SECONDS, is_open)
+            done[kind] = await _sweep(database, old, pause_seconds)
     if keep.runs_days is not None:
         await database.run(delete_backfills, now - keep.runs_days * DAY_SECONDS)
     return Swept(**done)
 
 
-class _Sweeper(NamedTuple):
-    database: Database
-    kind: Kind
-    before: float
-    is_open: Callable[[int], bool]
-    pause_seconds: float
-
-    async def sweep(self) -> int:
-        swept = 0
-        mark: Mark | None = START
-        while mark is not None:
-            found, mark = await self.database.read(
-                find_old, self.kind, self.before, mark, RUNS_AT_ONCE
-            )
-            for run_pk in found:
-                await self._empty(run_pk)
-            swept += len(found)
-        return swept
-
-    async def _empty(self, run_pk: int) -> None:
-        deleted = ROWS_AT_ONCE
-        while deleted == ROWS_AT_ONCE:
-            deleted = await self.database.run(
-                delete_some, self.kind, run_pk, self.before, self.is_open, ROWS_AT_ONCE
-            )
-            await asyncio.sleep(self.pause_seconds)
+async def _sweep(database: Database, old: Old, pause_seconds: float) -> int:
+    swept = 0
+    mark: Mark | None = START
+    while mark is not None:
+        left, mark = await database.read(find_old, old.kind, old.before, mark, RUNS_AT_ONCE)
+        swept += len(left)
+        while left:
+            left = await database.run(delete_some, old, left, ROWS_AT_ONCE)
+            await asyncio.sleep(pause_seconds)
+    return swept

@@ -9,7 +9,7 @@ import pytest
 from ledger import Ledger, open_database
 from leoflow_controlplane import retention, schema
 from leoflow_controlplane.retention import DAY_SECONDS, Keep, Swept, sweep
-from leoflow_controlplane.store.retention import delete_some
+from leoflow_controlplane.store.retention import Old, delete_some
 from sqlalchemy import Connection, func, insert, select
 
 NOW = 100 * DAY_SECONDS
@@ -139,7 +139,8 @@ async def test_the_writer_is_never_busy_for_long(database_url: str) -> None:
         while not sweeping.done():
             await database.run(ledger.add, str(len(ledger.flushes)))
         assert len(ledger.flushes) > 2
-        assert await database.run(delete_some, "runs", 2, NOW, nothing_is_open, 3) == 3
+        old = Old("runs", NOW, nothing_is_open)
+        assert await database.run(delete_some, old, [2], 3) == [2]
         assert await database.read(run_ids) == [2]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -50,7 +50,10 @@ _PARTS = {
     "logs": (text(_SOME_JOURNAL.format("AND kind = 'log'")),),
     "xcoms": (_SOME_XCOMS,),
 }
-_IS_OVER = text("SELECT 1 FROM runs WHERE id = :run_pk AND finished_at < :before")
+_INSTANCES_IF_OVER = text(
+    "SELECT (SELECT count(*) FROM task_instances WHERE run_pk = runs.id) "
+    "FROM runs WHERE id = :run_pk AND finished_at < :before"
+)
 _DELETE_RUN = text("DELETE FROM runs WHERE id = :run_pk")
 _DELETE_BACKFILLS = text(
     "DELETE FROM backfills WHERE finished_at < :before "
@@ -72,29 +75,46 @@ def find_old(
     return found, Mark(rows[-1].created_at, rows[-1].id) if len(rows) == limit else None
 
 
-def delete_some(
-    connection: Connection,
-    kind: Kind,
-    run_pk: int,
-    before: float,
-    is_open: Callable[[int], bool],
-    limit: int,
-) -> int:
-    """Delete up to ``limit`` rows of ``kind`` of one run; a step.
+class Old(NamedTuple):
+    """What is old: rows of ``kind`` of runs that ended before ``before``.
 
-    Returns how many there were; fewer than ``limit``: nothing is left, with kind ``runs`` the run
-    itself neither. ``is_open`` knows the runs that the memory holds, whose rows may be behind.
+    ``is_open`` knows the runs that the memory holds, whose rows may be behind.
     """
+
+    kind: Kind
+    before: float
+    is_open: Callable[[int], bool]
+
+
+def delete_some(connection: Connection, old: Old, run_pks: Sequence[int], limit: int) -> list[int]:
+    """Delete what is old of these runs, about ``limit`` rows of it; a step.
+
+    Returns the runs of which something may be left. With kind ``runs`` they go themselves.
+    """
+    left = limit
+    for done, run_pk in enumerate(run_pks):
+        left -= _delete_of(connection, old, run_pk, left)
+        if left <= 0:
+            return list(run_pks[done:])
+    return []
+
+
+def _delete_of(connection: Connection, old: Old, run_pk: int, limit: int) -> int:
+    """Delete rows of one run; all that was to be deleted is, if fewer than ``limit`` were."""
     run = {"run_pk": run_pk}
-    if is_open(run_pk) or connection.execute(_IS_OVER, {**run, "before": before}).first() is None:
+    if old.is_open(run_pk):
+        return 0
+    instances = connection.execute(_INSTANCES_IF_OVER, {**run, "before": old.before}).scalar()
+    if instances is None:
         return 0
     deleted = 0
-    for part in _PARTS[kind]:
+    for part in _PARTS[old.kind]:
         if deleted < limit:
             deleted += connection.execute(part, {**run, "limit": limit - deleted}).rowcount
-    if kind == "runs" and deleted < limit:
+    if old.kind == "runs" and deleted < limit:
         # Its task instances, tries and webhooks go with it.
         connection.execute(_DELETE_RUN, run)
+        return min(deleted + 2 * int(instances), limit - 1)
     return deleted
 
 
