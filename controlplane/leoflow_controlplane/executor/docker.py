@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -23,19 +24,27 @@ from leoflow_controlplane.container import (
     ContainerSite,
     container_name,
     make_container,
+    read_run,
+    read_try,
+    volume_name,
 )
-from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.engine import Engine, EngineUnreachable, open_engine
-from leoflow_controlplane.executor.protocol import Ended, Launch, Site
+from leoflow_controlplane.error import ExecutorUnusable
+from leoflow_controlplane.executor.engine import Engine, Found, open_engine
+from leoflow_controlplane.executor.enginefault import EngineUnreachable
+from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
+from leoflow_controlplane.executor.pulling import Pulls
 from leoflow_controlplane.executor.reach import Address, reach
-from leoflow_controlplane.instance import Instance
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.executor.starting import Starter
+from leoflow_controlplane.executor.thread import in_thread
+from leoflow_controlplane.model import SERVER, RunKey, TryKey
 from leoflow_controlplane.verdict import Exit
 
 T = TypeVar("T")
 
 LIST_SECONDS = 5.0
-UNREACHABLE_SECONDS = 60.0
+# So often is a list also made when there is nothing to look after.
+IDLE_ROUNDS = 12
+STRAY_SECONDS = 30.0
 RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 TAIL_LINES = 50
 
@@ -44,9 +53,13 @@ logger = logging.getLogger("leoflow.executor.docker")
 
 @dataclass
 class _Live:
+    """A container that is to be looked after. ``settled``: it was started, or never will be."""
+
     key: TryKey
     name: str
-    started: asyncio.Event = field(default_factory=asyncio.Event)
+    started: bool = False
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    unwanted: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     reading: bool = False
     oom_seen: bool = False
@@ -58,22 +71,32 @@ class DockerExecutor:
     def __init__(
         self,
         engine: Engine,
-        site: ContainerSite,
-        instance: Instance,
+        place: ContainerSite,
+        site: Site,
         endpoint: str,
         ca: str | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.ca = ca
+        self.figures = Figures()
         self._engine = engine
+        self._place = place
         self._site = site
-        self._instance = instance
+        self._pulls = Pulls(engine, site.limits.pull_timeout_seconds, self.figures)
+        self._starter = Starter(engine, self._pulls, site.limits)
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="leoflow-engine")
         self._live: dict[str, _Live] = {}
+        self._strays: dict[str, float] = {}
+        self._ended_volumes: set[str] = set()
         self._ended: asyncio.Queue[Ended] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._starting: set[asyncio.Task[float]] = set()
         self._unreachable_since: float | None = None
+        self._labels = (
+            f"{LABEL_HOME}={place.home_id}",
+            f"{LABEL_INSTANCE}={place.instance_id}",
+        )
+        # What a dead process left has an owner only once it was adopted.
+        self._knows_all = not site.is_server
 
     async def open(self) -> None:
         """Begin to listen for containers that end."""
@@ -83,37 +106,40 @@ class DockerExecutor:
         await ready.wait()
 
     async def start(self, launch: Launch) -> dict[str, float]:
-        """Create and start the container of a try."""
-        body = make_container(launch, self._site)
-        live = _Live(launch.key, container_name(launch.key, self._site.home_id))
-        self._live[live.name] = live
-        # The call goes on in its thread when we are cancelled, so its end is waited for.
-        starting = asyncio.create_task(self._run(self._engine.create_and_start, live.name, body))
-        self._starting.add(starting)
-        starting.add_done_callback(self._starting.discard)
+        """Create and start the container of a try, or adopt the one that is there."""
+        name = self._name(launch.key)
+        if name in self._live:
+            await self._live[name].settled.wait()
+            return {}
+        body = make_container(launch, self._place)
+        live = self._live[name] = _Live(launch.key, name)
         try:
-            created_at = await asyncio.shield(starting)
-        except LaunchFailed:
-            self._live.pop(live.name, None)
+            begun = await self._starter.start(launch, name, body, live.unwanted)
+        except BaseException:
+            self._live.pop(name, None)
+            live.settled.set()
             raise
-        live.started.set()
-        return {"created": created_at}
+        self.figures.started += 1
+        self._look_after(live, begun.ended)
+        return {} if begun.created_at is None else {"created": begun.created_at}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
         """Send SIGTERM, and SIGKILL after the grace."""
-        live = self._live.get(container_name(key, self._site.home_id))
+        live = self._live.get(self._name(key))
         if live is None:
             return
-        await live.started.wait()
+        live.unwanted.set()
+        await live.settled.wait()
+        if not live.started:
+            return
         if grace_seconds > 0:
             await self._signal(live, "SIGTERM")
-            try:
-                await asyncio.wait_for(live.gone.wait(), grace_seconds)
-            except TimeoutError:
-                pass
-            else:
+            if await _happens(live.gone, grace_seconds):
                 return
-        await self._signal(live, "SIGKILL")
+        # An engine that is away now may be back before it is given up.
+        while not live.gone.is_set():
+            await self._signal(live, "SIGKILL")
+            await _happens(live.gone, LIST_SECONDS)
 
     async def ended(self) -> Ended:
         """Wait for the next container that ended; it is read out and not yet removed."""
@@ -121,7 +147,7 @@ class DockerExecutor:
 
     async def log_tail(self, key: TryKey) -> str | None:
         """Give the last lines that the container wrote."""
-        name = container_name(key, self._site.home_id)
+        name = self._name(key)
         try:
             return await self._run(self._engine.tail, name, TAIL_LINES)
         except EngineUnreachable:
@@ -129,7 +155,7 @@ class DockerExecutor:
 
     async def left_verdict(self, key: TryKey) -> bytes | None:
         """Read the verdict that the agent left in a container which ended."""
-        name = container_name(key, self._site.home_id)
+        name = self._name(key)
         try:
             return await self._run(self._engine.read_file, name, VERDICT_FILE, MAX_VERDICT_BYTES)
         except EngineUnreachable:
@@ -137,37 +163,139 @@ class DockerExecutor:
 
     async def remove(self, key: TryKey) -> None:
         """Remove the container of a try, even if it runs."""
-        name = container_name(key, self._site.home_id)
+        name = self._name(key)
         try:
             await self._run(self._engine.remove, name)
         except EngineUnreachable as error:
-            logger.warning("container '%s' is left for the next sweep: %s", name, error)
+            logger.warning("container '%s' cannot be removed yet: %s", name, error)
+            self._strays[name] = time.monotonic() - STRAY_SECONDS
         self._live.pop(name, None)
+        if self._ended_volumes:
+            await self._remove_volumes()
+
+    async def end_run(self, run: RunKey) -> None:
+        """Remove the volume of a run."""
+        self._ended_volumes.add(volume_name(run, self._place.home_id))
+        await self._remove_volumes()
+
+    async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
+        """Take over the containers of a dead process, and remove those that are not wanted.
+
+        Waits for an engine that is away.
+        """
+        there = await self._patiently(self._own)
+        adopted: set[TryKey] = set()
+        rest = []
+        for container in there:
+            key = read_try(container.labels)
+            if container.name in self._live:
+                continue
+            if key is not None and key in wanted and await self._take_over(key, container):
+                adopted.add(key)
+            else:
+                rest.append(container.name)
+        await self._remove_all(rest)
+        volumes = await self._patiently(self._own_volumes)
+        self._ended_volumes |= {v.name for v in volumes if read_run(v.labels) not in runs}
+        await self._remove_volumes()
+        self._knows_all = True
+        return adopted
 
     async def sweep(self) -> list[str]:
-        """Remove the containers of dead processes of this home."""
-        found = await self._run(self._engine.list, f"{LABEL_HOME}={self._site.home_id}")
-        dead = [c.name for c in found if not self._instance.is_alive(c.labels[LABEL_INSTANCE])]
+        """Remove the containers and volumes of dead processes of this home."""
+        containers = await self._run(self._engine.list_containers, self._labels[0])
+        volumes = await self._run(self._engine.list_volumes, self._labels[0])
+        dead = [c.name for c in containers if self._is_dead(c.labels[LABEL_INSTANCE])]
+        dead_volumes = [v.name for v in volumes if self._is_dead(v.labels[LABEL_INSTANCE])]
         await asyncio.gather(*(self._run(self._engine.remove, name) for name in dead))
-        return [f"container {name}" for name in dead]
+        await asyncio.gather(*(self._run(self._engine.remove_volume, n) for n in dead_volumes))
+        return [f"container {name}" for name in dead] + [f"volume {n}" for n in dead_volumes]
 
-    async def close(self) -> None:
+    async def close(self, leave_running: bool = False) -> None:
         """Remove every container that was started here, also one whose start is under way."""
         self._engine.stop_listening()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._starting, return_exceptions=True)
-        try:
-            names = set(self._live) | {c.name for c in await self._own()}
-            await asyncio.gather(*(self._run(self._engine.remove, name) for name in names))
-        except EngineUnreachable as error:
-            logger.warning("containers are left for the next sweep: %s", error)
+        await asyncio.gather(*self._tasks, self._pulls.close(), return_exceptions=True)
+        await asyncio.gather(*self._starter.under_way, return_exceptions=True)
+        if not leave_running:
+            await self._remove_own()
         self._pool.shutdown(wait=False)
         self._engine.close()
 
-    async def _own(self) -> list[Any]:
-        label = f"{LABEL_INSTANCE}={self._site.instance_id}"
-        return await self._run(self._engine.list, label)
+    async def _remove_own(self) -> None:
+        try:
+            names = set(self._live) | {container.name for container in await self._own()}
+            await asyncio.gather(*(self._run(self._engine.remove, name) for name in names))
+            for volume in await self._own_volumes():
+                await self._run(self._engine.remove_volume, volume.name)
+        except EngineUnreachable as error:
+            logger.warning("containers are left for the next sweep: %s", error)
+
+    def _name(self, key: TryKey) -> str:
+        return container_name(key, self._place.home_id)
+
+    def _is_dead(self, owner: str) -> bool:
+        return owner != SERVER and not self._site.instance.is_alive(owner)
+
+    async def _own(self) -> list[Found]:
+        return await self._run(self._engine.list_containers, *self._labels)
+
+    async def _own_volumes(self) -> list[Any]:
+        return await self._run(self._engine.list_volumes, *self._labels)
+
+    async def _take_over(self, key: TryKey, container: Found) -> bool:
+        ended = container.ended
+        if container.state == "created":
+            try:
+                ended = await self._run(self._engine.start, container.name)
+            except EngineUnreachable as error:
+                logger.warning("container '%s' cannot be started: %s", container.name, error)
+                return False
+        live = self._live[container.name] = _Live(key, container.name)
+        self.figures.adopted += 1
+        self._look_after(live, ended)
+        return True
+
+    def _look_after(self, live: _Live, ended: bool) -> None:
+        live.started = True
+        live.settled.set()
+        self.figures.running += 1
+        if ended:
+            self._spawn(self._read_out(live))
+
+    async def _remove_all(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._strays.setdefault(name, time.monotonic())
+        removals = [self._run(self._engine.remove, name) for name in names]
+        await asyncio.gather(*removals, return_exceptions=True)
+
+    async def _remove_volumes(self) -> None:
+        for name in list(self._ended_volumes):
+            with suppress(EngineUnreachable):
+                if await self._run(self._engine.remove_volume, name):
+                    self._ended_volumes.discard(name)
+
+    async def _remove_strays(self, there: Iterable[str]) -> None:
+        """Remove what nobody here knows, such as what was given up while the engine was away."""
+        now = time.monotonic()
+        strays = {name: self._strays.get(name, now) for name in there if name not in self._live}
+        old = [name for name, since in strays.items() if now - since >= STRAY_SECONDS]
+        self._strays = strays
+        if old:
+            logger.warning("removing containers that nobody waits for: %s", ", ".join(old))
+            await self._remove_all(old)
+
+    async def _patiently(self, look: Callable[[], Awaitable[T]]) -> T:
+        attempt = 0
+        while True:
+            try:
+                return await look()
+            except EngineUnreachable as error:
+                if attempt == 0:
+                    logger.warning("the Docker engine does not answer, trying again: %s", error)
+            await asyncio.sleep(_pause(attempt))
+            attempt += 1
 
     async def _signal(self, live: _Live, signal: str) -> None:
         try:
@@ -177,7 +305,6 @@ class DockerExecutor:
 
     async def _listen(self, ready: asyncio.Event) -> None:
         loop, attempt, told = asyncio.get_running_loop(), 0, False
-        label = f"{LABEL_INSTANCE}={self._site.instance_id}"
 
         def on_event(name: str, action: str) -> None:
             loop.call_soon_threadsafe(partial(self._take_event, name, action))
@@ -186,12 +313,12 @@ class DockerExecutor:
             # The thread of a stream is busy for as long as it lasts: not one of the pool.
             opened = asyncio.Event()
             announce = partial(loop.call_soon_threadsafe, opened.set)
-            stream = asyncio.create_task(
-                asyncio.to_thread(self._engine.listen, label, announce, on_event)
+            stream: asyncio.Future[Any] = in_thread(
+                self._engine.listen, self._labels, announce, on_event
             )
-            waiting = asyncio.create_task(opened.wait())
+            waiting: asyncio.Future[Any] = asyncio.create_task(opened.wait())
             try:
-                await asyncio.wait({stream, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([stream, waiting], return_when=asyncio.FIRST_COMPLETED)
                 ready.set()
                 if opened.is_set():
                     attempt, told = 0, False
@@ -203,7 +330,7 @@ class DockerExecutor:
                 told = True
             finally:
                 waiting.cancel()
-            await asyncio.sleep(RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)])
+            await asyncio.sleep(_pause(attempt))
             attempt += 1
 
     def _take_event(self, name: str, action: str) -> None:
@@ -216,13 +343,15 @@ class DockerExecutor:
             self._spawn(self._read_out(live))
 
     async def _list_regularly(self) -> None:
+        idle = 0
         while True:
             await asyncio.sleep(LIST_SECONDS)
-            if self._live:
+            idle = 0 if self._live or self._ended_volumes or self._strays else idle + 1
+            if idle % IDLE_ROUNDS == 0:
                 await self._reconcile()
 
     async def _reconcile(self) -> None:
-        asked_for = [live for live in self._live.values() if live.started.is_set()]
+        asked_for = [live for live in self._live.values() if live.started]
         try:
             there = {container.name: container for container in await self._own()}
         except EngineUnreachable as error:
@@ -232,19 +361,25 @@ class DockerExecutor:
         for live in asked_for:
             if live.name not in there or there[live.name].ended:
                 self._spawn(self._read_out(live))
+        if self._knows_all:
+            await self._remove_strays(there)
+        await self._remove_volumes()
 
     def _note_unreachable(self, reason: str) -> None:
-        now = time.monotonic()
+        now, grace = time.monotonic(), self._site.limits.engine_grace_seconds
         self._unreachable_since = self._unreachable_since or now
-        if now - self._unreachable_since < UNREACHABLE_SECONDS:
+        if now - self._unreachable_since < grace:
             return
-        for live in list(self._live.values()):
-            text = f"the Docker engine has been away for {UNREACHABLE_SECONDS:g} s: {reason}"
+        for live in [live for live in self._live.values() if live.started]:
+            text = (
+                "the Docker engine has been away for longer than engine_grace_seconds = "
+                f"{grace:g}: {reason}"
+            )
             self._tell(live, Ended(live.key, Exit(None, reason=text)))
 
     async def _read_out(self, live: _Live) -> None:
-        await live.started.wait()
-        if live.reading or live.gone.is_set():
+        await live.settled.wait()
+        if not live.started or live.reading or live.gone.is_set():
             return
         live.reading = True
         try:
@@ -263,10 +398,15 @@ class DockerExecutor:
     def _tell(self, live: _Live, ended: Ended) -> None:
         if not live.gone.is_set():
             live.gone.set()
+            self.figures.running -= 1
             self._ended.put_nowait(ended)
 
     async def _run(self, call: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call, *args)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, call, *args)
+        except EngineUnreachable:
+            self.figures.engine_errors += 1
+            raise
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -274,19 +414,22 @@ class DockerExecutor:
         task.add_done_callback(self._tasks.discard)
 
 
-def docker_executor(address: Address | None = None) -> Callable[[Site], Awaitable[DockerExecutor]]:
+def docker_executor(
+    address: Address | None = None, *, patient: bool = False
+) -> Callable[[Site], Awaitable[DockerExecutor]]:
     """Give the factory of an executor on the engine that DOCKER_HOST names.
 
     ``address`` is where containers reach this process; None: a mounted socket on a local engine,
-    loopback behind Docker Desktop. Raises ExecutorUnusable.
+    loopback behind Docker Desktop. Raises ExecutorUnusable; with ``patient`` the factory waits
+    for an engine that does not answer, and logs that it does.
     """
 
     async def make(site: Site) -> DockerExecutor:
-        engine = await asyncio.to_thread(open_engine)
+        engine = await _open_engine(patient)
         try:
             place, endpoint = await reach(engine, site, address)
             ca = None if address is None else address.ca
-            executor = DockerExecutor(engine, place, site.instance, endpoint, ca)
+            executor = DockerExecutor(engine, place, site, endpoint, ca)
             await executor.open()
         except BaseException:
             engine.close()
@@ -294,3 +437,27 @@ def docker_executor(address: Address | None = None) -> Callable[[Site], Awaitabl
         return executor
 
     return make
+
+
+async def _open_engine(patient: bool) -> Engine:
+    attempt = 0
+    while True:
+        try:
+            return await in_thread(open_engine)
+        except ExecutorUnusable as error:
+            if not patient:
+                raise
+            if attempt == 0:
+                logger.warning("no task can start yet, waiting for the engine: %s", error)
+        await asyncio.sleep(_pause(attempt))
+        attempt += 1
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
+def _pause(attempt: int) -> float:
+    return RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)]
