@@ -25,8 +25,8 @@ from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
 
 from leoflow_cli import build_command
 from leoflow_cli.environment import read_options
-from leoflow_cli.hostfolder import host_project
 from leoflow_cli.home import leoflow_home
+from leoflow_cli.hostfolder import host_project
 from leoflow_cli.interruption import Interruption
 from leoflow_cli.liveview import LiveView
 from leoflow_cli.outcome import InvalidInput

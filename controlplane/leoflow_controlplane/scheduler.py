@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,8 @@ class Scheduler:
             task=dispatch.task,
             environment=self._environment(dispatch),
             artifacts=artifacts,
+            staging_bytes=dispatch.dag.staging_bytes,
+            say=lambda text: self._say(dispatch.key, text),
         )
 
     def _environment(self, dispatch: Dispatch) -> Mapping[str, str]:
@@ -187,6 +189,10 @@ class Scheduler:
         if trace is None:
             return dispatch.dag.environment
         return {**dispatch.dag.environment, TRACEPARENT: continue_trace(trace, dispatch.key)}
+
+    def _say(self, key: TryKey, text: str) -> None:
+        line = self._database.run(step.log_inline, key, text + "\n", self._clock())
+        self._spawn(_finish(line)).add_done_callback(lambda _: self.bell.ring())
 
     async def _fail_launch(self, key: TryKey, reason: str) -> None:
         now = self._clock()
@@ -292,6 +298,10 @@ class Scheduler:
             if not isinstance(self.failure, ControlPlaneError):
                 logger.error("the scheduler cannot go on", exc_info=self.failure)
             self.bell.ring()
+
+
+async def _finish(work: Awaitable[Any]) -> None:
+    await work
 
 
 def _make_artifacts_folder(folder: Path) -> None:

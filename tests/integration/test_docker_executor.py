@@ -215,7 +215,7 @@ class TestDocker(ExecutorContract, StagingContract):
     async def test_a_lost_event_is_made_up_for_by_the_list(
         self, made: DockerExecutor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(made, "_take_event", lambda name, action: None)
+        monkeypatch.setattr(made._watch, "_take_event", lambda name, action: None)
         ended = await run_one(made, make_launch("exit:5"))
         assert ended.exit.code == 5
 

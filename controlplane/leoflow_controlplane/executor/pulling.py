@@ -128,7 +128,6 @@ class Pulls:
         finally:
             if not work.done():
                 # The engine ends a pull that nobody reads.
-                work.add_done_callback(lambda done: done.cancelled() or done.exception())
                 for lines in stream:
                     with suppress(Exception):
                         lines.close()

@@ -12,7 +12,7 @@ from typing import Any
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.engine import Begun, Engine
 from leoflow_controlplane.executor.enginefault import EngineUnreachable, ImageMissing, NoAnswer
-from leoflow_controlplane.executor.protocol import Launch, Limits
+from leoflow_controlplane.executor.protocol import Figures, Launch, Limits
 from leoflow_controlplane.executor.pulling import Pulls
 from leoflow_controlplane.executor.thread import in_thread
 
@@ -29,10 +29,11 @@ logger = logging.getLogger("leoflow.executor.docker")
 class Starter:
     """Starts containers on one engine. ``under_way``: calls that go on whoever waits for them."""
 
-    def __init__(self, engine: Engine, pulls: Pulls, limits: Limits) -> None:
+    def __init__(self, engine: Engine, pulls: Pulls, limits: Limits, figures: Figures) -> None:
         self.under_way: set[asyncio.Future[Any]] = set()
         self._engine = engine
         self._pulls = pulls
+        self._figures = figures
         self._limit_seconds = limits.start_timeout_seconds
 
     async def start(
@@ -55,6 +56,7 @@ class Starter:
                 deadline += time.monotonic() - began
             except LaunchFailed as error:
                 refusals += not isinstance(error, NoAnswer)
+                self._figures.engine_errors += isinstance(error, NoAnswer)
                 pause = PAUSES_SECONDS[min(attempt, len(PAUSES_SECONDS) - 1)]
                 self._check(error, refusals, deadline - pause)
                 launch.say(f"{error.reason}; trying again in {pause:g} s")
@@ -98,13 +100,7 @@ class Starter:
 
     def _keep(self, work: asyncio.Future[Any]) -> None:
         self.under_way.add(work)
-        work.add_done_callback(self._drop)
-
-    def _drop(self, work: asyncio.Future[Any]) -> None:
-        self.under_way.discard(work)
-        if not work.cancelled():
-            # Whoever waited has it; if nobody did, there is nobody to tell.
-            work.exception()
+        work.add_done_callback(self.under_way.discard)
 
 
 async def _unless(unwanted: asyncio.Event, work: Any) -> None:

@@ -15,6 +15,8 @@ def in_thread(call: Callable[..., T], *args: Any) -> asyncio.Future[T]:
     """Begin ``call``, which goes on when the future is cancelled."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
+    # If nobody waits for it any more, there is nobody to tell of an error.
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def settle(result: T | None, error: BaseException | None) -> None:
         if future.done():

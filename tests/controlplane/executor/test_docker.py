@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from leoflow_controlplane.container import ContainerSite
-from leoflow_controlplane.executor import docker
+from leoflow_controlplane.executor import docker, enginecall
 from leoflow_controlplane.executor.enginefault import EngineUnreachable
 from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.instance import open_instance
@@ -38,8 +38,12 @@ class LostEngine:
     def list_containers(self, *_labels: str) -> list[Any]:
         return []
 
-    def list_volumes(self, *_labels: str) -> list[Any]:
-        return []
+    list_volumes = list_containers
+
+    def remove(self, _name: str) -> None:
+        pass
+
+    remove_volume = remove
 
     def stop_listening(self) -> None:
         pass
@@ -55,7 +59,7 @@ async def test_an_engine_that_went_away_is_told_once(
     opened_in: set[int],
     told: int,
 ) -> None:
-    monkeypatch.setattr(docker, "RECONNECT_SECONDS", (0.0,))
+    monkeypatch.setattr(enginecall, "PAUSES_SECONDS", (0.0,))
     instance = open_instance(tmp_path)
     engine = LostEngine(opened_in, rounds=6)
     place = ContainerSite(instance.home_id, instance.id, socket_folder=None)
