@@ -282,6 +282,8 @@ class Scheduler:
             await self._fail_launch(stop.key, "stopped")
         elif stop.key in self._launching:
             self._unwanted.add(stop.key)
+            # Its image may still be being pulled.
+            await self._executor.stop(stop.key, 0)
         else:
             await self._executor.stop(stop.key, stop.grace_seconds)
 
