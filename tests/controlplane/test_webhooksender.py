@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from baredatabase import NoMemory, write_run
 from leoflow_controlplane import webhook, webhooksender
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import DatabaseUnusable
 from leoflow_controlplane.observer import Observer, WebhookOutcome
 from leoflow_controlplane.outbound.client import make_transport
 from leoflow_controlplane.outbound.guard import LOOPBACK
-from leoflow_controlplane.schema import dag_versions, runs, webhooks
+from leoflow_controlplane.schema import webhooks
 from leoflow_controlplane.secretsource import FakeSecrets
 from leoflow_controlplane.store.webhook import load_due_webhooks
 from leoflow_controlplane.webhooksender import AT_ONCE, WebhookSender
@@ -109,23 +110,13 @@ class Desk(Observer):
             await asyncio.wait(self.sender._sending.values())
 
 
-class NoMemory:
-    size = 0
-
-    def flush(self, connection: Connection) -> None:
-        raise AssertionError
-
-    def forget(self) -> None:
-        pass
-
-
 @asynccontextmanager
 async def desk(url: Any, *, allowed: tuple[str, ...] = LOOPBACK) -> AsyncIterator[Desk]:
     database = Database(url, NoMemory())
     transport = make_transport(allowed, AT_ONCE, AT_ONCE)
     await database.open()
     try:
-        await database.run(_make_run)
+        await database.run(write_run)
         yield Desk(database, transport, FakeSecrets())
     finally:
         await transport.aclose()
@@ -134,17 +125,6 @@ async def desk(url: Any, *, allowed: tuple[str, ...] = LOOPBACK) -> AsyncIterato
 
 def _insert(connection: Connection, table: Any, row: Any) -> None:
     connection.execute(insert(table).values(row))
-
-
-def _make_run(connection: Connection) -> None:
-    if connection.scalar(select(runs.c.id)) is not None:
-        return
-    version = {"id": 1, "dag_id": "d", "version_number": 1, "spec_hash": "x", "image": "i"}
-    _insert(connection, dag_versions, {**version, "spec": "{}", "created_at": 0.0})
-    dates = dict.fromkeys(("logical_date", "data_interval_start", "data_interval_end"), "2026")
-    run = {"id": 1, "dag_id": "d", "run_id": "r", "dag_version_id": 1, "instance_id": "server"}
-    run |= {"run_type": "manual", "state": "failed", "conf": "{}", "params": "{}", **dates}
-    _insert(connection, runs, {**run, "logical_at": 0.0, "created_at": 0.0})
 
 
 @pytest.fixture(autouse=True)
