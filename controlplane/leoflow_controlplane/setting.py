@@ -25,8 +25,10 @@ class Settings:
 
     ``patience_seconds``: how long a task that is over waits for us to take its verdict.
     ``start_allowance_seconds``: from dispatch to the agent's first report. ``settle_seconds``:
-    how long the report of a dead container may still be on its way. ``inline_allowed_hosts``: what
-    requests of the control plane may go to although the guard would refuse it.
+    how long the report of a dead container may still be on its way. The limits of pull, start and
+    engine are told by the executor: see its Limits. ``inline_allowed_hosts``: what requests of the
+    control plane may go to although the guard would refuse it. ``try_token_seconds``: how long a
+    token of a try is good; it is renewed while its agent reports.
     """
 
     max_parallel_tasks: int
@@ -42,8 +44,13 @@ class Settings:
     start_allowance_seconds: float = 120.0
     removal_allowance_seconds: float = 30.0
     settle_seconds: float = 0.5
-    launch_attempts: int = 4
     conf_limit_bytes: int = 48 * KIB
+    max_map_length: int = 1024
+    pull_timeout_seconds: float = 600.0
+    start_timeout_seconds: float = 120.0
+    engine_grace_seconds: float = 60.0
+    try_token_seconds: float = 4 * 3600.0
+    dags_paused_at_creation: bool = False
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -62,6 +69,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         inline_allowed_hosts=split_hosts(environment.get(ALLOWED_HOSTS, "")),
         xcom_limit_bytes=int(_positive(environment, "LEOFLOW_XCOM_LIMIT_BYTES", 256 * KIB)),
+        max_map_length=int(_positive(environment, "LEOFLOW_MAX_MAP_LENGTH", 1024)),
+        pull_timeout_seconds=_positive(environment, "LEOFLOW_PULL_TIMEOUT_SECONDS", 600),
+        start_timeout_seconds=_positive(environment, "LEOFLOW_START_TIMEOUT_SECONDS", 120),
+        engine_grace_seconds=_positive(environment, "LEOFLOW_ENGINE_GRACE_SECONDS", 60),
     )
 
 
