@@ -1,4 +1,4 @@
-"""A database without the memory of runs, for what works on rows alone, and a run to hang them on."""
+"""A database without the memory of runs, for what works on rows alone, and a run for them."""
 
 from __future__ import annotations
 
