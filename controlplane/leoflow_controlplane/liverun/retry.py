@@ -63,6 +63,7 @@ class Retries:
                 yield entry[-1]
 
 
+# The number of the try makes sure that instances themselves are never compared.
 _Entry = tuple[float, str, int, int, Instance]
 
 
@@ -78,6 +79,5 @@ def _entry(instance: Instance) -> _Entry:
 
 
 def _waits(entry: _Entry) -> bool:
-    due_at, _, _, try_number, instance = entry
-    waits = instance.state == "up_for_retry" and instance.due_at == due_at
-    return waits and instance.try_number == try_number
+    due_at, instance = entry[0], entry[-1]
+    return instance.state == "up_for_retry" and instance.due_at == due_at

@@ -217,6 +217,15 @@ def test_a_teardown_that_fails_does_not_fail_the_run() -> None:
     assert scene.over == "success"
 
 
+def test_in_the_scope_of_a_setup_a_task_waits_for_it_though_its_rule_does_not() -> None:
+    late = task("late", "w", "z", trigger_rule="one_success")
+    scene = Scene(task("z"), task("s", is_setup=True), task("w", "s"), late)
+    scene.end("z")
+    assert scene.state("late") is None
+    scene.end("s")
+    assert scene.state("late") == "scheduled"
+
+
 @pytest.mark.parametrize(
     ("state", "becomes"), [("failed", "upstream_failed"), ("skipped", "skipped")]
 )

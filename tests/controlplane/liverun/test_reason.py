@@ -11,6 +11,12 @@ def test_it_names_the_upstream_tasks_that_decided() -> None:
     assert scene.reason("b") == "trigger rule 'all_success' with upstream 'y' skipped"
 
 
+def test_of_those_that_ended_it_names_the_ones_that_failed() -> None:
+    scene = Scene(task("x"), task("y"), task("b", "x", "y", trigger_rule="none_failed"))
+    scene.ends(x="success", y="failed")
+    assert scene.reason("b") == "trigger rule 'none_failed' with upstream 'y' failed"
+
+
 def test_it_names_all_that_ended_if_none_of_them_alone_decided() -> None:
     scene = Scene(task("x"), task("y"), task("b", "x", "y", trigger_rule="one_failed"))
     scene.ends(x="success", y="success")
