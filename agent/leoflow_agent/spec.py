@@ -62,12 +62,18 @@ class Expansion:
 
     ``kwargs`` are lists or mappings, expanded against each other: one instance for each
     combination, the last argument varying fastest; of a mapping each item is a pair.
-    ``listed`` is a list of mappings instead, one instance for each. Exactly one is given.
+    ``listed`` is a list of mappings instead, one instance for each. Exactly one is given. What an
+    instance gets is a keyword argument of the function, or of a bash command without a function
+    a variable of its environment.
     """
 
     kwargs: Mapping[str, Argument] = field(default_factory=dict)
     listed: Argument | None = None
     __pydantic_config__ = _STRICT
+
+    def arguments(self) -> tuple[Argument, ...]:
+        """Return what is expanded over, in the order in which it was written."""
+        return (*self.kwargs.values(), *([] if self.listed is None else [self.listed]))
 
 
 @dataclass(frozen=True)
@@ -102,10 +108,15 @@ class Schedule:
 
 @dataclass(frozen=True)
 class TaskGroup:
-    """A group of tasks. Its tasks' ids begin with ``group_id`` and a dot, as do its groups'."""
+    """A group of tasks: ``task_ids`` are directly in it, those of its groups are not.
+
+    Ids in it begin with ``group_id`` and a dot, unless the DAG says that they do not.
+    """
 
     group_id: str
     tooltip: str = ""
+    parent_group_id: str | None = None
+    task_ids: tuple[str, ...] = ()
     __pydantic_config__ = _STRICT
 
 

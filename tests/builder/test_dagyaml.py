@@ -35,8 +35,13 @@ def test_what_is_said_of_the_dag_is_kept() -> None:
         params: {year: 2012}
         tasks: {a: {bash: ls}}
     """)
-    assert (drawing.dag_id, drawing.description) == ("weather", "of Seattle")
-    assert (drawing.tags, drawing.params) == (("a", "b"), {"year": 2012})
+    assert drawing.dag_id == "weather"
+    assert drawing.said.document == {
+        "dag_id": "weather",
+        "description": "of Seattle",
+        "tags": ["a", "b"],
+        "params": {"year": 2012},
+    }
 
 
 def test_a_python_task_names_module_and_function() -> None:
