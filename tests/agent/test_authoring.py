@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,7 @@ from leoflow import DagError, dag, registry, task
 AGENT = Path(__file__).parents[2] / "agent"
 
 
-@pytest.fixture(autouse=True)
-def _fresh_registry() -> Iterator[None]:
-    registry.graphs.clear()
-    registry.declared.clear()
-    registry.mistakes = None
-    yield
-    registry.graphs.clear()
-    registry.declared.clear()
-    registry.mistakes = None
+pytestmark = pytest.mark.usefixtures("fresh_registry")
 
 
 @task
