@@ -64,12 +64,22 @@ class Expansion:
     combination, the last argument varying fastest; of a mapping each item is a pair.
     ``listed`` is a list of mappings instead, one instance for each. Exactly one is given. What an
     instance gets is a keyword argument of the function, or of a bash command without a function
-    a variable of its environment.
+    a variable of its environment. ``order`` has the names in ``kwargs`` as they were written, which
+    JSON does not keep; ``kwargs`` is put into it.
     """
 
     kwargs: Mapping[str, Argument] = field(default_factory=dict)
     listed: Argument | None = None
+    order: tuple[str, ...] = ()
     __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        if not self.order:
+            return
+        if sorted(self.order) != sorted(self.kwargs):
+            raise ValueError(f"order {list(self.order)} does not name {list(self.kwargs)}")
+        ordered = {name: self.kwargs[name] for name in self.order}
+        object.__setattr__(self, "kwargs", ordered)
 
     def arguments(self) -> tuple[Argument, ...]:
         """Return what is expanded over, in the order in which it was written."""

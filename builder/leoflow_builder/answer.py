@@ -19,6 +19,7 @@ from leoflow_agent.action import (
 from leoflow_agent.spec import Expansion, Source, TaskGroup
 
 from leoflow_builder.drawing import Drawing, DrawnGroup, DrawnTask
+from leoflow_builder.expansion import over_named
 from leoflow_builder.httpfield import make_http
 from leoflow_builder.memo import FORGETFUL, Memo
 from leoflow_builder.problem import Problem
@@ -123,7 +124,7 @@ def _with_short_circuit(
 def _expansion(item: Mapping[str, Any]) -> Expansion | None:
     """Return what a task is expanded over. None also stands for what the reader has refused."""
     if item.get("expand"):
-        return Expansion(kwargs=_named(argument_of(item["expand"])))
+        return over_named(_named(argument_of(item["expand"])))
     if item.get("expand_kwargs"):
         return Expansion(listed=argument_of(item["expand_kwargs"]))
     return None

@@ -27,6 +27,7 @@ from pydantic_core import CoreSchema
 from leoflow_builder.complaint import complain
 from leoflow_builder.dagentry import DagEntry
 from leoflow_builder.drawing import Drawing, DrawnGroup, DrawnTask
+from leoflow_builder.expansion import written_expansion
 from leoflow_builder.httpfield import make_http
 from leoflow_builder.httpmodel import HttpField
 from leoflow_builder.option import Strict, TaskOption
@@ -35,7 +36,6 @@ from leoflow_builder.said import said_task
 from leoflow_builder.saiddag import SaidDag
 from leoflow_builder.settings import FOREIGN_KEYS, Identifier
 from leoflow_builder.writtenmodel import plain
-from leoflow_builder.yamlexpansion import expansion_of
 from leoflow_builder.yamlfile import parse_yaml
 from leoflow_builder.yamlplace import Path, YamlFile
 
@@ -202,7 +202,7 @@ class _Drawing:
             return None
         named = self._arguments((*path, "expand"), entry.expand or {})
         listed = entry.expand_kwargs
-        found, complaints = expansion_of(
+        found, complaints = written_expansion(
             named,
             None if listed is None else self._argument((*path, "expand_kwargs"), listed),
             action,

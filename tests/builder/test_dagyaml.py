@@ -128,7 +128,7 @@ def test_the_schedule_and_limits_of_a_dag_are_kept() -> None:
 
 def test_a_task_is_expanded_over_values_and_results() -> None:
     over = task("{python: 'm:f', kwargs: {r: 1}, expand: {a: [1, 2], b: {xcom: up}}}").expansion
-    assert over == Expansion(kwargs={"a": Value([1, 2]), "b": XCom("up")})
+    assert over == Expansion({"a": Value([1, 2]), "b": XCom("up")}, order=("a", "b"))
     over = task("{bash: 'echo $N', expand_kwargs: [{N: 1}, {xcom: up}]}").expansion
     assert over == Expansion(listed=ListOf((Value({"N": 1}), XCom("up"))))
 

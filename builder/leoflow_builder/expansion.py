@@ -1,20 +1,37 @@
-"""What a task of dag.yaml is expanded over. Pure."""
+"""What a task is expanded over, however it is written, and what dag.yaml may say of it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from leoflow_agent.action import Action, Argument, BashAction, ListOf, PythonAction, Value
+from leoflow_agent.action import Action, Argument, BashAction, DictOf, ListOf, PythonAction, Value
 from leoflow_agent.spec import Expansion
 
 from leoflow_builder.written import Complaint
 
 
-def expansion_of(
+def over_named(named: Mapping[str, Argument]) -> Expansion:
+    """Return the expansion over each combination of the values in ``named``."""
+    return Expansion({name: _in_order(one) for name, one in named.items()}, order=tuple(named))
+
+
+def _in_order(argument: Argument) -> Argument:
+    """Return a mapping as the pairs that it is expanded into: JSON does not keep its order."""
+    if isinstance(argument, Value) and isinstance(argument.value, dict):
+        return Value([[key, item] for key, item in argument.value.items()])
+    if isinstance(argument, DictOf):
+        return ListOf(tuple(ListOf((Value(key), one)) for key, one in argument.items.items()))
+    return argument
+
+
+def written_expansion(
     named: Mapping[str, Argument], listed: Argument | None, action: Action
 ) -> tuple[Expansion | None, list[Complaint]]:
-    """Return the expansion, and what is wrong with it; ``named`` is empty where none is written."""
+    """Return the expansion of a task in dag.yaml, and what is wrong with it.
+
+    ``named`` is empty and ``listed`` None where the one or the other is not written.
+    """
     if named and listed is not None:
         text = "there is expand as well: keep one of the two"
         return None, [Complaint(("expand_kwargs",), text)]
@@ -27,7 +44,7 @@ def expansion_of(
         complaints.append(Complaint(("expand",), text))
     if complaints:
         return None, complaints
-    return Expansion(kwargs=named, listed=listed), []
+    return over_named(named) if listed is None else Expansion(listed=listed), []
 
 
 def _shared(action: Action) -> set[str]:
