@@ -17,12 +17,10 @@ _RESULT = XCom("").key
 def check_drawing(drawing: Drawing, specs: Mapping[str, TaskSpec]) -> list[Problem]:
     """Return what is wrong between tasks; ``specs`` are those of the tasks that have one."""
     problems = list(_check_groups(drawing))
-    ids = {task.task_id for task in drawing.tasks}
-    targets = ids | {drawn.group.group_id for drawn in drawing.groups}
     for task in drawing.tasks:
         messages = [
             *_check_lifecycle(task, drawing, specs),
-            *_check_targets(task, targets),
+            *_check_targets(task, drawing),
             *_check_expansion(task, drawing),
         ]
         problems += [Problem(task.source.file, task.source.line, text) for text in messages]
@@ -70,13 +68,23 @@ def _check_lifecycle(
         )
 
 
-def _check_targets(task: DrawnTask, known: set[str]) -> Iterator[str]:
+def _check_targets(task: DrawnTask, drawing: Drawing) -> Iterator[str]:
+    below = [one.task_id for one in drawing.tasks if task.task_id in upstream_of(one)]
+    groups = {drawn.group.group_id for drawn in drawing.groups}
+    known = {*below, *(group for group in groups if _has_one(group, below))}
     for target in dict.fromkeys(task.targets):
-        if target in known:
-            continue
-        inside = [one for one in sorted(known) if one.endswith(f".{target}")]
-        hint = f" Did you mean '{inside[0]}'?" if inside else did_you_mean(target, known)
-        yield f"branch '{task.task_id}' returns '{target}', and the DAG has no such task.{hint}"
+        if target not in known:
+            inside = [one for one in sorted(known) if one.endswith(f".{target}")]
+            hint = f" Did you mean '{inside[0]}'?" if inside else did_you_mean(target, known)
+            hint = hint or f" There are {', '.join(sorted(known)) or 'none'}."
+            yield (
+                f"branch '{task.task_id}' returns '{target}', which is no task or group directly "
+                f"downstream of it.{hint}"
+            )
+
+
+def _has_one(group_id: str, task_ids: list[str]) -> bool:
+    return any(task_id.startswith(f"{group_id}.") for task_id in task_ids)
 
 
 def _check_expansion(task: DrawnTask, drawing: Drawing) -> Iterator[str]:

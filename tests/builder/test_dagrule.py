@@ -90,11 +90,12 @@ def test_the_text_of_a_bash_task_is_nothing_to_expand_over() -> None:
     assert compile_(many, task("load", expansion=over))
 
 
-def test_a_branch_names_tasks_and_groups_of_the_dag() -> None:
+def test_a_branch_names_tasks_and_groups_directly_downstream() -> None:
     groups = [DrawnGroup(TaskGroup("g", "", None, ("g.a",)), Source("dag.py", 3))]
     branch = task("choose", branch="branch", targets=("g", "g.a", "a"))
-    (found,) = problems(branch, task("g.a", "choose"), groups=groups)
-    assert "returns 'a', and the DAG has no such task. Did you mean 'g.a'?" in found
+    (found,) = problems(branch, task("g.a", "choose"), task("a", "g.a"), groups=groups)
+    assert "returns 'a', which is no task or group directly downstream" in found
+    assert found.endswith("Did you mean 'g.a'?")
 
 
 def test_groups_are_kept_and_their_ids_checked() -> None:
