@@ -5,7 +5,6 @@ Imported only for DAGs that have one.
 
 import leoflow
 from leoflow import registry
-from leoflow.lifecycle import upstream_of
 from leoflow.registry import Node
 
 TYPE_CHECKING = False
@@ -73,6 +72,8 @@ class TaskGroup:
 
     def leoflow_roots(self) -> "list[Node]":
         """Return the tasks that wait for none of the group: where an arrow to it goes."""
+        from leoflow.lifecycle import upstream_of
+
         inside = set(self.nodes)
         found = [one for one in self.nodes if inside.isdisjoint(upstream_of(one))]
         return found or self._refuse_empty()
@@ -83,6 +84,8 @@ class TaskGroup:
         They are those that none of it waits for. As in Airflow, what waits for the group does not
         wait for its teardowns, but for what these clean up after.
         """
+        from leoflow.lifecycle import upstream_of
+
         work = [one for one in self.nodes if "teardown" not in one.marks]
         inner = {earlier for one in work for earlier in upstream_of(one)}
         inner.update(

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from leoflow import Task
-    from leoflow.mistake import DagError
 
 
 class Partial:
@@ -24,53 +23,52 @@ class Partial:
 
     def expand(self, *args: "Any", **kwargs: "Any") -> Reference:
         """Add the task, to be run once for each combination of the values of ``kwargs``."""
-        return self._add("expand", leoflow.copied(kwargs), self._refuse_expand(args, kwargs))
+        wrong = self._wrong_names(args, kwargs)
+        return self._add({"expand": leoflow.copied(kwargs)}, wrong)
 
     def expand_kwargs(self, *listed: "Any") -> Reference:
         """Add the task, to be run once for each mapping of arguments in a list."""
-        found = leoflow.copied(listed[0]) if len(listed) == 1 else None
-        return self._add("expand_kwargs", found, self._refuse_listed(listed))
+        wrong = self._wrong_list(listed)
+        return self._add({} if wrong else {"expand_kwargs": leoflow.copied(listed[0])}, wrong)
 
-    def _add(self, mark: str, over: "Any", wrong: "DagError | None") -> Reference:
+    def _add(self, marks: "dict[str, Any]", wrong: "tuple[Any, ...] | None") -> Reference:
+        """Add the task; ``wrong`` is the name of a text in ``mistake``, and what it is about."""
         node = registry.Node(self.task.kind, self.task.function, registry.caller())
         node.kwargs = leoflow.copied(self.kwargs)
         node.options = self.task.options
-        if wrong is not None:
-            registry.report(wrong)
+        if wrong is None:
+            node.marks = {**self.task.marks, **marks}
         else:
-            node.marks = {**self.task.marks, mark: over}
+            from leoflow import mistake
+
+            say = getattr(mistake, wrong[0])
+            registry.report(say(self.task.__name__, *wrong[1:], node.place))
         assert registry.current is not None
         return registry.current.add(node, self.task.__name__)
 
-    def _refuse_expand(self, args: "Any", kwargs: "dict[str, Any]") -> "DagError | None":
-        from leoflow import mistake
-
-        name = self.task.__name__
-        place = registry.caller()
+    def _wrong_names(self, args: "Any", kwargs: "dict[str, Any]") -> "tuple[Any, ...] | None":
         if args or not kwargs:
-            return mistake.expand_without_names(name, place)
+            return ("expand_without_names",)
         for argument, value in kwargs.items():
             if argument in self.kwargs:
-                return mistake.given_twice(name, argument, place)
+                return "given_twice", argument
             if not isinstance(value, (Reference, list, tuple, dict)):
-                return mistake.not_expandable(name, argument, value, place)
+                return "not_expandable", argument, value
         return None
 
-    def _refuse_listed(self, listed: "Any") -> "DagError | None":
-        from leoflow import mistake
-
-        name = self.task.__name__
-        place = registry.caller()
-        if len(listed) == 1 and isinstance(listed[0], Reference):
+    def _wrong_list(self, listed: "Any") -> "tuple[Any, ...] | None":
+        if len(listed) != 1:
+            return "not_listed", listed
+        if isinstance(listed[0], Reference):
             return None
-        if len(listed) != 1 or not isinstance(listed[0], (list, tuple)):
-            return mistake.not_listed(name, listed, place)
+        if not isinstance(listed[0], (list, tuple)):
+            return "not_listed", listed[0]
         for item in listed[0]:
             if not isinstance(item, (Reference, dict)):
-                return mistake.not_listed(name, item, place)
+                return "not_listed", item
             for argument in () if isinstance(item, Reference) else item:
                 if argument in self.kwargs:
-                    return mistake.given_twice(name, argument, place)
+                    return "given_twice", argument
         return None
 
     def __getattr__(self, name: str) -> "Any":
@@ -91,17 +89,19 @@ class Partial:
 
 def method(task: "Task", name: str) -> "Any":
     """Return what ``task`` has under ``name`` beside its own methods; DagError if nothing."""
-    from leoflow import mistake
+    is_known = name in ("partial", "expand", "expand_kwargs")
+    if not is_known or registry.current is None:
+        from leoflow import mistake
 
-    if name not in ("partial", "expand", "expand_kwargs"):
-        raise mistake.unknown_task_attribute(task.__name__, name, registry.caller())
-    if registry.current is None:
-        raise mistake.expanded_outside(task.__name__, name, registry.caller())
+        say = mistake.expanded_outside if is_known else mistake.unknown_task_attribute
+        raise say(task.__name__, name, registry.caller())
     if name != "partial":
         return getattr(Partial(task, {}), name)
 
     def partial(*args: "Any", **kwargs: "Any") -> Partial:
         if args:
+            from leoflow import mistake
+
             registry.report(mistake.partial_without_names(task.__name__, registry.caller()))
         return Partial(task, kwargs)
 
