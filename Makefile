@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
 ENGINE ?= auto
-POSTGRES ?= auto
+export POSTGRES ?= auto
 # Whole files side by side: most tests wait, for containers or for processes.
 PYTEST := $(RUN)python -m pytest -n auto --dist=loadfile --postgres=$(POSTGRES)
 # Options of the benchmark, such as BENCH="--settings --with-airflow --write-readme".

@@ -62,12 +62,28 @@ class Expansion:
 
     ``kwargs`` are lists or mappings, expanded against each other: one instance for each
     combination, the last argument varying fastest; of a mapping each item is a pair.
-    ``listed`` is a list of mappings instead, one instance for each. Exactly one is given.
+    ``listed`` is a list of mappings instead, one instance for each. Exactly one is given. What an
+    instance gets is a keyword argument of the function, or of a bash command without a function
+    a variable of its environment. ``order`` has the names in ``kwargs`` as they were written, which
+    JSON does not keep; ``kwargs`` is put into it.
     """
 
     kwargs: Mapping[str, Argument] = field(default_factory=dict)
     listed: Argument | None = None
+    order: tuple[str, ...] = ()
     __pydantic_config__ = _STRICT
+
+    def __post_init__(self) -> None:
+        if not self.order:
+            return
+        if sorted(self.order) != sorted(self.kwargs):
+            raise ValueError(f"order {list(self.order)} does not name {list(self.kwargs)}")
+        ordered = {name: self.kwargs[name] for name in self.order}
+        object.__setattr__(self, "kwargs", ordered)
+
+    def arguments(self) -> tuple[Argument, ...]:
+        """Return what is expanded over, in the order in which it was written."""
+        return (*self.kwargs.values(), *([] if self.listed is None else [self.listed]))
 
 
 @dataclass(frozen=True)
@@ -102,10 +118,15 @@ class Schedule:
 
 @dataclass(frozen=True)
 class TaskGroup:
-    """A group of tasks. Its tasks' ids begin with ``group_id`` and a dot, as do its groups'."""
+    """A group of tasks: ``task_ids`` are directly in it, those of its groups are not.
+
+    Ids in it begin with ``group_id`` and a dot, unless the DAG says that they do not.
+    """
 
     group_id: str
     tooltip: str = ""
+    parent_group_id: str | None = None
+    task_ids: tuple[str, ...] = ()
     __pydantic_config__ = _STRICT
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from leoflow_agent.action import PythonAction, XCom
 from leoflow_agent.spec import (
     BuiltDag,
     DagSpec,
     ImageRef,
-    PythonAction,
     Quantities,
     Resources,
     Source,
     TaskSpec,
-    XCom,
 )
 
 _RESOURCES = Resources(Quantities(100, 64 * 1024**2))

@@ -18,12 +18,12 @@ from leoflow_agent.action import (
     HttpPagination,
     HttpPoll,
     ListOf,
-    TaskSpec,
     Value,
     XCom,
     arguments_of,
     xcoms,
 )
+from leoflow_agent.spec import TaskSpec
 from leoflow_agent.wire import HttpRequest, Inputs
 
 from leoflow_controlplane.error import RunRefused
