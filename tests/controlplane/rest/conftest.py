@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fakecommands import FakeBell, FakeCommands, FakeStore
-from leoflow_agent.spec import BuiltDag
 from leoflow_controlplane.auth.keyring import Keyring
 from leoflow_controlplane.auth.token import hash_token
 from leoflow_controlplane.rest.app import make_rest_app
 from leoflow_controlplane.rest.office import Health, Office, Part
 from leoflow_controlplane.store.token import add_token
-from pydantic import TypeAdapter
 from starlette.types import ASGIApp
 
-BUILT = TypeAdapter(BuiltDag)
-ROOT = Path(__file__).parents[3]
 
 
 class FakeCipher:
@@ -115,11 +111,3 @@ async def api(world: World) -> AsyncIterator[httpx.AsyncClient]:
         run = await client.post("/api/v2/dags/d/dagRuns", json={"dag_run_id": "r"})
         assert run.status_code == 200, run.text
         yield client
-
-
-@pytest.fixture
-def golden() -> Iterator[dict[str, Any]]:
-    """A DAG with every kind of task, as it is pushed."""
-    import json
-
-    yield json.loads((ROOT / "tests/golden/built-dag.json").read_text())

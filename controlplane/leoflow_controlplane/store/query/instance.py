@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
 
@@ -118,7 +118,7 @@ def find_instance(
     """Give a task instance with its latest try; NotFound if there is none."""
     run = find_run(connection, key)
     query = _INSTANCES.where(_is(run.id, task_id, map_index))
-    row: Any = connection.execute(query).one_or_none()
+    row: Row[Any] | None = cast(Any, connection.execute(query).one_or_none())
     if row is None:
         raise NotFound(_missing(key, task_id, map_index))
     return row
@@ -156,7 +156,7 @@ def find_try(
     """Give one try; NotFound if there is none."""
     run = find_run(connection, key)
     query = _TRIES.where(_is(run.id, task_id, map_index), tries.c.try_number == try_number)
-    row: Any = connection.execute(query).one_or_none()
+    row: Row[Any] | None = cast(Any, connection.execute(query).one_or_none())
     if row is None:
         raise NotFound(f"{_missing(key, task_id, map_index)[:-1]} with a try {try_number}.")
     return row

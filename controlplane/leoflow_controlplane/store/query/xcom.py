@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Row, and_, select
 
@@ -79,7 +79,7 @@ def find_xcom(
         .where(xcoms.c.run_pk == run_pk, xcoms.c.task_id == task_id)
         .where(xcoms.c.map_index == map_index, xcoms.c.key == key)
     )
-    row: Any = connection.execute(query).one_or_none()
+    row: Row[Any] | None = cast(Any, connection.execute(query).one_or_none())
     if row is None:
         raise NotFound(f"task '{task_id}' of run '{run.run_id}' left no value '{key}'.")
     return row
