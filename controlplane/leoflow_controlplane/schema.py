@@ -1,7 +1,8 @@
-"""The tables of the store, on SQLite and PostgreSQL alike. Only ``store`` and ``database`` use them.
+"""The tables, on SQLite and PostgreSQL alike. Only ``store`` and ``database`` use them.
 
 Rows that come in great numbers are named by what they are of (run, task, map index, try), so that
-they can be written many at a time without asking the database for a key.
+they can be written many at a time without asking the database for a key. A change of any table is
+a new revision in ``database/migrations``.
 """
 
 from __future__ import annotations
@@ -91,6 +92,9 @@ runs = Table(
     Index("runs_by_instance", "instance_id", "finished_at"),
     Index("runs_by_dag", "dag_id", "logical_at"),
     Index("runs_by_creation", "created_at"),
+    # Without these two a version or a backfill is not deleted without looking at every run.
+    Index("runs_by_version", "dag_version_id"),
+    Index("runs_by_backfill", "backfill_id"),
 )
 
 task_instances = Table(
@@ -111,6 +115,8 @@ task_instances = Table(
     Column("finished_at", Double),
     Column("reason", Text),
     Column("note", Text),
+    # Small rows in the order of their key take a third less space and a tenth less time.
+    sqlite_with_rowid=False,
 )
 
 # ``state`` is None until there is a verdict, ``ended_at`` until the container is gone.
@@ -139,6 +145,7 @@ tries = Table(
         ["task_instances.run_pk", "task_instances.task_id", "task_instances.map_index"],
         ondelete="CASCADE",
     ),
+    sqlite_with_rowid=False,
 )
 Index(
     "tries_open",
@@ -202,6 +209,7 @@ webhooks = Table(
     Column("body", Text, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("due_at", Double, nullable=False),
+    Index("webhooks_by_run", "run_pk"),
 )
 
 # Of people and programs; those of tries are signed and kept nowhere.
