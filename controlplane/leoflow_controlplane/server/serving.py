@@ -17,7 +17,8 @@ from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.gate import Gate
 from leoflow_controlplane.auth.keyring import Keyring
 from leoflow_controlplane.error import DatabaseUnusable
-from leoflow_controlplane.rest.app import RestApp, RestLimits
+from leoflow_controlplane.rest.app import RestApp, RestLimits, make_api
+from leoflow_controlplane.rest.header import SafeHeaders
 from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.server.listener import Listener, bind, is_loopback
@@ -93,7 +94,9 @@ class Server:
             stack.push_async_callback(reign.close)
             await reign.open()
             keyring = Keyring(seat, seat, wall_clock)
-            rest = RestApp(self._office(seat, reign, keyring), keyring, _limits(settings))
+            limits = _limits(settings)
+            api = make_api(self._office(seat, reign, keyring), limits)
+            rest = RestApp(api, keyring, limits)
             client = await self._open_client(stack)
             http = Listener(
                 self._dispatch(seat, rest, keyring, client),
@@ -136,7 +139,8 @@ class Server:
             )
         metrics = self._metrics(keyring)
         hosts = self._settings.allowed_hosts
-        return Dispatch(agent, health_app(seat.probe), metrics, people, hosts)
+        health = SafeHeaders(health_app(seat.probe))
+        return Dispatch(agent, health, SafeHeaders(metrics), people, hosts)
 
     def _metrics(self, keyring: Keyring) -> ASGIApp:
         from prometheus_client import REGISTRY, make_asgi_app
