@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 @takes_run
 @click.argument("task_id", metavar="[TASK_ID]", required=False)
 @click.option("--try", "try_number", metavar="N", type=click.IntRange(1), help="Not the newest.")
-@click.option(
-    "--map-index", metavar="N", type=click.IntRange(0), help="Of a mapped task only this."
-)
+@click.option("--map-index", metavar="N", type=click.IntRange(0), help="Of a mapped task this.")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the run, or the task, is over.")
 @json_option
 @takes_server

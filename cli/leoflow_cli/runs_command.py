@@ -189,9 +189,7 @@ def delete(api: Api, dag_id: str, run_id: str, as_json: bool) -> None:
 @takes_run
 @click.argument("state", type=click.Choice(MARKS))
 @click.option("--task", "task_id", metavar="ID", help="Not the run, but this task of it.")
-@click.option(
-    "--map-index", metavar="N", type=click.IntRange(0), help="Of a mapped task only this."
-)
+@click.option("--map-index", metavar="N", type=click.IntRange(0), help="Of a mapped task this.")
 @click.option("--downstream", is_flag=True, help="And all tasks after it.")
 @json_option
 @takes_server

@@ -122,7 +122,9 @@ def _imported(name: str, value: Any) -> dict[str, Any]:
 
 
 def _body(name: str, value: str, description: str | None) -> dict[str, Any]:
-    return {"key": name, "value": value, "description": description}
+    body = {"key": name, "value": value}
+    # What is not said stays as it is.
+    return body if description is None else {**body, "description": description}
 
 
 def _shortened(value: str | None) -> str:

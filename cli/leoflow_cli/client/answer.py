@@ -14,8 +14,8 @@ from leoflow_cli.outcome import InvalidInput, Unusable
 if TYPE_CHECKING:
     import httpx
 
-# What a web framework says of a path that it does not serve at all.
-UNKNOWN_PATH = "Not Found"
+# What is said of a path that is not served at all, by leoflow and by others.
+UNKNOWN_PATH = ("there is nothing at", "Not Found")
 SHOWN_CHARACTERS = 200
 
 
@@ -50,15 +50,15 @@ def read_answer(answer: httpx.Response, address: Address) -> Any:
     body = _document(answer, address)
     lines = list(_details(body)) or [f"HTTP {status}"]
     detail = "\n".join(lines)
-    if status in (502, 503, 504):
+    if status in (429, 502, 503, 504):
         raise Unanswered(f"the control plane at '{address.url}' cannot answer now: {detail}")
     if status >= 500:
-        raise Unusable(_failed(answer, body, address, detail))
+        raise Unusable(f"the control plane at '{address.url}' failed (HTTP {status}): {detail}")
     if status == 403:
         raise Refused(
             f"the token from {address.token_source} may not do this: {detail}", status, detail
         )
-    if status in (404, 405) and detail in (UNKNOWN_PATH, "Method Not Allowed"):
+    if status == 404 and detail.startswith(UNKNOWN_PATH):
         raise Unusable(
             f"'{address.url}' does not know '{answer.request.method} {answer.request.url.path}': "
             "it is no leoflow control plane, or one of another version"
@@ -111,13 +111,4 @@ def _unauthorized(address: Address) -> str:
     return (
         f"'{address.url}' does not accept the token from {address.token_source}: it is another "
         "server's, was deleted, or has expired. Set LEOFLOW_TOKEN to one that is valid there"
-    )
-
-
-def _failed(answer: httpx.Response, body: Any, address: Address, detail: str) -> str:
-    known = body if isinstance(body, dict) else {}
-    number = known.get("error_id") or answer.headers.get("x-request-id")
-    named = f" Its log tells more under '{number}'." if number else " Its log tells more."
-    return (
-        f"the control plane at '{address.url}' failed (HTTP {answer.status_code}): {detail}.{named}"
     )

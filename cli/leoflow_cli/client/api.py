@@ -142,12 +142,9 @@ class Api:
         known = [dag["dag_id"] for dag in self.all_of("/dags", "dags", limit=1000)[0]]
         if dag_id in known:
             return ""
-        close = did_you_mean(dag_id, known) or (
-            " `leoflow dags` lists those that it knows."
-            if known
-            else " It knows none yet: push one."
-        )
-        return f"'{self.address.url}' knows no DAG '{dag_id}'.{close}"
+        others = " `leoflow dags` lists those it knows." if known else " It knows none: push one."
+        hint = did_you_mean(dag_id, known) or others
+        return f"'{self.address.url}' knows no DAG '{dag_id}'.{hint}"
 
 
 def _trust(address: Address) -> ssl.SSLContext | bool:

@@ -24,9 +24,8 @@ def await_backfill(api: Api, backfill: Document, screen: Screen) -> tuple[Docume
             backfill = api.get(path("backfills", backfill["id"]))
             counts = _count(api, backfill)
             if counts != told:
-                screen.line(
-                    "  " + ", ".join(f"{counts[state]} {state}" for state in sorted(counts))
-                )
+                shown = ", ".join(f"{counts[state]} {state}" for state in sorted(counts))
+                screen.line(f"  {shown}")
                 told = counts
             if backfill["completed_at"] is not None:
                 return backfill, dict(counts)

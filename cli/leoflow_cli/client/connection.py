@@ -33,7 +33,11 @@ def read_connection(name: str, value: Any) -> dict[str, Any]:
         raise _invalid(name, "is neither a URI nor an object")
     if not fields.get("conn_type"):
         raise _invalid(name, "has no conn_type")
-    return {"connection_id": name, **dict.fromkeys(FIELDS), **fields}
+    body = {"connection_id": name, **dict.fromkeys(FIELDS), **fields}
+    if body["description"] is None:
+        # What is not said stays as it is.
+        del body["description"]
+    return body
 
 
 def _from_object(name: str, value: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,11 @@ def read_value(given: str | None, what: str) -> str:
     One line break at the end of stdin is not part of the value. InvalidInput if nobody can type.
     """
     if given == STDIN:
-        text = click.get_text_stream("stdin").read()
-        return text.removesuffix("\n").removesuffix("\r")
+        return sys.stdin.read().removesuffix("\n").removesuffix("\r")
     if given is not None:
         return given
     if not sys.stdin.isatty():
         raise InvalidInput(
             f"no value for {what}: give it as an argument, or on stdin with '{STDIN}'"
         )
-    typed: str = click.prompt(f"Value of {what}", hide_input=True, err=True)
-    return typed
+    return str(click.prompt(f"Value of {what}", hide_input=True, err=True))
