@@ -87,12 +87,12 @@ def show_dag(api: Api, dag_id: str, as_json: bool) -> None:
         "runs at once": dag["max_active_runs"],
         "tasks at once": dag["max_active_tasks"],
         "tags": ", ".join(tag["name"] for tag in dag["tags"]),
-        "params": json.dumps(dag["params"], ensure_ascii=False) if dag.get("params") else "",
+        "params": _params(dag.get("params") or {}),
     }
     screen.line(dag_id, style="bold")
     for name, value in facts.items():
         if value not in (None, ""):
-            screen.line(f"  {name:<14}{_shown(value)}")
+            screen.line(f"  {name:<16}{_shown(value)}")
     if as_json:
         print_json(dag)
 
@@ -147,9 +147,19 @@ def versions(api: Api, dag_id: str, as_json: bool) -> None:
 
     query = {"order_by": "-version_number"}
     found, total = api.all_of(path("dags", dag_id, "dagVersions"), "dag_versions", query)
-    columns = (Column("version", to_right=True), Column("pushed", 1), Column("image"))
+    columns = (
+        Column("version", to_right=True),
+        Column("pushed", 1),
+        Column("image"),
+        Column("digest", 2),
+    )
     rows = [
-        (str(one["version_number"]), local(one["created_at"]), one.get("bundle_version") or "")
+        (
+            str(one["version_number"]),
+            local(one["created_at"]),
+            one["bundle_name"] or "",
+            one["bundle_version"] or "",
+        )
         for one in found
     ]
     show(columns, rows, Screen())
@@ -165,6 +175,12 @@ def _set_paused(api: Api, dag_id: str, paused: bool, as_json: bool) -> None:
     Screen().line(f"DAG '{dag_id}' is {text}")
     if as_json:
         print_json(dag)
+
+
+def _params(params: dict[str, Any]) -> str:
+    """Show params in one line; the API has each in an object with its schema."""
+    values = {name: one["value"] for name, one in params.items()}
+    return json.dumps(values, ensure_ascii=False) if values else ""
 
 
 def _shown(value: Any) -> str:

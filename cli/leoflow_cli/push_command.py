@@ -34,16 +34,16 @@ def command(api: Api, place: Path, build: bool, as_json: bool) -> None:
     file = _find_file(place, build, screen)
     built = _read(file)
     _warn_of_image(built["image"], api, screen)
-    dag = api.post("/dags", built)
-    number = dag["version_number"]
-    text = f"version {number} of DAG '{dag['dag_id']}'"
-    if dag["created"]:
+    version, created = api.create("/dags", built)
+    dag_id = version["dag_id"]
+    text = f"version {version['version_number']} of DAG '{dag_id}'"
+    if created:
         screen.line(f"registered {text}", style="green")
     else:
         screen.line(f"nothing to register: it is {text} already")
-    screen.line(f"run it:  leoflow trigger {dag['dag_id']} --wait", style="dim")
+    screen.line(f"run it:  leoflow trigger {dag_id} --wait", style="dim")
     if as_json:
-        print_json(dag)
+        print_json({"created": created, **version})
 
 
 def _find_file(place: Path, build: bool, screen: Screen) -> Path:

@@ -1,6 +1,6 @@
 """Tables for people, laid out by hand: rich would cut ids, which people copy.
 
-On a terminal that is too narrow whole columns are left out, those with the highest rank first.
+On a terminal that is too narrow whole columns are left out; those with a low rank come first.
 """
 
 from __future__ import annotations
@@ -47,14 +47,15 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: Scree
 
 
 def _fitting(
-    shown: list[int], columns: Sequence[Column], widths: Sequence[int], room: int | None
+    filled: list[int], columns: Sequence[Column], widths: Sequence[int], room: int | None
 ) -> list[int]:
-    while room is not None and sum(widths[at] + len(GAP) for at in shown) - len(GAP) > room:
-        least = max(shown, key=lambda at: columns[at].rank)
-        if columns[least].rank == 0:
-            break
-        shown = [at for at in shown if at != least]
-    return shown
+    """Return the columns that fit, in their order; those of rank 0 are shown in any case."""
+    chosen: list[int] = []
+    for at in sorted(filled, key=lambda at: columns[at].rank):
+        width = sum(widths[one] + len(GAP) for one in [*chosen, at]) - len(GAP)
+        if room is None or columns[at].rank == 0 or width <= room:
+            chosen.append(at)
+    return sorted(chosen)
 
 
 def _styled(column: Column, cell: str) -> tuple[str, str]:

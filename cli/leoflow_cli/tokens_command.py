@@ -9,6 +9,7 @@ import click
 from leoflow_cli.client.option import takes_server
 from leoflow_cli.group import ListingGroup
 from leoflow_cli.option import json_option
+from leoflow_cli.outcome import InvalidInput
 from leoflow_cli.plain import print_json
 from leoflow_cli.screen import Screen
 
@@ -74,9 +75,14 @@ def create(api: Api, name: str, role: str, as_json: bool) -> None:
 @takes_server
 def delete(api: Api, name: str, as_json: bool) -> None:
     """Delete a token; from now on it is refused."""
+    from leoflow_builder.problem import did_you_mean
+
     from leoflow_cli.client.api import path
 
-    api.delete(path("tokens", name))
+    ids = {one["name"]: one["id"] for one in api.all_of("/tokens", "tokens")[0]}
+    if name not in ids:
+        raise InvalidInput(f"there is no token '{name}'.{did_you_mean(name, ids)}")
+    api.delete(path("tokens", ids[name]))
     Screen().line(f"token '{name}' is deleted")
     if as_json:
         print_json({"name": name, "deleted": True})

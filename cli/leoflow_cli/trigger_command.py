@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -63,7 +64,8 @@ def command(
 
         document = watch_to_end(api, run, logs, screen)
     else:
-        screen.line(f"watch it:  leoflow runs show {dag_id} {run['dag_run_id']}", style="dim")
+        name = shlex.join([dag_id, run["dag_run_id"]])
+        screen.line(f"look at it:  leoflow runs show {name}", style="dim")
         document = {"run_id": run["dag_run_id"], **run}
     if as_json:
         print_json(document)

@@ -13,7 +13,7 @@ from leoflow_cli.main import cli
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fakeserver import TOKEN, FakeServer, Listener  # noqa: E402
+from fakeserver import TOKEN, FakeServer, Listener
 
 
 @pytest.fixture

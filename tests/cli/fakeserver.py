@@ -52,7 +52,9 @@ def make_run(dag_id: str, run_id: str, state: str = "success", **changes: Any) -
         "start_date": NOON,
         "end_date": LATER if is_over else None,
         "note": None,
+        "reason": None,
         "conf": {},
+        "dag_versions": [{"bundle_name": "leoflow/etl:1", "version_number": 1}],
         **changes,
     }
 
@@ -66,6 +68,7 @@ def make_task(task_id: str, state: str | None = "success", **changes: Any) -> Do
         "start_date": NOON,
         "end_date": LATER,
         "reason": None,
+        "artifacts": None,
         "timeline_ms": {"queue": 1.0, "total": 125.0},
         **changes,
     }
@@ -92,6 +95,7 @@ class FakeServer:
         self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
         self.looks: list[Callable[[], None]] = []
         self.requests: list[Request] = []
+        self.returned: Document = {}
         self.ended = threading.Event()
 
     def add_run(self, run: Document, *tasks: Document) -> None:
@@ -136,8 +140,8 @@ class FakeServer:
         if created:
             known.append(built)
         self.dags.setdefault(dag_id, make_dag(dag_id))
-        version = {"version_number": known.index(built) + 1, "created": created}
-        return 201 if created else 200, {"dag_id": dag_id, **version}
+        number = known.index(built) + 1
+        return 201 if created else 200, {"dag_id": dag_id, "version_number": number}
 
     def _dag(self, request: Request, dag_id: str) -> tuple[int, Any]:
         if request.method == "DELETE":
@@ -178,6 +182,8 @@ class FakeServer:
     def _in_run(self, request: Request, key: tuple[str, str], more: list[str]) -> tuple[int, Any]:
         tasks = self.tasks[key]
         if more == ["wait"]:
+            if "result" in request.query:
+                return 200, {"state": self.runs[key]["state"], "results": self.returned}
             self.ended.wait(10)
             return 200, {"state": self.runs[key]["state"]}
         if more == ["taskInstances"]:
@@ -199,8 +205,11 @@ class FakeServer:
         return _store("connections", "connection_id", self.connections, request, parts)
 
     def _tokens(self, request: Request, parts: list[str]) -> tuple[int, Any]:
-        status, body = _store("tokens", "name", self.tokens, request, parts)
-        return status, {**body, "token": "made-up"} if request.method == "POST" else body
+        if request.method == "POST":
+            kept = {**request.body, "id": 7, "created_at": NOON}
+            self.tokens["7"] = {**kept, "last_used_at": None, "expires_at": None}
+            return 201, {**kept, "token": "made-up"}
+        return _store("tokens", "id", self.tokens, request, parts)
 
     def _backfills(self, request: Request, parts: list[str]) -> tuple[int, Any]:
         if request.method == "POST":
@@ -239,7 +248,7 @@ def _store(
 def _page(key: str, entries: list[Document], request: Request) -> tuple[int, Any]:
     limit = int(request.query.get("limit", ["50"])[0])
     offset = int(request.query.get("offset", ["0"])[0])
-    return 200, {key: entries[offset : offset + min(limit, 100)], "total_entries": len(entries)}
+    return 200, {key: entries[offset : offset + min(limit, 1000)], "total_entries": len(entries)}
 
 
 def _absent(path: str) -> tuple[int, Any]:
@@ -252,6 +261,8 @@ class Listener:
     def __init__(self, fake: FakeServer) -> None:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Written in one piece: else the second waits for the first's acknowledgement.
+            wbufsize = -1
 
             def handle_one(self) -> None:
                 parts = urlsplit(self.path)

@@ -141,8 +141,8 @@ def test_other_ways_to_fail(server: FakeServer, call, status: int, body, said: s
 
 
 def test_lists_are_read_to_their_end(server: FakeServer, call):
-    for number in range(250):
-        server.dags[f"dag_{number:03}"] = make_dag(f"dag_{number:03}")
+    for number in range(1250):
+        server.dags[f"dag_{number:04}"] = make_dag(f"dag_{number:04}")
     lines = call("dags").stderr.splitlines()
     assert [line.split()[0] for line in lines[1:]] == sorted(server.dags)
 

@@ -19,8 +19,8 @@ from leoflow_cli.client.answer import Refused, Unanswered, read_answer
 from leoflow_cli.outcome import InvalidInput, Unusable
 
 ROOT = "/api/v2"
-# The most that one page of Airflow's own API holds.
-PAGE = 100
+# As much as leoflow gives at once; a server that gives less is asked more often.
+PAGE = 1000
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 WAITS_BEFORE_RETRY = (0.2, 0.5)
 Query = Mapping[str, Any]
@@ -66,6 +66,11 @@ class Api:
     def post(self, where: str, body: Any) -> Any:
         """Create or do something."""
         return self._ask("POST", where, body=body)
+
+    def create(self, where: str, body: Any) -> tuple[Any, bool]:
+        """Create something if it is not there yet, and tell whether it was not."""
+        answer = self._send("POST", where, None, body)
+        return read_answer(answer, self.address), answer.status_code == 201
 
     def patch(self, where: str, body: Any) -> Any:
         """Change something."""
@@ -147,9 +152,11 @@ class Api:
         return f"'{self.address.url}' knows no DAG '{dag_id}'.{hint}"
 
 
-def _trust(address: Address) -> ssl.SSLContext | bool:
-    if address.ca is None:
-        return True
+def _trust(address: Address) -> ssl.SSLContext:
+    """Return whose certificates count: those of LEOFLOW_CA, else the system's."""
+    if not address.url.startswith("https:"):
+        # Trusts nobody. To load certificates takes longer than most answers.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         return ssl.create_default_context(cafile=address.ca)
     except (OSError, ssl.SSLError) as error:

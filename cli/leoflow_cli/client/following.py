@@ -126,7 +126,7 @@ class Follower:
         date = task["start_date"] if task["state"] == "running" else task["end_date"]
         at = (parse(date) or datetime.now(UTC)).timestamp()
         name = (task["task_id"], task["map_index"], task["try_number"])
-        return Update("state", at, task["state"], *name, reason=task.get("reason"))
+        return Update("state", at, task["state"], *name, reason=task["reason"])
 
     def _log(self, task: Document, seen: _Seen) -> Iterator[Update]:
         if not self.wanted.logs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 from leoflow_controlplane.model import RunResult, TaskResult
@@ -10,6 +11,8 @@ from leoflow_cli.client.answer import Refused
 from leoflow_cli.client.api import Api, path
 
 LATEST = "latest"
+# The names go into a URL.
+RETURNED_OF = 50
 FINISHED_RUN = ("success", "failed")
 FINISHED_TASK = ("success", "failed", "upstream_failed", "skipped", "removed")
 Document = dict[str, Any]
@@ -37,14 +40,26 @@ def read_tasks(api: Api, dag_id: str, run_id: str) -> list[Document]:
     return api.all_of(run_path(dag_id, run_id, "taskInstances"), "task_instances")[0]
 
 
+def add_returned(api: Api, run: Document, tasks: list[Document]) -> None:
+    """Give ``return_value`` to tasks of a run that is over, if there are few enough to name."""
+    named = [task for task in tasks if task["map_index"] < 0 and task["state"] == "success"]
+    if run["state"] not in FINISHED_RUN or not 0 < len(named) <= RETURNED_OF:
+        return
+    where = run_path(run["dag_id"], run["dag_run_id"], "wait")
+    for line in api.lines(where, {"result": [task["task_id"] for task in named]}):
+        results = json.loads(line).get("results") or {}
+        for task in named:
+            task["return_value"] = results.get(task["task_id"])
+
+
 def as_result(run: Document, tasks: list[Document]) -> RunResult:
     """Return a run as the value that is reported."""
     return RunResult(
         run["dag_id"],
         run["dag_run_id"],
         run["state"],
-        run.get("reason"),
-        run.get("image") or "",
+        run["reason"],
+        run["dag_versions"][0]["bundle_name"] if run["dag_versions"] else "",
         tuple(_task_result(task) for task in tasks),
     )
 
@@ -60,9 +75,9 @@ def _task_result(task: Document) -> TaskResult:
         task["map_index"],
         task["state"],
         task["try_number"],
-        task.get("reason"),
-        None,
-        task.get("artifacts"),
-        task.get("timeline_ms") or {},
-        task.get("instants") or {},
+        task["reason"],
+        task.get("return_value"),
+        task["artifacts"],
+        task["timeline_ms"],
+        {},
     )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 
 from leoflow_cli.client.api import Api
 from leoflow_cli.client.following import Follower, Wanted
-from leoflow_cli.client.run import Document, as_document, as_result, read_tasks, run_path
+from leoflow_cli.client.run import (
+    Document,
+    add_returned,
+    as_document,
+    as_result,
+    read_tasks,
+    run_path,
+)
 from leoflow_cli.liveview import LiveView
 from leoflow_cli.moment import parse, seconds_between
 from leoflow_cli.report import show
@@ -26,8 +34,9 @@ def watch_to_end(api: Api, run: Document, logs: bool, screen: Screen) -> Documen
             view.show(update)
     except KeyboardInterrupt:
         screen.line("the run goes on at the control plane", style="yellow")
-        screen.line(f"watch it:   leoflow runs show {dag_id} {run_id}")
-        screen.line(f"cancel it:  leoflow runs cancel {dag_id} {run_id}")
+        name = shlex.join([dag_id, run_id])
+        screen.line(f"look at it:  leoflow runs show {name}")
+        screen.line(f"cancel it:   leoflow runs cancel {name}")
         raise
     return show_run(api, dag_id, run_id, screen)
 
@@ -36,6 +45,7 @@ def show_run(api: Api, dag_id: str, run_id: str, screen: Screen) -> Document:
     """Show how a run stands, as ``leoflow run`` shows its own; return what --json prints of it."""
     run = api.get(run_path(dag_id, run_id))
     tasks = read_tasks(api, dag_id, run_id)
+    add_returned(api, run, tasks)
     began = run["start_date"] or run["queued_at"]
     seconds = seconds_between(began, run["end_date"], datetime.now(UTC)) or 0.0
     show(as_result(run, tasks), seconds, screen)
