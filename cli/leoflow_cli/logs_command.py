@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -60,8 +61,9 @@ def command(
         print_json(document)
         return
     width = max((len(one.name) for one in tries), default=0)
+    echo = _printer()
     for line in lines:
-        _print(line.text, line.whose.name, width if len(tries) > 1 else 0)
+        echo(_named(line.text, line.whose.name, width if len(tries) > 1 else 0))
     if not lines:
         Screen().line("nothing was printed", style="dim")
 
@@ -109,14 +111,25 @@ def _follow(api: Api, dag_id: str, run_id: str, wanted: Wanted) -> None:
     from leoflow_cli.client.following import Follower
     from leoflow_cli.client.log import Try
 
-    screen = Screen()
+    screen, echo = Screen(), _printer()
     width = 0 if wanted.task_id is not None and wanted.map_index is not None else 20
     for update in Follower(api, dag_id, run_id, wanted, screen.line).updates():
         if update.kind == "log" and update.task_id is not None:
             whose = Try(update.task_id, update.map_index, update.try_number)
             is_named = width and (wanted.task_id is None or whose.map_index >= 0)
-            _print(update.text, whose.name, width if is_named else 0)
+            echo(_named(update.text, whose.name, width if is_named else 0))
 
 
-def _print(text: Any, name: str, width: int) -> None:
-    click.echo(f"{name:<{width}} │ {text}" if width else text)
+def _named(text: str, name: str, width: int) -> str:
+    return f"{name:<{width}} │ {text}" if width else text
+
+
+def _printer() -> Callable[[str], None]:
+    """Return what prints a line: as it is, but on a terminal only colours of it count."""
+    if not sys.stdout.isatty():
+        return click.echo
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    return lambda text: console.print(Text.from_ansi(text), soft_wrap=True)

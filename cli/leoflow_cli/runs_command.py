@@ -148,7 +148,7 @@ def clear(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Let the tasks of a run run again: all of them, or those that are named."""
+    """Run tasks of a run again: all, or those named."""
     from leoflow_cli.client.api import path
     from leoflow_cli.client.run import find_run_id
 
@@ -203,7 +203,7 @@ def mark(
     downstream: bool,
     as_json: bool,
 ) -> None:
-    """Say how a run, or a task of it, is to count: as success, failed or skipped."""
+    """Let a run, or a task of it, count as a state."""
     from leoflow_cli.client.run import find_run_id, run_path
 
     if task_id is None:

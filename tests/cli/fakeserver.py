@@ -6,6 +6,7 @@ What it says of a run is set by the test; `FakeServer.looks` lets a run change a
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -256,9 +257,9 @@ def _absent(path: str) -> tuple[int, Any]:
 
 
 class Listener:
-    """Serves a FakeServer over HTTP while it is open."""
+    """Serves a FakeServer over HTTP, or TLS with ``tls``, while it is open."""
 
-    def __init__(self, fake: FakeServer) -> None:
+    def __init__(self, fake: FakeServer, tls: ssl.SSLContext | None = None) -> None:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             # Written in one piece: else the second waits for the first's acknowledgement.
@@ -270,6 +271,9 @@ class Listener:
                 body = json.loads(self.rfile.read(length)) if length else None
                 asked = Request(self.command, parts.path, parse_qs(parts.query), body)
                 status, said = fake.answer(asked, self.headers.get("authorization"))
+                if status == 0:
+                    self.close_connection = True
+                    return
                 content = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 if status == 307:
@@ -288,7 +292,10 @@ class Listener:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Listener:
         self._thread.start()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
-from fakeserver import FakeServer, make_dag, make_run
+import trustme
+from fakeserver import FakeServer, Listener, make_dag, make_run
 from leoflow_cli.client.address import DEFAULT_SERVER, find_address
 from leoflow_cli.failure import explain
 from leoflow_cli.outcome import INVALID_INPUT, MACHINERY_FAILED, InvalidInput
@@ -138,6 +140,31 @@ def test_other_ways_to_fail(server: FakeServer, call, status: int, body, said: s
     text, exit_code = failing(call, "variables")
     assert said in text
     assert exit_code == code
+
+
+def test_a_certificate_of_an_authority_of_ones_own(
+    server: FakeServer, call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with Listener(server, context) as listener:
+        monkeypatch.setenv("LEOFLOW_SERVER", listener.url)
+        text, code = failing(call, "dags")
+        assert "is not trusted" in text
+        assert "LEOFLOW_CA" in text
+        assert code == MACHINERY_FAILED
+        monkeypatch.setenv("LEOFLOW_CA", str(tmp_path / "ca.pem"))
+        assert call("dags").exit_code == 0
+
+
+def test_an_answer_that_breaks_off_may_still_have_been_done(server: FakeServer, call):
+    server.dags["etl"] = make_dag("etl")
+    server.answers["POST", "/api/v2/dags/etl/dagRuns"] = (0, {})
+    text, code = failing(call, "trigger", "etl")
+    assert "may be done all the same" in text
+    assert code == MACHINERY_FAILED
 
 
 def test_lists_are_read_to_their_end(server: FakeServer, call):

@@ -17,8 +17,9 @@ COLUMNS = (Column("name"), Column("wide", 1), Column("state", 2, is_state=True))
 
 def shown(rows, width: int, *, terminal: bool = True) -> str:
     screen = Screen()
+    colours = "standard" if terminal else "auto"
     screen.console = Console(
-        file=io.StringIO(), width=width, force_terminal=terminal, color_system="standard"
+        file=io.StringIO(), width=width, force_terminal=terminal, color_system=colours
     )
     show(COLUMNS, rows, screen)
     return screen.console.file.getvalue()  # type: ignore[attr-defined]

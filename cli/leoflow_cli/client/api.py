@@ -132,7 +132,10 @@ class Api:
                     raise _unanswered(error, self.address) from error
                 time.sleep(wait)
             except httpx.HTTPError as error:
-                raise _unanswered(error, self.address) from error
+                told = _unanswered(error, self.address)
+                if method == "GET":
+                    raise told from error
+                raise Unanswered(f"{told}. What was asked for may be done all the same") from error
 
     def _hint(self, where: str) -> str:
         """Return what to say of a DAG that does not exist, "" if it does or is not asked for."""
