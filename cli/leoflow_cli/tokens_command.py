@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leoflow_cli.client.option import takes_server
+from leoflow_cli.client.option import parse_date, takes_server
 from leoflow_cli.group import ListingGroup
 from leoflow_cli.option import json_option
 from leoflow_cli.outcome import InvalidInput
@@ -56,11 +56,13 @@ def list_tokens(api: Api, as_json: bool) -> None:
     required=True,
     help="viewer: may look at everything but secrets. admin: may do everything.",
 )
+@click.option("--expires", metavar="DATE", help="When it is no longer accepted; never if absent.")
 @json_option
 @takes_server
-def create(api: Api, name: str, role: str, as_json: bool) -> None:
+def create(api: Api, name: str, role: str, expires: str | None, as_json: bool) -> None:
     """Make a token and print it on stdout. It is shown this once."""
-    made = api.post("/tokens", {"name": name, "role": role})
+    expires_at = parse_date(expires, "--expires")
+    made = api.post("/tokens", {"name": name, "role": role, "expires_at": expires_at})
     screen = Screen()
     screen.line(f"token '{name}' may do what a {role} may. It is not shown again:", style="green")
     if as_json:

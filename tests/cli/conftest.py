@@ -13,6 +13,7 @@ from leoflow_cli.main import cli
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from contract import check
 from fakeserver import TOKEN, FakeServer, Listener
 
 
@@ -25,6 +26,8 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeServ
         monkeypatch.setenv("LEOFLOW_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("TZ", "UTC")
         yield fake
+    for request, status, said in fake.answered:
+        check(request, status, said)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -96,6 +97,8 @@ class FakeServer:
         self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
         self.looks: list[Callable[[], None]] = []
         self.requests: list[Request] = []
+        # Without those that the test has answered itself.
+        self.answered: list[tuple[Request, int, Any]] = []
         self.returned: Document = {}
         self.ended = threading.Event()
 
@@ -115,7 +118,9 @@ class FakeServer:
             return self.answers[request.method, request.path]
         first, *parts = [unquote(part) for part in request.path.split("/")[3:]]
         handler = getattr(self, f"_{first}", None)
-        return handler(request, parts) if handler else _absent(request.path)
+        status, said = handler(request, parts) if handler else _absent(request.path)
+        self.answered.append((request, status, deepcopy(said)))
+        return status, said
 
     def _dags(self, request: Request, parts: list[str]) -> tuple[int, Any]:
         if not parts:
@@ -208,7 +213,7 @@ class FakeServer:
     def _tokens(self, request: Request, parts: list[str]) -> tuple[int, Any]:
         if request.method == "POST":
             kept = {**request.body, "id": 7, "created_at": NOON}
-            self.tokens["7"] = {**kept, "last_used_at": None, "expires_at": None}
+            self.tokens["7"] = {**kept, "last_used_at": None}
             return 201, {**kept, "token": "made-up"}
         return _store("tokens", "id", self.tokens, request, parts)
 

@@ -12,7 +12,7 @@ from leoflow_cli.outcome import InvalidInput
 
 BUILT = {
     "schema_version": 1,
-    "spec": {"dag_id": "etl"},
+    "spec": {"dag_id": "etl", "python_version": "3.11", "tasks": []},
     "image": {"reference": "leoflow/etl:1", "digest": "sha256:0", "platform": "linux/amd64"},
 }
 
@@ -187,9 +187,13 @@ def test_connections_that_airflow_exported_are_imported(server: FakeServer, call
 
 
 def test_a_token_is_printed_once_on_stdout(server: FakeServer, call):
-    result = call("tokens", "create", "ci", "--role", "viewer")
+    result = call("tokens", "create", "ci", "--role", "viewer", "--expires", "2027-01-01")
     assert result.stdout == "made-up\n"
-    assert server.sent("POST")[0].body == {"name": "ci", "role": "viewer"}
+    assert server.sent("POST")[0].body == {
+        "name": "ci",
+        "role": "viewer",
+        "expires_at": "2027-01-01T00:00:00+00:00",
+    }
     listed = call("tokens").stderr
     assert listed.splitlines()[1].split()[:2] == ["ci", "viewer"]
     assert "made-up" not in listed
