@@ -1,17 +1,21 @@
-"""What all tests share: where leoflow keeps its state, and which tests need a container engine."""
+"""What all tests share: where leoflow keeps its state, and which tests need what programs."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-ROOT = Path(__file__).parents[1]
 # Tests import `programs` and what is in `engine` by these names.
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from postgresqlserver import PostgresqlServer, running_server
+
+ROOT = Path(__file__).parents[1]
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("leoflow", deadline=None)
 hypothesis.settings.load_profile("leoflow")
@@ -24,10 +28,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="none leaves the tests marked 'engine' out",
     )
+    parser.addoption(
+        "--postgres",
+        choices=("auto", "none"),
+        default="auto",
+        help="none leaves the tests marked 'postgresql' out",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "engine: needs a Docker engine with buildx")
+    config.addinivalue_line("markers", "postgresql: starts a private PostgreSQL")
     config.addinivalue_line("markers", "long: takes minutes; left out unless asked for with -m")
 
 
@@ -42,13 +53,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_left_out(item: pytest.Item, config: pytest.Config) -> bool:
     if item.get_closest_marker("long") and "long" not in config.option.markexpr:
         return True
-    return config.option.engine == "none" and item.get_closest_marker("engine") is not None
+    without = {"engine": config.option.engine, "postgresql": config.option.postgres}
+    return any(
+        chosen == "none" and item.get_closest_marker(name) for name, chosen in without.items()
+    )
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    lines = [f"container engine: {os.environ.get('DOCKER_HOST', 'the default one')}"]
     if config.option.engine == "none":
-        return "container tests are left out (--engine=none)"
-    return f"container engine: {os.environ.get('DOCKER_HOST', 'the default one')}"
+        lines = ["container tests are left out (--engine=none)"]
+    if config.option.postgres == "none":
+        lines.append("tests on PostgreSQL are left out (--postgres=none)")
+    return lines
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +84,27 @@ def home(tmp_path: Path, shared_home: Path) -> Path:
     (shared_home / "cache").mkdir(exist_ok=True)
     (own / "cache").symlink_to(shared_home / "cache", target_is_directory=True)
     return own
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A private PostgreSQL for all tests together; do not stop it, `running_server` is for that."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """An empty database on PostgreSQL."""
+    name = postgresql_server.make_database()
+    yield postgresql_server.url(name)
+    postgresql_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, on SQLite and then on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'leoflow.db'}"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url

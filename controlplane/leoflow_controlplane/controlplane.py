@@ -18,7 +18,7 @@ from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import make_app
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import ControlPlaneError
-from leoflow_controlplane.executor.protocol import ExecutorFactory, Site
+from leoflow_controlplane.executor.protocol import ExecutorFactory, Limits, Site
 from leoflow_controlplane.instance import open_instance
 from leoflow_controlplane.model import RunKey, RunRequest, RunResult, TryKey, Update
 from leoflow_controlplane.scheduler import Scheduler, wall_clock
@@ -76,7 +76,9 @@ class ControlPlane:
             stack.push_async_callback(self._abandon, instance.id)
             server = AgentServer(instance, make_app(scheduler))
             stack.push_async_callback(server.close)
-            executor = await self._make_executor(Site(instance, server, scheduler))
+            limits = Limits.of(self._settings)
+            site = Site(instance, server, scheduler, limits=limits)
+            executor = await self._make_executor(site)
             stack.push_async_callback(executor.close)
             stack.push_async_callback(scheduler.close)
             self.swept = await executor.sweep()

@@ -1,7 +1,8 @@
 """Run http_api tasks of execution_mode ``inline`` in the control plane. Knows no store.
 
 What is sent and when is decided by `leoflow_agent.http.talk`, as in a container; this has the
-network.
+network. The calls run in a thread of their own: a thousand answers at once are a second's work,
+which nothing else should wait for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -25,6 +25,9 @@ from leoflow_agent.http.trouble import cut_off, late, no_answer, no_connection
 from leoflow_agent.spec import TaskSpec
 from leoflow_agent.wire import HttpRequest
 
+from leoflow_controlplane.loopthread import LoopThread
+from leoflow_controlplane.outbound.client import make_transport
+from leoflow_controlplane.outbound.guard import AddressRefused
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.verdict import Verdict
 
@@ -56,10 +59,24 @@ class InlineRunner:
     ) -> None:
         self._settings = settings
         self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+        self._thread = LoopThread("leoflow-inline")
 
     async def run(self, inline: InlineTask) -> InlineOutcome:
         """Have the conversation and judge it; never raises for what the network does."""
+        loop = asyncio.get_running_loop()
+
+        def say(text: str) -> None:
+            loop.call_soon_threadsafe(inline.say, text)
+
+        return await self._thread.run(self._judge(inline._replace(say=say)))
+
+    async def close(self) -> None:
+        """End the calls that are under way and close the connections."""
+        if self._transport is not None:
+            await self._thread.run(self._transport.aclose())
+        await self._thread.close()
+
+    async def _judge(self, inline: InlineTask) -> InlineOutcome:
         cap = self._settings.inline_http_max_seconds
         limit = min(inline.task.execution_timeout_seconds or cap, cap)
         try:
@@ -73,13 +90,11 @@ class InlineRunner:
             return _failed(verdict.reason)
         return InlineOutcome(Verdict("success"), json.dumps(value))
 
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-
     async def _carry_out(self, inline: InlineTask, question: Question) -> Any:
         limits = Limits(inline.task.task_id, self._settings.xcom_limit_bytes)
+        most = self._settings.inline_response_limit_bytes
+        is_ours = most < limits.read_bytes
+        limits.read_bytes = min(most, limits.read_bytes)
         steps = talk(question, limits)
         reply = None
         while True:
@@ -94,36 +109,44 @@ class InlineRunner:
                 await asyncio.sleep(step.seconds)
             else:
                 reply = await self._exchange(step)
+                if is_ours and isinstance(reply, Answer) and reply.body is None:
+                    raise _too_long(question, most)
 
     async def _exchange(self, send: Send) -> Answer | Broken:
         begun = time.monotonic()
         seen = _Seen()
         try:
-            async with self._connections().stream(
+            request = httpx.Request(
                 send.method,
                 send.url,
                 headers=send.headers,
                 content=send.body,
-                timeout=httpx.Timeout(send.read_seconds, connect=send.connect_seconds),
-                follow_redirects=False,
-            ) as answer:
+                extensions={"timeout": _timeouts(send)},
+            )
+            answer = await self._sender().handle_async_request(request)
+            try:
                 seen.status = answer.status_code
-                body = await _read(answer, send.read_bytes, seen)
+                body = await _read(answer.stream, send.read_bytes, seen)
+            finally:
+                await answer.aclose()
         except Exception as error:
             return _broken(error, send, seen)
         headers = answer.headers.multi_items()
         return Answer(answer.status_code, headers, body, time.monotonic() - begun)
 
-    def _connections(self) -> httpx.AsyncClient:
-        # Reading the certificates takes longer than starting up without.
-        if self._client is None:
-            limits = httpx.Limits(max_connections=self._settings.max_inline_calls)
-            # Tasks share connections, and nothing else.
-            forgetful = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-            self._client = httpx.AsyncClient(
-                transport=self._transport, limits=limits, cookies=forgetful
+    def _sender(self) -> httpx.AsyncBaseTransport:
+        if self._transport is None:
+            self._transport = make_transport(
+                self._settings.inline_allowed_hosts,
+                self._settings.max_inline_calls,
+                self._settings.inline_connections_per_host,
             )
-        return self._client
+        return self._transport
+
+
+def _timeouts(send: Send) -> dict[str, float]:
+    connect, read = send.connect_seconds, send.read_seconds
+    return {"connect": connect, "pool": connect, "read": read, "write": read}
 
 
 def _question(inline: InlineTask) -> Question:
@@ -132,6 +155,15 @@ def _question(inline: InlineTask) -> Question:
         reason = "save_as needs execution_mode: pod: an inline call has no folder for files"
         raise exitcode.Verdict(exitcode.USER_FAILURE, reason)
     return Question(inline.request, inline.environment, random.random, time.time)
+
+
+def _too_long(question: Question, most: int) -> exitcode.Verdict:
+    reason = (
+        f"the answer to {question.place} is longer than {most} bytes, the limit for calls in the "
+        "control plane (LEOFLOW_INLINE_RESPONSE_LIMIT_BYTES): write execution_mode: pod, or ask "
+        "for less"
+    )
+    return exitcode.Verdict(exitcode.RESULT_INVALID, question.secrets.hide(reason))
 
 
 def _failed(reason: str) -> InlineOutcome:
@@ -145,9 +177,9 @@ class _Seen:
     size_bytes = 0
 
 
-async def _read(answer: httpx.Response, wanted: int, seen: _Seen) -> bytes | None:
+async def _read(stream: Any, wanted: int, seen: _Seen) -> bytes | None:
     body = bytearray()
-    async for chunk in answer.aiter_raw():
+    async for chunk in stream:
         body += chunk
         seen.size_bytes = len(body)
         if len(body) > wanted:
@@ -157,6 +189,8 @@ async def _read(answer: httpx.Response, wanted: int, seen: _Seen) -> bytes | Non
 
 def _broken(error: Exception, send: Send, seen: _Seen) -> Broken:
     """Say why there is no answer. What httpx says itself may have a header's value in it."""
+    if isinstance(error, AddressRefused):
+        return Broken(False, False, str(error))
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
         return no_connection(TimeoutError(), send.connect_seconds)
     if isinstance(error, httpx.ConnectError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from leoflow_agent import wire
 from leoflow_agent.spec import (
@@ -18,6 +18,7 @@ from leoflow_agent.spec import (
     HttpPagination,
     HttpPoll,
     ListOf,
+    TaskSpec,
     Value,
     XCom,
     arguments_of,
@@ -25,7 +26,56 @@ from leoflow_agent.spec import (
 )
 from leoflow_agent.wire import HttpRequest, Inputs
 
+from leoflow_controlplane.error import RunRefused
+from leoflow_controlplane.liverun.expansion import expanded_arguments
+from leoflow_controlplane.model import NOT_MAPPED
+
 XComValues = Mapping[tuple[str, str], Any]
+
+
+def resolve_task_inputs(task: TaskSpec, map_index: int, values: XComValues) -> Inputs:
+    """Give the inputs of one instance of ``task``; Refused if a mapped one cannot have any."""
+    inputs = resolve_inputs(task.action, values)
+    if task.expansion is None or map_index == NOT_MAPPED:
+        return inputs
+    given = expanded_arguments(task.expansion, map_index, lambda item: _resolve(item, values))
+    return _add_expanded(task, inputs, given)
+
+
+def expansion_xcoms(task: TaskSpec) -> frozenset[tuple[str, str]]:
+    """Name (task_id, key) of every value that a task is expanded over."""
+    if task.expansion is None:
+        return frozenset()
+    listed = [] if task.expansion.listed is None else [task.expansion.listed]
+    return frozenset(
+        (item.task_id, item.key)
+        for argument in (*task.expansion.kwargs.values(), *listed)
+        for item in xcoms(argument)
+    )
+
+
+def _add_expanded(task: TaskSpec, inputs: Inputs, given: Mapping[str, Any]) -> Inputs:
+    """Put what one instance is given where its kind of task takes it."""
+    if isinstance(task.action, BashAction) and task.action.python is None:
+        texts = {name: text_of(value) for name, value in given.items()}
+        return Inputs({**inputs, "environment": {**inputs["environment"], **texts}})
+    if not isinstance(task.action, HttpAction):
+        return Inputs({**inputs, "kwargs": {**inputs["kwargs"], **given}})
+    assert inputs["request"] is not None
+    request: dict[str, Any] = {**inputs["request"]}
+    for name, value in given.items():
+        if name == "url":
+            request["url"] = text_of(value)
+        elif name == "body":
+            request["body"] = value
+        elif name in ("headers", "query") and isinstance(value, Mapping):
+            request[name] = {**request[name], **{key: text_of(one) for key, one in value.items()}}
+        else:
+            raise RunRefused(
+                f"task '{task.task_id}' is expanded over '{name}', and an http_api task takes "
+                "'url', 'body', and mappings for 'headers' and 'query'"
+            )
+    return Inputs({**inputs, "request": cast(HttpRequest, request)})
 
 
 def resolve_inputs(action: Action, values: XComValues) -> Inputs:

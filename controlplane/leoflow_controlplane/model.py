@@ -17,6 +17,7 @@ TaskState = Literal[
     "running",
     "success",
     "failed",
+    "restarting",
     "up_for_retry",
     "upstream_failed",
     "skipped",
@@ -32,13 +33,23 @@ FINISHED: frozenset[TaskState | None] = frozenset(
 FINISHED_WELL: frozenset[TaskState | None] = frozenset({"success", "skipped"})
 FINISHED_RUN: frozenset[RunState] = frozenset({"success", "failed"})
 
-# None is Airflow's "no status": nothing was decided yet.
-TRANSITIONS: dict[TaskState | None, frozenset[TaskState]] = {
-    None: frozenset({"scheduled", "skipped", "upstream_failed"}),
-    "scheduled": frozenset({"queued", "skipped", "failed"}),
-    "queued": frozenset({"running", "failed", "up_for_retry", "success", "skipped"}),
-    "running": frozenset({"success", "failed", "skipped", "up_for_retry"}),
-    "up_for_retry": frozenset({"scheduled", "failed", "skipped"}),
+_SET: frozenset[TaskState | None] = frozenset({"success", "failed", "skipped", "removed"})
+_AGAIN: frozenset[TaskState | None] = _SET | {"upstream_failed", None}
+
+# None is Airflow's "no status": nothing was decided yet. ``restarting`` was cleared while a try was
+# open, which has to end first. ``removed`` is an instance of a mapped task that has become shorter.
+TRANSITIONS: dict[TaskState | None, frozenset[TaskState | None]] = {
+    None: _SET | {"scheduled", "upstream_failed"},
+    "scheduled": _SET | {"queued", None},
+    "queued": _SET | {"running", "up_for_retry", "restarting"},
+    "running": _SET | {"up_for_retry", "restarting"},
+    "restarting": _SET | {None},
+    "up_for_retry": _SET | {"scheduled", None},
+    "success": _AGAIN - {"success"},
+    "failed": _AGAIN - {"failed"},
+    "skipped": _AGAIN - {"skipped"},
+    "upstream_failed": _AGAIN - {"upstream_failed"},
+    "removed": frozenset({None}),
 }
 
 Phase = Literal[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any, NamedTuple
 
@@ -33,6 +32,7 @@ class RunContext(NamedTuple):
     data_interval_end: str
     params: dict[str, Any]
     conf: dict[str, Any]
+    traceparent: str | None = None
 
 
 class Dispatch(NamedTuple):
@@ -120,11 +120,6 @@ def encode_workload(workload: Workload) -> str:
             transient=False,
         )
     return text.decode()
-
-
-def hash_token(token: str) -> str:
-    """Give the form in which a token is kept; the token itself is never stored."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _json(value: Any) -> bytes:

@@ -9,12 +9,17 @@ from leoflow_agent.spec import DagSpec, PythonAction, Quantities, Resources, Sou
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.fake import FakeExecutor
 from leoflow_controlplane.model import RunKey, RunRequest, RunResult
+from leoflow_controlplane.outbound.guard import LOOPBACK
 from leoflow_controlplane.setting import Settings
 
 MIB = 1024**2
 RESOURCES = Resources(Quantities(100, 64 * MIB))
 SETTINGS = Settings(
-    max_parallel_tasks=4, grace_seconds=0.2, removal_allowance_seconds=0.2, settle_seconds=0.05
+    max_parallel_tasks=4,
+    grace_seconds=0.2,
+    removal_allowance_seconds=0.2,
+    settle_seconds=0.05,
+    inline_allowed_hosts=LOOPBACK,
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from leoflow_agent.spec import (
     FromEnvironment,
     HttpAction,
     HttpCondition,
+    HttpPagination,
     HttpPoll,
     TaskSpec,
     Value,
@@ -24,7 +26,9 @@ from leoflow_agent.spec import (
 from leoflow_controlplane.executor.fake import FakeAgent
 from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.inputs import resolve_request
+from leoflow_controlplane.outbound.client import make_transport
 from leoflow_controlplane.secretsource import FakeSecrets
+from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.verdict import Exit
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -41,12 +45,8 @@ def make_call(url: str = URL, *upstream: str, **fields: Any) -> TaskSpec:
 
 
 async def send(task: TaskSpec, answer: Any, **settings: Any) -> InlineOutcome:
-    runner = InlineRunner(replace(SETTINGS, **settings), httpx.MockTransport(streamed(answer)))
-    assert isinstance(task.action, HttpAction)
-    try:
-        return await runner.run(InlineTask(task, resolve_request(task.action, {})))
-    finally:
-        await runner.close()
+    transport = httpx.MockTransport(streamed(answer))
+    return await carry_out(InlineRunner(replace(SETTINGS, **settings), transport), task)
 
 
 def streamed(answer: Any) -> Any:
@@ -134,11 +134,7 @@ async def test_what_the_network_does_is_a_failure(error: Exception, text: str) -
 
 @pytest.mark.parametrize("url", ["nonsense://x", "http://h:99999999", "http://[x", "none"])
 async def test_a_url_that_is_none_is_a_failure(url: str) -> None:
-    runner = InlineRunner(SETTINGS)
-    task = make_call(url)
-    assert isinstance(task.action, HttpAction)
-    outcome = await runner.run(InlineTask(task, resolve_request(task.action, {})))
-    await runner.close()
+    outcome = await ask_for_real(url)
     assert outcome.verdict.state == "failed"
     assert "cannot be asked for" in str(outcome.verdict.reason)
 
@@ -292,3 +288,90 @@ async def test_a_call_can_be_cancelled(open_house: OpenHouse) -> None:
         await server.wait_closed()
     assert states(result) == {"h": "failed"}
     assert result.tasks[0].reason == "the run was cancelled"
+
+
+async def test_a_call_does_not_reach_the_machine_itself_unless_it_may() -> None:
+    outcome = await ask_for_real("http://127.0.0.1:9/x", inline_allowed_hosts=())
+    reason = str(outcome.verdict.reason)
+    assert "'127.0.0.1' is the machine that leoflow runs on" in reason
+    assert "LEOFLOW_INLINE_ALLOWED_HOSTS=127.0.0.1" in reason
+
+
+@pytest.mark.parametrize("way", ["redirect", "page"])
+async def test_nor_is_it_led_there_by_a_server(way: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if way == "redirect":
+            return httpx.Response(302, headers={"location": "http://169.254.169.254/latest"})
+        return httpx.Response(200, json={"next": "http://169.254.169.254/", "items": [1]})
+
+    pages = HttpPagination("url", items="items", path="next", allowed_hosts=("169.254.169.254",))
+    call = make_call("http://api/x", pagination=pages if way == "page" else None)
+    transport = Forked(httpx.MockTransport(streamed(answer)), SETTINGS)
+    outcome = await carry_out(InlineRunner(SETTINGS, transport), call)
+    assert "'169.254.169.254' is a cloud's metadata service" in str(outcome.verdict.reason)
+
+
+class Forked(httpx.AsyncBaseTransport):
+    """The host ``api`` is made up, everything else is the network."""
+
+    def __init__(self, made_up: httpx.MockTransport, settings: Settings) -> None:
+        self._made_up = made_up
+        self._network = make_transport(settings.inline_allowed_hosts, 1, 1)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        way = self._made_up if request.url.host == "api" else self._network
+        return await way.handle_async_request(request)
+
+
+async def test_an_answer_over_the_limit_names_it() -> None:
+    outcome = await send(make_call(), reply(text="x" * 200), inline_response_limit_bytes=100)
+    assert "longer than 100 bytes" in str(outcome.verdict.reason)
+    assert "LEOFLOW_INLINE_RESPONSE_LIMIT_BYTES" in str(outcome.verdict.reason)
+
+
+async def test_a_small_answer_that_unpacks_to_a_large_one_is_over_the_limit_too() -> None:
+    bomb = zlib.compress(b" " * 10_000_000)
+    headers = {"content-encoding": "deflate", "content-type": "application/json"}
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(bomb))
+
+    runner = InlineRunner(
+        replace(SETTINGS, inline_response_limit_bytes=20_000), httpx.MockTransport(answer)
+    )
+    outcome = await carry_out(runner, make_call())
+    assert len(bomb) < 20_000
+    assert "unpacks to more than 20000 bytes" in str(outcome.verdict.reason)
+
+
+async def test_the_limit_of_time_is_for_the_whole_conversation() -> None:
+    """Each answer is quick, and there would be no end of them."""
+    poll = HttpPoll(HttpCondition(path="state", one_of=("done",)), 0.01)
+    call = make_call(poll=poll)
+    outcome = await send(call, reply(json={"state": "on"}), inline_http_max_seconds=0.05)
+    assert "took longer than 0.05 s" in str(outcome.verdict.reason)
+
+
+async def test_many_calls_at_once_lose_nothing() -> None:
+    async with Server(lambda head: head.split(b" ")[1][1:]) as url:
+        runner = InlineRunner(replace(SETTINGS, inline_connections_per_host=20))
+        tasks = [make_call(f"{url}/{number}") for number in range(200)]
+        outcomes = await asyncio.gather(*(ask(runner, task) for task in tasks))
+        await runner.close()
+    assert [outcome.value for outcome in outcomes] == [str(number) for number in range(200)]
+
+
+async def ask_for_real(url: str, **settings: Any) -> InlineOutcome:
+    return await carry_out(InlineRunner(replace(SETTINGS, **settings)), make_call(url))
+
+
+async def carry_out(runner: InlineRunner, task: TaskSpec) -> InlineOutcome:
+    try:
+        return await ask(runner, task)
+    finally:
+        await runner.close()
+
+
+async def ask(runner: InlineRunner, task: TaskSpec) -> InlineOutcome:
+    assert isinstance(task.action, HttpAction)
+    return await runner.run(InlineTask(task, resolve_request(task.action, {})))

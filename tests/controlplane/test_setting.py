@@ -26,3 +26,22 @@ def test_what_is_set_counts() -> None:
 def test_what_is_no_number_is_named(text: str) -> None:
     with pytest.raises(SettingInvalid, match=f"LEOFLOW_MAX_PARALLEL_TASKS is '{text}'"):
         read_settings({"LEOFLOW_MAX_PARALLEL_TASKS": text})
+
+
+def test_what_inline_calls_may_do_can_be_set() -> None:
+    settings = read_settings(
+        {
+            "LEOFLOW_MAX_INLINE_CALLS": "7",
+            "LEOFLOW_INLINE_CONNECTIONS_PER_HOST": "3",
+            "LEOFLOW_INLINE_RESPONSE_LIMIT_BYTES": "1000",
+            "LEOFLOW_INLINE_ALLOWED_HOSTS": "localhost, 10.0.0.0/8",
+        }
+    )
+    assert (settings.max_inline_calls, settings.inline_connections_per_host) == (7, 3)
+    assert settings.inline_response_limit_bytes == 1000
+    assert settings.inline_allowed_hosts == ("localhost", "10.0.0.0/8")
+
+
+def test_hosts_that_make_no_sense_are_named() -> None:
+    with pytest.raises(SettingInvalid, match="has 'http://x'"):
+        read_settings({"LEOFLOW_INLINE_ALLOWED_HOSTS": "http://x"})

@@ -35,6 +35,7 @@ from leoflow_agent.spec import (
 )
 from leoflow_controlplane.inline import InlineRunner, InlineTask
 from leoflow_controlplane.inputs import resolve_request
+from leoflow_controlplane.outbound.guard import LOOPBACK
 from leoflow_controlplane.setting import Settings
 
 SECRET = "geheim-7f3a9"
@@ -61,7 +62,10 @@ def inline(action: HttpAction, environment: Mapping[str, str], limit: int) -> Ou
 
     async def run() -> Outcome:
         lines: list[str] = []
-        runner = InlineRunner(Settings(max_parallel_tasks=1, xcom_limit_bytes=limit))
+        settings = Settings(
+            max_parallel_tasks=1, xcom_limit_bytes=limit, inline_allowed_hosts=LOOPBACK
+        )
+        runner = InlineRunner(settings)
         resources = Resources(Quantities(1, 1))
         task = TaskSpec("t", action, resources, Source("dag.py", 1), execution_timeout_seconds=20.0)
         request = resolve_request(action, {})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from leoflow_agent import exitcode
@@ -12,8 +13,8 @@ from leoflow_agent.wire import PROTOCOL, Acknowledgement, Event, Report
 
 from leoflow_controlplane.api import Desk
 from leoflow_controlplane.error import Stale, Unauthorized
-from leoflow_controlplane.executor.protocol import Ended, Launch, Site
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
+from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.verdict import Exit
 
 
@@ -21,10 +22,10 @@ class FakeAgent:
     """Numbers events and reports them as an agent does; ``told_to_stop`` is its SIGTERM."""
 
     def __init__(self, desk: Desk, launch: Launch) -> None:
+        self._desk = desk
         self.launch = launch
         self.told_to_stop = asyncio.Event()
         self.events: list[Event] = []
-        self._desk = desk
 
     def add(self, kind: str, **fields: Any) -> Event:
         """Number an event without sending it."""
@@ -36,6 +37,10 @@ class FakeAgent:
         """Report ``events`` as they are; raises what the control plane answers with."""
         report = Report(protocol=PROTOCOL, nonce=nonce, events=events)
         return await self._desk.take_report(self.launch.workload["token"], report)
+
+    def turn_to(self, desk: Desk) -> None:
+        """Report to another control plane from now on."""
+        self._desk = desk
 
     async def start(self) -> None:
         """Report what an agent reports before user code."""
@@ -65,40 +70,70 @@ async def succeed(agent: FakeAgent) -> Exit:
     return Exit(await agent.finish(value=agent.launch.key.task_id))
 
 
+@dataclass
+class Play:
+    """One try on a FakeMachine. ``ended`` is set once it has ended."""
+
+    agent: FakeAgent
+    task: asyncio.Task[None] | None = None
+    ended: Ended | None = None
+
+
+@dataclass
+class FakeMachine:
+    """What outlives a FakeExecutor that leaves its tries running: hand it to the next one."""
+
+    plays: dict[TryKey, Play] = field(default_factory=dict)
+    staging: set[RunKey] = field(default_factory=set)
+
+
 class FakeExecutor:
     """Plays ``script`` for each try. ``started`` lists all that ever was, in order."""
 
     endpoint = "unix:/nowhere"
     ca = None
 
-    def __init__(self, desk: Desk, script: Script = succeed) -> None:
+    def __init__(
+        self, desk: Desk, script: Script = succeed, machine: FakeMachine | None = None
+    ) -> None:
+        self.figures = Figures()
         self.started: list[Launch] = []
         self.removed: list[TryKey] = []
         self.tails: dict[TryKey, str] = {}
         self.left: dict[TryKey, bytes] = {}
-        self.running = 0
         self.most_running = 0
+        self.machine = machine or FakeMachine()
         self._desk = desk
         self._script = script
-        self._plays: dict[TryKey, tuple[FakeAgent, asyncio.Task[None]]] = {}
+        self._ours: set[TryKey] = set()
         self._ended: asyncio.Queue[Ended] = asyncio.Queue()
 
+    @property
+    def running(self) -> int:
+        """How many tries have been started and not ended."""
+        return self.figures.running
+
     async def start(self, launch: Launch) -> dict[str, float]:
-        """Begin to play a try."""
+        """Begin to play a try, unless it is played already."""
+        if launch.key in self.machine.plays:
+            self._take_over(launch.key)
+            return {}
         self.started.append(launch)
-        agent = FakeAgent(self._desk, launch)
-        self.running += 1
-        self.most_running = max(self.most_running, self.running)
-        self._plays[launch.key] = (agent, asyncio.create_task(self._play(agent)))
+        self.figures.started += 1
+        if launch.staging_bytes is not None:
+            self.machine.staging.add(launch.key.run)
+        play = self.machine.plays[launch.key] = Play(FakeAgent(self._desk, launch))
+        self._begin(launch.key)
+        play.task = asyncio.create_task(self._play(play))
         return {"created": time.time()}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
         """Tell the script; cancel it after the grace."""
-        if key not in self._plays:
+        play = self.machine.plays.get(key)
+        if play is None or play.task is None:
             return
-        agent, play = self._plays[key]
-        agent.told_to_stop.set()
-        asyncio.get_running_loop().call_later(grace_seconds, play.cancel)
+        play.agent.told_to_stop.set()
+        asyncio.get_running_loop().call_later(grace_seconds, play.task.cancel)
 
     async def ended(self) -> Ended:
         """Wait for the next script that ended."""
@@ -115,39 +150,82 @@ class FakeExecutor:
     async def remove(self, key: TryKey) -> None:
         """Forget a try."""
         self.left.pop(key, None)
-        self._plays.pop(key, None)
+        self.machine.plays.pop(key, None)
+        self._ours.discard(key)
         self.removed.append(key)
+
+    async def end_run(self, run: RunKey) -> None:
+        """Forget the folder of a run."""
+        self.machine.staging.discard(run)
+
+    async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
+        """Take over the plays of an executor that left them running."""
+        left = set(self.machine.plays) - self._ours
+        for key in left & set(wanted):
+            self._take_over(key)
+        for key in left - set(wanted):
+            play = self.machine.plays.pop(key)
+            if play.task is not None:
+                play.task.cancel()
+        self.machine.staging &= set(runs)
+        return left & set(wanted)
 
     async def sweep(self) -> list[str]:
         """Scripts end with their process."""
         return []
 
-    async def close(self) -> None:
-        """Cancel all scripts."""
-        plays = [play for _, play in self._plays.values()]
-        for play in plays:
-            play.cancel()
-        await asyncio.gather(*plays, return_exceptions=True)
-        self._plays.clear()
+    async def close(self, leave_running: bool = False) -> None:
+        """Cancel all scripts, or leave them on the machine."""
+        if leave_running:
+            self._ours.clear()
+            return
+        tasks = [play.task for play in self.machine.plays.values() if play.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.machine.plays.clear()
+        self.machine.staging.clear()
 
-    async def _play(self, agent: FakeAgent) -> None:
+    def _begin(self, key: TryKey) -> None:
+        self._ours.add(key)
+        self.figures.running += 1
+        self.most_running = max(self.most_running, self.figures.running)
+
+    def _take_over(self, key: TryKey) -> None:
+        if key in self._ours:
+            return
+        play = self.machine.plays[key]
+        play.agent.turn_to(self._desk)
+        self.figures.adopted += 1
+        self._begin(key)
+        if play.ended is not None:
+            self._tell(play)
+        elif play.task is not None:
+            play.task.add_done_callback(lambda _: self._tell(play))
+
+    async def _play(self, play: Play) -> None:
         started_at = time.time()
         try:
-            exit = await self._script(agent)
+            exit = await self._script(play.agent)
         except asyncio.CancelledError:
             exit = Exit(exitcode.SIGNAL_BASE + 9)
         except (Stale, Unauthorized):
             exit = Exit(exitcode.TERMINATED)
-        self.running -= 1
-        self._ended.put_nowait(Ended(agent.launch.key, exit, started_at, time.time()))
+        play.ended = Ended(play.agent.launch.key, exit, started_at, time.time())
+        self._tell(play)
+
+    def _tell(self, play: Play) -> None:
+        if play.ended is not None and play.ended.key in self._ours:
+            self.figures.running -= 1
+            self._ended.put_nowait(play.ended)
 
 
 def fake_executor(
-    script: Script = succeed,
+    script: Script = succeed, machine: FakeMachine | None = None
 ) -> Callable[[Site], Awaitable[FakeExecutor]]:
     """Give the factory of a FakeExecutor that plays ``script``."""
 
     async def make(site: Site) -> FakeExecutor:
-        return FakeExecutor(site.desk, script)
+        return FakeExecutor(site.desk, script, machine)
 
     return make

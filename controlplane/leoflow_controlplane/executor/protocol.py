@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,12 +13,22 @@ from leoflow_agent.wire import Workload
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import Desk
 from leoflow_controlplane.instance import Instance
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.model import SERVER, RunKey, TryKey
+from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.verdict import Exit
 
 
+def be_silent(_text: str) -> None:
+    """Take what a start has to tell, and keep it to oneself."""
+
+
 class Launch(NamedTuple):
-    """All that is needed to start a try. ``environment`` is what the DAG declares."""
+    """All that is needed to start a try. ``environment`` is what the DAG declares.
+
+    ``staging_bytes``: the tries of its run share a folder of that size. ``say`` takes lines about
+    the start for the log of the try, such as how far the pull of its image is; it is called in
+    the event loop.
+    """
 
     key: TryKey
     image: str
@@ -25,6 +36,8 @@ class Launch(NamedTuple):
     task: TaskSpec
     environment: Mapping[str, str]
     artifacts: Path | None
+    staging_bytes: int | None = None
+    say: Callable[[str], None] = be_silent
 
 
 class Ended(NamedTuple):
@@ -36,12 +49,67 @@ class Ended(NamedTuple):
     ended_at: float | None = None
 
 
+class Limits(NamedTuple):
+    """How long an executor tries, in seconds; each is named after the setting that it comes from.
+
+    ``engine_grace``: an engine that is away for longer has lost what it ran.
+    """
+
+    pull_timeout_seconds: float = 600.0
+    start_timeout_seconds: float = 120.0
+    engine_grace_seconds: float = 60.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Take the limits from the settings."""
+        return cls(*(getattr(settings, name) for name in cls._fields))
+
+
 class Site(NamedTuple):
-    """What an executor may use of the process that it belongs to."""
+    """What an executor may use of the process that it belongs to.
+
+    ``owner`` is whose the tries are: model.SERVER, whichever process leads, or None for this
+    process's own, which end with it. ``realm`` names all that may adopt from one another: None
+    for this home, else what the replicas of a server that have a database in common agree on.
+    """
 
     instance: Instance
     server: AgentServer
     desk: Desk
+    owner: str | None = None
+    realm: str | None = None
+    limits: Limits = Limits()
+
+    @property
+    def is_server(self) -> bool:
+        """Whether what is started here outlives this process."""
+        return self.owner == SERVER
+
+    @property
+    def owner_id(self) -> str:
+        """Whose the tries are."""
+        return self.owner or self.instance.id
+
+    @property
+    def realm_id(self) -> str:
+        """Name all that may adopt from one another."""
+        return self.realm or self.instance.home_id
+
+
+@dataclass
+class Figures:
+    """What an executor has done since it was made, for whoever counts; only it changes them.
+
+    ``running``: tries that it has started or adopted and whose end it has not told.
+    """
+
+    running: int = 0
+    started: int = 0
+    adopted: int = 0
+    pulls: int = 0
+    pull_failures: int = 0
+    pull_seconds: float = 0.0
+    engine_errors: int = 0
 
 
 class Executor(Protocol):
@@ -57,12 +125,20 @@ class Executor(Protocol):
     @property
     def ca(self) -> str | None: ...
 
+    @property
+    def figures(self) -> Figures: ...
+
     async def start(self, launch: Launch) -> Mapping[str, float]:
-        """Start a try; return the instants of the phases that are known. Raises LaunchFailed."""
+        """Start a try; return the instants of the phases that are known. Raises LaunchFailed.
+
+        May take as long as Limits allow: what is transient was tried again when it raises. A try
+        that was started before, by whomever, is adopted: it never runs twice.
+        """
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
         """Ask a try to stop, and end it after the grace; its end is told as any other. A try
-        that is not here is none of our business."""
+        that is not here is none of our business. The start of one whose image is still being
+        pulled raises LaunchFailed."""
 
     async def ended(self) -> Ended:
         """Wait for the next try that ended. What is left of it stays until `remove`."""
@@ -76,11 +152,24 @@ class Executor(Protocol):
     async def remove(self, key: TryKey) -> None:
         """Remove what is left of a try that ended; harmless when there is nothing."""
 
-    async def sweep(self) -> list[str]:
-        """Remove what dead processes of the same home left behind, and name it."""
+    async def end_run(self, run: RunKey) -> None:
+        """Remove the folder that the tries of ``run`` shared; harmless when there is none, and
+        done later if one of them is still there."""
 
-    async def close(self) -> None:
-        """Stop and remove everything that was started here."""
+    async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
+        """Take over those of ``wanted`` that a dead process of this owner had started; name them.
+
+        Their ends are told as any other, also of those that have ended since. One that is not
+        named has never run and may be started. What else this owner had started is ended and
+        removed, the shared folders of all but ``runs``, which are the unfinished ones, too.
+        """
+
+    async def sweep(self) -> list[str]:
+        """Remove what dead processes of the same home left behind, and name it. What a server
+        started is left to the next one."""
+
+    async def close(self, leave_running: bool = False) -> None:
+        """Stop and remove everything that was started here, or leave it to be adopted."""
 
 
 ExecutorFactory = Callable[[Site], Awaitable[Executor]]

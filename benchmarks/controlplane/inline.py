@@ -1,0 +1,153 @@
+"""Scenario ``inline``: many http_api calls at once against a local server, and what the loop beside
+them feels of it. Measures the calls alone; no run, no store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import resource
+import statistics
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from leoflow_agent.spec import HttpAction, Quantities, Resources, Source, TaskSpec
+from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
+from leoflow_controlplane.inputs import resolve_request
+from leoflow_controlplane.outbound.guard import LOOPBACK
+from leoflow_controlplane.setting import Settings
+
+ANSWER = (
+    b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
+)
+TICK_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What came of a scenario. Lags are of a loop that only ticks, in the thread that waits."""
+
+    calls: int
+    lost: int
+    seconds: float
+    most_at_once: int
+    lag_median_ms: float
+    lag_p99_ms: float
+    lag_worst_ms: float
+    memory_mib: float
+
+
+async def measure(calls: int, at_once: int, answer_after_seconds: float) -> Figures:
+    """Send ``calls`` requests, ``at_once`` at a time, to a server in a process of its own."""
+    ours, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=[theirs, answer_after_seconds], daemon=True
+    )
+    server.start()
+    port = await asyncio.to_thread(ours.recv)
+    settings = Settings(
+        max_parallel_tasks=1, max_inline_calls=at_once, inline_allowed_hosts=LOOPBACK
+    )
+    runner = InlineRunner(settings)
+    lags: list[float] = []
+    watching = asyncio.create_task(_watch(lags))
+    begun = time.monotonic()
+    try:
+        outcomes = await _send_all(runner, f"http://127.0.0.1:{port}/x", calls, at_once)
+        seconds = time.monotonic() - begun
+        ours.send("how many")
+        most = await asyncio.to_thread(ours.recv)
+    finally:
+        watching.cancel()
+        await runner.close()
+        server.terminate()
+    lags.sort()
+    return Figures(
+        calls,
+        sum(outcome.verdict.state != "success" for outcome in outcomes),
+        seconds,
+        most,
+        statistics.median(lags) * 1000,
+        lags[int(len(lags) * 0.99)] * 1000,
+        lags[-1] * 1000,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+
+
+async def _send_all(
+    runner: InlineRunner, url: str, calls: int, at_once: int
+) -> list[InlineOutcome]:
+    action = HttpAction(url)
+    task = TaskSpec("t", action, Resources(Quantities(100, 2**26)), Source("dag.py", 1))
+    inline = InlineTask(task, resolve_request(action, {}), say=_drop)
+    left = iter(range(calls))
+
+    outcomes: list[InlineOutcome] = []
+
+    async def work() -> None:
+        for _ in left:
+            outcomes.append(await runner.run(inline))
+
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    return outcomes
+
+
+def _drop(line: str) -> None:
+    """Keep nothing of what a call logs."""
+    del line
+
+
+async def _watch(lags: list[float]) -> None:
+    while True:
+        due = time.monotonic() + TICK_SECONDS
+        await asyncio.sleep(TICK_SECONDS)
+        lags.append(time.monotonic() - due)
+
+
+def _serve(pipe: Connection, answer_after_seconds: float) -> None:
+    asyncio.run(_serve_forever(pipe, answer_after_seconds))
+
+
+async def _serve_forever(pipe: Connection, answer_after_seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    now = most = 0
+
+    class Client(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.transport = transport
+
+        def data_received(self, _data: bytes) -> None:
+            nonlocal now, most
+            now += 1
+            most = max(most, now)
+            loop.call_later(answer_after_seconds, self.answer)
+
+        def answer(self) -> None:
+            nonlocal now
+            now -= 1
+            self.transport.write(ANSWER)
+
+    server = await loop.create_server(Client, "127.0.0.1", 0, backlog=4096)
+    pipe.send(server.sockets[0].getsockname()[1])
+    await asyncio.to_thread(pipe.recv)
+    pipe.send(most)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=10_000)
+    parser.add_argument("--at-once", type=int, default=1_000)
+    parser.add_argument("--answer-after", type=float, default=0.5, help="seconds")
+    asked = parser.parse_args()
+    figures = asyncio.run(measure(asked.calls, asked.at_once, asked.answer_after))
+    for name, value in vars(figures).items():
+        print(f"{name:16} {value:.1f}" if isinstance(value, float) else f"{name:16} {value}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Who may ask for what: tokens of people and programs. Those of tries are none of this."""

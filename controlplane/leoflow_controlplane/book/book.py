@@ -1,0 +1,279 @@
+"""The memory of the writer: runs that are not over, their tries, who waits for what.
+
+Used by the writer's thread alone. Decides nothing; ``steps`` do that on it. What it holds can be
+dropped at any moment and is read from the tables again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import Connection
+
+from leoflow_controlplane.book.agenda import Agenda
+from leoflow_controlplane.book.dagversion import DagVersion, Versions
+from leoflow_controlplane.book.draft import Draft
+from leoflow_controlplane.book.gate import Gate
+from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
+from leoflow_controlplane.book.line import HeldUp, Line, Waiting
+from leoflow_controlplane.model import SERVER, RunKey, TaskState, TryKey
+from leoflow_controlplane.setting import Settings
+from leoflow_controlplane.workload import Dispatch
+
+
+class Policy(NamedTuple):
+    """Whose runs the book has, within which limits, and where tokens and folders come from."""
+
+    owner: str
+    settings: Settings
+    issue_token: Callable[[TryKey, float], str]
+    artifacts_folder: Callable[[TryKey], str]
+
+
+class Stop(NamedTuple):
+    """A try whose container has to go. ``grace_seconds`` 0: at once."""
+
+    key: TryKey
+    grace_seconds: float
+
+
+class Progress(NamedTuple):
+    """What a step led to: what is to be started and stopped, the first instant at which a timer
+    has work, and the runs of which somebody may want to know."""
+
+    dispatches: tuple[Dispatch, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    next_due: float | None = None
+    changed: frozenset[RunKey] = frozenset()
+
+
+class Companion(Protocol):
+    """Something beside the runs that has a memory of its own and takes part in steps."""
+
+    def load(self, connection: Connection, book: Book) -> None:
+        """Read what is to be remembered."""
+
+    def forget(self) -> None:
+        """Drop it."""
+
+    def next_due(self) -> float | None:
+        """Give the first instant at which there is something to do."""
+
+    def come_due(self, connection: Connection, book: Book, now: float) -> None:
+        """Do what is due."""
+
+    def run_ended(self, connection: Connection, book: Book, run: HeldRun, now: float) -> None:
+        """Learn that a run has its final state, in the step that gave it."""
+
+    def dag_changed(self, connection: Connection, book: Book, dag_id: str, now: float) -> None:
+        """Learn that a DAG was registered, paused, unpaused or deleted."""
+
+
+class Store(Protocol):
+    """What the book has read and written for it; see ``store``."""
+
+    def load(self, connection: Connection, book: Book) -> None: ...
+    def read_version(self, connection: Connection, pk: int) -> DagVersion: ...
+    def make_gate(
+        self, connection: Connection, book: Book, dag_id: str, backfill_id: int | None
+    ) -> Gate: ...
+    def is_paused(self, connection: Connection, dag_id: str) -> bool: ...
+    def read_values(
+        self, connection: Connection, run_pk: int, task_id: str, key: str
+    ) -> dict[int, str]: ...
+    def read_states(
+        self, connection: Connection, run_pk: int
+    ) -> tuple[int, dict[str, list[TaskState | None]]]: ...
+    def write_draft(self, connection: Connection, draft: Draft) -> None: ...
+
+
+class Book:
+    """Implements ``database.Memory``. ``begin`` comes first in each step, ``progress`` last."""
+
+    def __init__(self, policy: Policy, store: Store, companions: Sequence[Companion] = ()) -> None:
+        self.policy = policy
+        self.companions = tuple(companions)
+        self.store = store
+        self.versions = Versions(lambda pk: store.read_version(self.connection, pk))
+        self._connection: Connection | None = None
+        self._loaded = False
+        self.forget()
+
+    @property
+    def size(self) -> int:
+        """How many changes were made since the last flush."""
+        return self.draft.size
+
+    @property
+    def settings(self) -> Settings:
+        """The limits that everything is held to."""
+        return self.policy.settings
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the step that is under way."""
+        assert self._connection is not None, "begin() comes first"
+        return self._connection
+
+    def flush(self, connection: Connection) -> None:
+        """Write all changes as rows."""
+        self.store.write_draft(connection, self.draft)
+        self.draft = Draft()
+
+    def forget(self) -> None:
+        """Drop everything; it is read again when the next step begins."""
+        self._loaded = False
+        self.draft = Draft()
+        self.runs: dict[RunKey, HeldRun] = {}
+        self.runs_by_pk: dict[int, HeldRun] = {}
+        self.tries: dict[TryKey, OpenTry] = {}
+        self.lines = {False: Line(self._held_up), True: Line(self._held_up)}
+        self.agenda = Agenda()
+        # Tries without a verdict: by kind, by DAG, by task.
+        self.under_way: Counter[bool] = Counter()
+        self.active_tasks: Counter[str] = Counter()
+        self.active_tries: Counter[tuple[str, str]] = Counter()
+        self._gates: dict[tuple[str, int | None], Gate] = {}
+        self._paused: dict[str, bool] = {}
+        self._followers: dict[int, set[int]] = {}
+        for companion in self.companions:
+            companion.forget()
+        self._start_anew()
+
+    def begin(self, connection: Connection) -> None:
+        """Take up a step on ``connection``, reading everything if it was forgotten."""
+        self._connection = connection
+        self._start_anew()
+        if not self._loaded:
+            self._loaded = True
+            try:
+                self.store.load(connection, self)
+                for companion in self.companions:
+                    companion.load(connection, self)
+            except BaseException:
+                self.forget()
+                raise
+
+    def progress(self) -> Progress:
+        """Give what the step led to, and let go of runs that are over."""
+        for run in self.touched.values():
+            if run.is_over:
+                self.drop(run)
+        due = [self.agenda.next_due(), *(one.next_due() for one in self.companions)]
+        return Progress(
+            tuple(self.dispatches),
+            tuple(self.stops),
+            min((at for at in due if at is not None), default=None),
+            frozenset(run.key for run in self.touched.values()),
+        )
+
+    def touch(self, run: HeldRun) -> None:
+        """Note that a run is about to change: whatever fails now, the memory cannot be trusted."""
+        self.draft.size += 1
+        self.touched[run.pk] = run
+
+    def hold(self, run: HeldRun) -> None:
+        """Remember a run."""
+        self.runs[run.key] = self.runs_by_pk[run.pk] = run
+        self.touched[run.pk] = run
+
+    def followers(self, run: HeldRun) -> list[HeldRun]:
+        """Give the runs whose previous run is this one."""
+        return [
+            follower
+            for pk in self._followers.get(run.pk, ())
+            if (follower := self.runs_by_pk.get(pk)) is not None
+        ]
+
+    def note_follower(self, previous_pk: int, run_pk: int) -> None:
+        """Remember that a run looks back at another one."""
+        self._followers.setdefault(previous_pk, set()).add(run_pk)
+
+    def drop(self, run: HeldRun) -> None:
+        """Remember a run no more."""
+        for follower in self.followers(run):
+            if follower.previous is not None:
+                follower.previous.remember(run)
+        self._followers.pop(run.pk, None)
+        self.runs.pop(run.key, None)
+        self.runs_by_pk.pop(run.pk, None)
+
+    def gate(self, dag_id: str, backfill_id: int | None) -> Gate:
+        """Give the gate that runs of a DAG, or of one of its backfills, go through."""
+        gate = self._gates.get((dag_id, backfill_id))
+        if gate is None:
+            gate = self.store.make_gate(self.connection, self, dag_id, backfill_id)
+            self._gates[dag_id, backfill_id] = gate
+        return gate
+
+    def gates_of(self, dag_id: str) -> list[Gate]:
+        """Give the gates of a DAG and of its backfills that were used."""
+        return [gate for (name, _), gate in self._gates.items() if name == dag_id]
+
+    def is_paused(self, dag_id: str) -> bool:
+        """Say whether a DAG starts nothing now. Who runs a DAG by hand has no pause."""
+        if self.policy.owner != SERVER:
+            return False
+        paused = self._paused.get(dag_id)
+        if paused is None:
+            paused = self._paused[dag_id] = self.store.is_paused(self.connection, dag_id)
+        return paused
+
+    def forget_dag(self, dag_id: str) -> None:
+        """Drop what is known of a DAG, but for its runs: it has changed."""
+        self._paused.pop(dag_id, None)
+
+    def begin_try(self, held: OpenTry) -> None:
+        """Remember a try; one without a verdict takes a place."""
+        self.tries[held.key] = held.run.tries[held.key] = held
+        if held.is_current:
+            self._count(held, 1)
+        self.agenda.note_try(held)
+
+    def free_place(self, held: OpenTry) -> None:
+        """Give the place of a try that has its verdict to whoever waits for it."""
+        self._count(held, -1)
+        task_id = held.key.task_id
+        for line in self.lines.values():
+            line.free_dag(held.key.dag_id)
+            line.free_task(held.run, task_id)
+
+    def end_try(self, held: OpenTry) -> None:
+        """Remember a try no more: its container is gone."""
+        self.tries.pop(held.key, None)
+        held.run.tries.pop(held.key, None)
+
+    def _count(self, held: OpenTry, step: int) -> None:
+        dag_id, task_id = held.key.dag_id, held.key.task_id
+        self.under_way[held.inline] += step
+        self.active_tasks[dag_id] += step
+        if not self.active_tasks[dag_id]:
+            del self.active_tasks[dag_id]
+        task = held.run.version.tasks[task_id]
+        if task.max_active_tis_per_dag is not None:
+            self.active_tries[dag_id, task_id] += step
+        if task.max_active_tis_per_dagrun is not None:
+            held.run.active[task_id] = held.run.active.get(task_id, 0) + step
+
+    def _held_up(self, waiting: Waiting) -> HeldUp | None:
+        run, task_id = waiting.run, waiting.instance.task_id
+        dag_id, spec = run.key.dag_id, run.version.spec
+        if self.active_tasks[dag_id] >= spec.max_active_tasks or self.is_paused(dag_id):
+            return "dag"
+        task = run.version.tasks[task_id]
+        limit = task.max_active_tis_per_dag
+        if limit is not None and self.active_tries[dag_id, task_id] >= limit:
+            return "task"
+        limit = task.max_active_tis_per_dagrun
+        if limit is not None and run.active.get(task_id, 0) >= limit:
+            return "run_task"
+        return None
+
+    def _start_anew(self) -> None:
+        self.touched: dict[int, HeldRun] = {}
+        self.dispatches: list[Dispatch] = []
+        self.stops: list[Stop] = []
+        # Values that were looked up in this step, by run, task and key.
+        self.looked_up: dict[tuple[int, str, str], Any] = {}

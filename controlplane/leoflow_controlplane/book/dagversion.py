@@ -1,0 +1,90 @@
+"""A version of a DAG as the writer needs it at each step: looked up, never searched for."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from leoflow_agent.spec import DagSpec, HttpAction, TaskSpec
+
+from leoflow_controlplane.inputs import expansion_xcoms, needed_xcoms
+from leoflow_controlplane.liverun.plan import Plan
+
+MOST_KEPT = 512
+
+
+@dataclass(frozen=True)
+class DagVersion:
+    """One version of a DAG. ``pk`` is its row's; all else follows from the spec."""
+
+    pk: int
+    image: str
+    spec: DagSpec
+    tasks: dict[str, TaskSpec] = field(init=False, repr=False)
+    position: dict[str, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        names = [task.task_id for task in self.spec.tasks]
+        object.__setattr__(self, "tasks", dict(zip(names, self.spec.tasks, strict=True)))
+        object.__setattr__(self, "position", {name: place for place, name in enumerate(names)})
+
+    @property
+    def dag_id(self) -> str:
+        """The DAG that this is a version of."""
+        return self.spec.dag_id
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The indices that decisions are made with."""
+        return Plan.of(self.spec)
+
+    @cached_property
+    def reads(self) -> dict[str, frozenset[tuple[str, str]]]:
+        """What each task reads of others: (task_id, key)."""
+        return {
+            name: needed_xcoms(task.action) | expansion_xcoms(task)
+            for name, task in self.tasks.items()
+        }
+
+    @cached_property
+    def read_keys(self) -> dict[str, frozenset[str]]:
+        """The keys of each task's values that others, or the decision on a branch, depend on."""
+        found: dict[str, set[str]] = {}
+        for wanted in self.reads.values():
+            for task_id, key in wanted:
+                found.setdefault(task_id, set()).add(key)
+        for name, task in self.tasks.items():
+            if task.branch is not None:
+                found.setdefault(name, set()).add("return_value")
+        return {name: frozenset(keys) for name, keys in found.items()}
+
+    @cached_property
+    def looks_back(self) -> bool:
+        """Whether a task depends on how the DAG's previous run went."""
+        return any(t.depends_on_past or t.wait_for_downstream for t in self.spec.tasks)
+
+
+def is_inline(task: TaskSpec) -> bool:
+    """Say whether a task runs in the control plane itself."""
+    return isinstance(task.action, HttpAction) and task.action.execution_mode == "inline"
+
+
+class Versions:
+    """Keeps the versions that were used last, and has the others read."""
+
+    def __init__(self, read: Callable[[int], DagVersion]) -> None:
+        self._read = read
+        self._kept: OrderedDict[int, DagVersion] = OrderedDict()
+
+    def get(self, pk: int) -> DagVersion:
+        """Give the version with this key."""
+        version = self._kept.get(pk)
+        if version is None:
+            version = self._kept[pk] = self._read(pk)
+            if len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(pk)
+        return version

@@ -1,0 +1,87 @@
+"""What changed since the last flush, each row once and as it is when it is written."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
+from leoflow_controlplane.liverun.instance import Instance
+from leoflow_controlplane.model import NOT_MAPPED, TryKey
+
+
+class JournalEntry(NamedTuple):
+    """A row of the journal, in the order of its columns."""
+
+    run_pk: int
+    kind: str
+    at: float
+    text: str
+    task_id: str | None = None
+    map_index: int = NOT_MAPPED
+    try_number: int = 0
+    seq: int | None = None
+    stream: str | None = None
+    reason: str | None = None
+
+
+class Draft:
+    """Rows that wait to be written. ``size`` counts what was noted, also what is the same row."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.runs: dict[int, HeldRun] = {}
+        self.instances: dict[tuple[int, str, int], tuple[HeldRun, Instance]] = {}
+        self.tries: dict[TryKey, OpenTry] = {}
+        # By run and task: JSON text by map_index and key; instances whose earlier values have to go.
+        self.xcoms: dict[tuple[int, str], dict[tuple[int, str], str]] = {}
+        self.forgotten_xcoms: dict[tuple[int, str], set[int]] = {}
+        self.removed_instances: dict[tuple[int, str, int], None] = {}
+        self.journal: list[JournalEntry] = []
+        self.webhooks: list[dict[str, Any]] = []
+
+    def note_run(self, run: HeldRun) -> None:
+        """Have the row of a run written."""
+        self.size += 1
+        self.runs[run.pk] = run
+
+    def note_instance(self, run: HeldRun, instance: Instance) -> None:
+        """Have the row of a task instance written."""
+        self.size += 1
+        place = (run.pk, instance.task_id, instance.map_index)
+        self.removed_instances.pop(place, None)
+        self.instances[place] = (run, instance)
+
+    def note_removed(self, run: HeldRun, instance: Instance) -> None:
+        """Have the row of a task instance removed, with its tries."""
+        self.size += 1
+        place = (run.pk, instance.task_id, instance.map_index)
+        self.instances.pop(place, None)
+        self.removed_instances[place] = None
+
+    def note_try(self, held: OpenTry) -> None:
+        """Have the row of a try written."""
+        self.size += 1
+        self.tries[held.key] = held
+
+    def note_xcom(self, run_pk: int, task_id: str, map_index: int, key: str, text: str) -> None:
+        """Have a value (JSON text) written in place of an earlier one."""
+        self.size += 1
+        self.xcoms.setdefault((run_pk, task_id), {})[map_index, key] = text
+
+    def forget_xcoms(self, run_pk: int, task_id: str, map_index: int) -> None:
+        """Have the values of a task instance removed."""
+        self.size += 1
+        self.forgotten_xcoms.setdefault((run_pk, task_id), set()).add(map_index)
+        written = self.xcoms.get((run_pk, task_id), {})
+        for place in [place for place in written if place[0] == map_index]:
+            del written[place]
+
+    def note_journal(self, entry: JournalEntry) -> None:
+        """Have a line of the journal written."""
+        self.size += 1
+        self.journal.append(entry)
+
+    def note_webhook(self, row: dict[str, Any]) -> None:
+        """Have a message kept that has to be delivered."""
+        self.size += 1
+        self.webhooks.append(row)

@@ -1,0 +1,124 @@
+"""A run that is not over, and its tries whose containers may still be there. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from leoflow_controlplane.book.dagversion import DagVersion
+from leoflow_controlplane.liverun.instance import Instance
+from leoflow_controlplane.liverun.facts import RunFacts
+from leoflow_controlplane.liverun.liverun import LiveRun
+from leoflow_controlplane.model import FINISHED_RUN, RunKey, RunType, TryKey
+from leoflow_controlplane.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run that is to be made. Dates are ISO 8601 with an offset; with ``task_id`` only that
+    task runs, and ``inputs`` are what its upstream tasks would have returned."""
+
+    run_id: str
+    run_type: RunType
+    logical_date: str
+    data_interval_start: str
+    data_interval_end: str
+    conf: dict[str, Any] = field(default_factory=dict)
+    note: str | None = None
+    triggered_by: str | None = None
+    traceparent: str | None = None
+    backfill_id: int | None = None
+    task_id: str | None = None
+    inputs: dict[str, Any] | None = None
+
+
+class Previous(Protocol):
+    """The DAG's previous run, as ``book.past`` has it."""
+
+    def remember(self, run: HeldRun) -> None:
+        """Note how the run stands, which is about to leave the memory."""
+
+
+@dataclass(slots=True, eq=False)
+class HeldRun:
+    """A run in memory. ``live`` decides, the rest is what that cannot know."""
+
+    facts: RunFacts
+    version: DagVersion
+    backfill_id: int | None
+    logical_at: float
+    logical_date: str
+    data_interval_start: str
+    data_interval_end: str
+    conf: dict[str, Any]
+    params: dict[str, Any]
+    traceparent: str | None
+    tries: dict[TryKey, OpenTry] = field(default_factory=dict)
+    # How many tries of a task that may not run more often at once are under way.
+    active: dict[str, int] = field(default_factory=dict)
+    # The instant that the clock was asked to come back at.
+    due_at: float | None = None
+    # Made after the rest of it, which it looks into.
+    decider: LiveRun | None = None
+    previous: Previous | None = None
+
+    @property
+    def pk(self) -> int:
+        """The key of its row."""
+        return self.facts.pk
+
+    @property
+    def key(self) -> RunKey:
+        """Which run it is."""
+        return self.facts.key
+
+    @property
+    def live(self) -> LiveRun:
+        """What decides about it."""
+        assert self.decider is not None
+        return self.decider
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has its final state and all of its containers are gone."""
+        return self.facts.state in FINISHED_RUN and not self.tries
+
+    def try_key(self, instance: Instance, try_number: int) -> TryKey:
+        """Name a try of one of the run's task instances."""
+        return TryKey(*self.key, instance.task_id, instance.map_index, try_number)
+
+
+@dataclass(slots=True, eq=False)
+class OpenTry:
+    """A try without a verdict, or whose container is still there."""
+
+    key: TryKey
+    run: HeldRun
+    instance: Instance
+    inline: bool
+    artifacts: str | None = None
+    nonce: str | None = None
+    acked_seq: int = 0
+    verdict: Verdict | None = None
+    reported_verdict: bool = False
+    terminate: str | None = None
+    defect: str | None = None
+    deadline_at: float | None = None
+    exit_code: int | None = None
+    oom_killed: bool = False
+    instants: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the try is the one that counts: no verdict was given on it yet."""
+        return self.verdict is None
+
+    @property
+    def agent_seen(self) -> bool:
+        """Whether its agent has ever reported."""
+        return self.nonce is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its container is known to be gone."""
+        return self.instants.get("ended") is not None

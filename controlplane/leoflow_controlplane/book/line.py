@@ -1,0 +1,119 @@
+"""Who waits for a place, in order, and who is held up by a limit of its DAG or task.
+
+What is held up costs nothing until a place is free: it is not looked at again and again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from leoflow_controlplane.book.heldrun import HeldRun
+from leoflow_controlplane.liverun.instance import Instance
+
+HeldUp = Literal["dag", "task", "run_task"]
+_Place = tuple[str, str] | tuple[int, str]
+
+
+class Waiting(NamedTuple):
+    """A task instance that may start as soon as there is a place for it."""
+
+    turn: int
+    run: HeldRun
+    instance: Instance
+
+
+class Line:
+    """The task instances that wait for a place of one kind, longest wait first.
+
+    ``held_up`` says which limit a waiting one is held up by, None if by none.
+    """
+
+    def __init__(self, held_up: Callable[[Waiting], HeldUp | None]) -> None:
+        self._held_up = held_up
+        self._turn = 0
+        # Of each DAG those that wait, and the DAGs that are not held up by their first one.
+        self._lanes: dict[str, list[Waiting]] = {}
+        self._open: list[tuple[int, str]] = []
+        self._shut: set[str] = set()
+        self._parked: dict[_Place, deque[Waiting]] = {}
+
+    def __len__(self) -> int:
+        lanes = sum(map(len, self._lanes.values()))
+        return lanes + sum(map(len, self._parked.values()))
+
+    def join(self, run: HeldRun, instance: Instance) -> None:
+        """Let a task instance wait at the end."""
+        self._turn += 1
+        self._enter(Waiting(self._turn, run, instance))
+
+    def next(self) -> Waiting | None:
+        """Take out who is next and held up by nothing; None if there is nobody."""
+        while self._open:
+            turn, dag_id = self._open[0]
+            lane = self._lanes.get(dag_id)
+            if not lane or lane[0].turn != turn or dag_id in self._shut:
+                heapq.heappop(self._open)
+                continue
+            waiting = lane[0]
+            cause = self._held_up(waiting) if _waits(waiting) else None
+            if cause == "dag":
+                self._shut.add(dag_id)
+                continue
+            self._leave(dag_id, lane)
+            if not _waits(waiting):
+                self.free_task(waiting.run, waiting.instance.task_id)
+            elif cause is not None:
+                place = _place(cause, waiting.run, waiting.instance.task_id)
+                self._parked.setdefault(place, deque()).append(waiting)
+            else:
+                return waiting
+        return None
+
+    def free_dag(self, dag_id: str) -> None:
+        """Look again at a DAG that was held up as a whole."""
+        if dag_id in self._shut:
+            self._shut.discard(dag_id)
+            lane = self._lanes.get(dag_id)
+            if lane:
+                heapq.heappush(self._open, (lane[0].turn, dag_id))
+
+    def free_task(self, run: HeldRun, task_id: str) -> None:
+        """Let one of those that a task's limit held up try again."""
+        for cause in ("task", "run_task"):
+            place = _place(cause, run, task_id)
+            parked = self._parked.get(place)
+            if parked is None:
+                continue
+            while parked:
+                waiting = parked.popleft()
+                if _waits(waiting):
+                    self._enter(waiting)
+                    break
+            if not parked:
+                del self._parked[place]
+
+    def _enter(self, waiting: Waiting) -> None:
+        dag_id = waiting.run.key.dag_id
+        lane = self._lanes.setdefault(dag_id, [])
+        heapq.heappush(lane, waiting)
+        if lane[0] is waiting and dag_id not in self._shut:
+            heapq.heappush(self._open, (waiting.turn, dag_id))
+
+    def _leave(self, dag_id: str, lane: list[Waiting]) -> None:
+        heapq.heappop(self._open)
+        heapq.heappop(lane)
+        if lane:
+            heapq.heappush(self._open, (lane[0].turn, dag_id))
+        else:
+            del self._lanes[dag_id]
+
+
+def _waits(waiting: Waiting) -> bool:
+    return waiting.instance.state == "scheduled"
+
+
+def _place(cause: str, run: HeldRun, task_id: str) -> _Place:
+    return (run.key.dag_id, task_id) if cause == "task" else (run.pk, task_id)

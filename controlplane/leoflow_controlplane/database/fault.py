@@ -1,0 +1,42 @@
+"""Which errors are the database's own doing, and how they are told. A step's mistake is not one."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+
+from leoflow_controlplane.error import DatabaseUnusable
+
+# Classes of SQLSTATE: connection, read-only transaction, resources, operator, system, internal.
+_FAULTS = ("08", "25006", "53", "57", "58", "XX")
+
+
+class Displaced(Exception):
+    """What was written is not where others will look for it."""
+
+
+class TransactionGone(Exception):
+    """The database ended a transaction by itself."""
+
+
+def is_fault(error: BaseException) -> bool:
+    """Say whether no other step would have fared better."""
+    if isinstance(error, Displaced | OperationalError | InterfaceError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    if isinstance(state, str):
+        return state.startswith(_FAULTS)
+    # SQLite says so of a file that is damaged, and has no finer word for it.
+    return error.connection_invalidated or type(error) is DatabaseError
+
+
+def describe(error: BaseException) -> str:
+    """Say in one line what is wrong, without statements, values or passwords."""
+    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
+
+
+def unusable(name: str, error: BaseException, advice: str) -> DatabaseUnusable:
+    """Make the error that callers get."""
+    return DatabaseUnusable(f"{name} cannot be used as the database: {describe(error)}. {advice}")

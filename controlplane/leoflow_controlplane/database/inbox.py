@@ -1,0 +1,64 @@
+"""A queue for one thread that also has to notice when a file descriptor becomes readable."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from collections import deque
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Inbox(Generic[T]):
+    """Any thread puts, one takes. What was put is taken even after `close`."""
+
+    def __init__(self) -> None:
+        self._items: deque[T] = deque()
+        self._taker, self._putter = socket.socketpair()
+        self._taker.setblocking(False)
+        self._putter.setblocking(False)
+        self._asleep = False
+        self._closed = False
+
+    def put(self, item: T) -> None:
+        """Add ``item``; never waits."""
+        self._items.append(item)
+        if self._asleep:
+            self._wake()
+
+    def close(self) -> None:
+        """Let `take` return None when nothing is left."""
+        self._closed = True
+        self._wake()
+
+    def take(self, limit: int, timeout: float | None, watched: int | None) -> list[T] | None:
+        """Wait for items and return up to ``limit`` of them, or None when there will be no more.
+
+        Empty after ``timeout`` seconds, or when the descriptor ``watched`` can be read.
+        """
+        if not self._items and not self._closed:
+            self._sleep(timeout, watched)
+        if not self._items and self._closed:
+            return None
+        return [self._items.popleft() for _ in range(min(limit, len(self._items)))]
+
+    def _sleep(self, timeout: float | None, watched: int | None) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._taker, selectors.EVENT_READ)
+            if watched is not None:
+                selector.register(watched, selectors.EVENT_READ)
+            self._asleep = True
+            # Whoever put before the line above saw nobody asleep.
+            if not self._items and not self._closed:
+                selector.select(timeout)
+            self._asleep = False
+        with suppress(BlockingIOError):
+            while self._taker.recv(4096):
+                pass
+
+    def _wake(self) -> None:
+        # A full buffer will wake the taker as well.
+        with suppress(BlockingIOError):
+            self._putter.send(b"\0")

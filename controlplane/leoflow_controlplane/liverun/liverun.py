@@ -1,0 +1,303 @@
+"""One run of a DAG as it goes on: every decision about it is taken here, and nothing else is done.
+
+Methods take the instant and give what changed, in order. After one that raises, nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from heapq import heapify, heappop, heappush
+from typing import Literal
+
+from leoflow_controlplane.command import TaskSelection
+from leoflow_controlplane.error import IllegalTransition
+from leoflow_controlplane.liverun import intervention
+from leoflow_controlplane.liverun.branching import Branching, BranchInvalid, choose
+from leoflow_controlplane.liverun.change import Change, RunMoved
+from leoflow_controlplane.liverun.decider import Decider, not_chosen
+from leoflow_controlplane.liverun.facts import NO_PAST, Past, RunFacts, Values
+from leoflow_controlplane.liverun.instance import Instance
+from leoflow_controlplane.liverun.ledger import Ledger
+from leoflow_controlplane.liverun.mapping import Mapping as TaskMapping
+from leoflow_controlplane.liverun.plan import Plan
+from leoflow_controlplane.liverun.retry import retry_delay_seconds
+from leoflow_controlplane.liverun.selection import select
+from leoflow_controlplane.liverun.trigger import ANY_FAILED
+from leoflow_controlplane.model import FINISHED_RUN, NOT_MAPPED, RunState, TaskState
+from leoflow_controlplane.verdict import Verdict
+
+_STUCK = "the run could not go on: nothing runs, and nothing that is left may start"
+
+
+class LiveRun:
+    """An unfinished run, or a finished one that somebody changes.
+
+    ``facts`` and ``instances`` are altered in place: they are what is to be written.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        facts: RunFacts,
+        instances: Iterable[Instance],
+        values: Values,
+        past: Past = NO_PAST,
+        *,
+        max_map_length: int = 1024,
+    ) -> None:
+        self.plan = plan if facts.selected is None else plan.alone(facts.selected)
+        self.facts = facts
+        self.values = values
+        self.ledger = Ledger(self.plan, instances)
+        self.branching = Branching(self.plan, self.ledger, values)
+        mapping = TaskMapping(self.ledger, values, max_map_length)
+        self.decider = Decider(self.ledger, self.branching, mapping, past)
+        self._due = [
+            (item.due_at, item.task_id, item.map_index)
+            for item in self.instances
+            if item.state == "up_for_retry" and item.due_at is not None
+        ]
+        heapify(self._due)
+        if facts.state == "running":
+            for number, task in enumerate(self.ledger.tasks):
+                if self.plan.tasks[number].depends_on_past or (
+                    self.plan.tasks[number].wait_for_downstream
+                ):
+                    self.decider.note_waiting(task)
+
+    @staticmethod
+    def new_instances(plan: Plan, selected: str | None = None) -> list[Instance]:
+        """Make the instances that a run begins with, in the order of the DAG."""
+        tasks = plan.tasks if selected is None else [plan.tasks[plan.position[selected]]]
+        return [Instance(task.task_id, max_tries=task.retries) for task in tasks]
+
+    @property
+    def instances(self) -> Iterator[Instance]:
+        """All instances, in the order of the DAG."""
+        for task in self.ledger.tasks:
+            yield from task.instances.values()
+
+    @property
+    def state(self) -> RunState:
+        """The state of the run."""
+        return self.facts.state
+
+    def instance(self, task_id: str, map_index: int = NOT_MAPPED) -> Instance:
+        """Find an instance; NotFound if there is none."""
+        return self.ledger.instance(task_id, map_index)
+
+    def task_instances(self, task_id: str) -> Mapping[int, Instance]:
+        """Give the instances of one task by map index."""
+        return self.ledger.task(task_id).instances
+
+    def counts(self) -> dict[TaskState | None, int]:
+        """Count the instances by state. Costs as much as there are tasks."""
+        counts: dict[TaskState | None, int] = {}
+        for task in self.ledger.tasks:
+            for state, count in task.counts.items():
+                if count:
+                    counts[state] = counts.get(state, 0) + count
+        return counts
+
+    def task_state(self, task_id: str) -> TaskState | None:
+        """Give the state of a task as a whole, for the Past of the run after this one."""
+        states = [item.state for item in self.ledger.task(task_id).instances.values()]
+        alive = [state for state in states if state != "removed"]
+        return next((state for state in alive if state not in ("success", "skipped")), alive[0])
+
+    def downstream_done(self, task_id: str) -> bool:
+        """Say whether all directly downstream of a task ended well, for the run after this one."""
+        below = self.plan.downstream[self.ledger.task(task_id).position]
+        names = [self.plan.tasks[number].task_id for number in below]
+        return all(self.task_state(name) in ("success", "skipped") for name in names)
+
+    def start(self, now: float) -> list[Change]:
+        """Begin a queued run; harmless if it has begun."""
+        if self.facts.state == "queued":
+            self.move_run("running", now)
+            for task in self.ledger.tasks:
+                if task.undecided:
+                    self.ledger.touch(task.position)
+        return self._settle(now)
+
+    def hand_out(self, task_id: str, map_index: int, now: float) -> list[Change]:
+        """Note that a scheduled instance goes to an executor, as a new try."""
+        instance = self.instance(task_id, map_index)
+        if instance.state != "scheduled":
+            raise IllegalTransition(f"task '{task_id}' is '{instance.state}' and not scheduled")
+        self.ledger.move(instance, "queued", try_number=instance.try_number + 1)
+        return self._settle(now)
+
+    def run(self, task_id: str, map_index: int, now: float) -> list[Change]:
+        """Note that the task of a try runs; harmless when that is known or it is to stop."""
+        instance = self.instance(task_id, map_index)
+        if instance.state == "queued":
+            self.ledger.move(instance, "running", started_at=now)
+        return self._settle(now)
+
+    def end(self, task_id: str, map_index: int, verdict: Verdict, now: float) -> list[Change]:
+        """Take the verdict on the open try of an instance and follow it to the end of the graph.
+
+        IllegalTransition if no try of it is open. One that is restarting begins anew instead.
+        """
+        instance = self.instance(task_id, map_index)
+        if instance.state == "restarting":
+            self.ledger.move(instance, None, started_at=None)
+            self.ledger.touch(self.plan.position[task_id])
+        elif instance.state in ("queued", "running"):
+            self._end_try(instance, self._heed_branch(instance, verdict), now)
+        else:
+            raise IllegalTransition(f"task '{task_id}' is '{instance.state}': no try of it is open")
+        return self._settle(now)
+
+    def come_due(self, now: float) -> list[Change]:
+        """Do what is due: tries again, and the end of a run that took too long."""
+        timeout = self._times_out_at()
+        if timeout is not None and timeout <= now:
+            intervention.time_out(self, now)
+        return self._settle(now)
+
+    def next_due(self) -> float | None:
+        """Give the first instant at which ``come_due`` has something to do, or None."""
+        if self.facts.state != "running":
+            return None
+        while self._due and not self._is_due(*self._due[0]):
+            heappop(self._due)
+        instants = [self._due[0][0] if self._due else None, self._times_out_at()]
+        return min((instant for instant in instants if instant is not None), default=None)
+
+    def wake(self, now: float, task_ids: Iterable[str]) -> list[Change]:
+        """Look again at tasks that may have waited for the DAG's previous run."""
+        for task_id in task_ids:
+            number = self.plan.position.get(task_id)
+            if number in self.decider.waiting:
+                self.ledger.touch(number)
+        return self._settle(now)
+
+    def cancel(self, now: float, reason: str = "the run was cancelled") -> list[Change]:
+        """End the run as failed; only teardowns of what was set up still run."""
+        if self.facts.state not in FINISHED_RUN and not self.facts.cancelled:
+            intervention.give_up(self, now, reason)
+        return self._settle(now)
+
+    def clear(self, selection: TaskSelection, now: float) -> list[Change]:
+        """Let instances run again, with as many retries as at first, and open the run."""
+        intervention.clear(self, self.to_clear(selection), now)
+        return self._settle(now)
+
+    def set_states(
+        self, selection: TaskSelection, state: Literal["success", "failed", "skipped"], now: float
+    ) -> list[Change]:
+        """Give instances a state by hand. What failed downstream because of them is cleared."""
+        intervention.mark(self, self.to_mark(selection), state, now)
+        return self._settle(now)
+
+    def set_run_state(
+        self, state: Literal["queued", "success", "failed"], now: float
+    ) -> list[Change]:
+        """End the run by hand, or have all of it run again."""
+        if state == "queued":
+            return self.clear(TaskSelection(), now)
+        if state == "success":
+            intervention.succeed(self, now)
+        elif self.facts.state != "failed":
+            intervention.give_up(self, now, "the run was marked failed")
+        return self._settle(now)
+
+    def to_clear(self, selection: TaskSelection) -> list[Instance]:
+        """List what ``clear`` would clear."""
+        return select(self.ledger, selection, with_setups=True)
+
+    def to_mark(self, selection: TaskSelection) -> list[Instance]:
+        """List what ``set_states`` would be about."""
+        return select(self.ledger, selection)
+
+    def move_run(
+        self, state: RunState, now: float, reason: str | None = None, *, cancelled: bool = False
+    ) -> None:
+        """Bring the run into ``state``. Beginning and end follow from it."""
+        facts = self.facts
+        if state == "queued":
+            facts.started_at = None
+        elif state == "running" and facts.state != "running":
+            facts.started_at = now
+        facts.finished_at = now if state in FINISHED_RUN else None
+        facts.state, facts.reason, facts.cancelled = state, reason, cancelled
+        self.ledger.note(RunMoved(state, reason, cancelled))
+
+    def follow_branch(self, position: int, now: float) -> None:
+        """Skip what a branch leaves out, once it is done; anything that has started goes on."""
+        self.branching.forget(position)
+        reason = not_chosen(self.plan.tasks[position].task_id)
+        for number in self.branching.left_out(position):
+            task = self.ledger.tasks[number]
+            if task.undecided or task.count("scheduled"):
+                for instance in list(task.instances.values()):
+                    if instance.state in (None, "scheduled"):
+                        self.ledger.move(instance, "skipped", reason, finished_at=now)
+
+    def _heed_branch(self, instance: Instance, verdict: Verdict) -> Verdict:
+        position = self.plan.position[instance.task_id]
+        if verdict.state != "success" or self.plan.tasks[position].branch is None:
+            return verdict
+        try:
+            choose(self.plan, position, self.values.value(instance.task_id, instance.map_index))
+        except BranchInvalid as error:
+            return Verdict("failed", str(error))
+        return verdict
+
+    def _end_try(self, instance: Instance, verdict: Verdict, now: float) -> None:
+        position = self.plan.position[instance.task_id]
+        task = self.plan.tasks[position]
+        again = verdict.retryable and instance.try_number <= instance.max_tries
+        if verdict.state == "failed" and again:
+            due_at = now + retry_delay_seconds(task, self.facts.key, instance)
+            self.ledger.move(
+                instance, "up_for_retry", verdict.reason, due_at=due_at, finished_at=now
+            )
+            heappush(self._due, (due_at, instance.task_id, instance.map_index))
+            return
+        self.ledger.move(instance, verdict.state, verdict.reason, finished_at=now)
+        if task.branch is not None:
+            self.follow_branch(position, now)
+
+    def _settle(self, now: float) -> list[Change]:
+        if self.facts.state == "running":
+            self._retry(now)
+            while (task := self.ledger.next_touched()) is not None:
+                if task.undecided:
+                    self.decider.decide(task, now)
+            self._finish(now)
+        return self.ledger.take_changes()
+
+    def _retry(self, now: float) -> None:
+        while self._due and self._due[0][0] <= now:
+            entry = heappop(self._due)
+            if self._is_due(*entry):
+                instance = self.instance(entry[1], entry[2])
+                self.ledger.move(instance, "scheduled", scheduled_at=now)
+
+    def _is_due(self, due_at: float, task_id: str, map_index: int) -> bool:
+        instance = self.ledger.task(task_id).instances.get(map_index)
+        return (
+            instance is not None and instance.state == "up_for_retry" and instance.due_at == due_at
+        )
+
+    def _times_out_at(self) -> float | None:
+        seconds, started_at = self.plan.spec.dagrun_timeout_seconds, self.facts.started_at
+        if self.facts.state != "running" or seconds is None or started_at is None:
+            return None
+        return started_at + seconds
+
+    def _finish(self, now: float) -> None:
+        if self.ledger.unfinished and not self.ledger.moving and not self.decider.waiting:
+            for task in self.ledger.tasks:
+                self.decider.end_undecided(task, "skipped", _STUCK, now)
+            self.move_run("failed", now, _STUCK)
+        elif not self.ledger.unfinished:
+            reason = self.facts.reason if self.facts.cancelled else None
+            self.move_run(self._outcome(), now, reason, cancelled=self.facts.cancelled)
+
+    def _outcome(self) -> RunState:
+        failed = any(self.ledger.tasks[leaf].flags & ANY_FAILED for leaf in self.plan.leaves)
+        return "failed" if failed or self.facts.cancelled else "success"

@@ -1,0 +1,1 @@
+"""HTTP requests that the control plane itself sends: inline tasks and webhooks."""

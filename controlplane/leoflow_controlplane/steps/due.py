@@ -1,0 +1,52 @@
+"""What the clock demands: retries start, runs and tries that take too long are ended."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from leoflow_controlplane.book.book import Book, Progress, Stop
+from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
+from leoflow_controlplane.steps.progress import ask_to_stop, follow, give_verdict, go_on
+from leoflow_controlplane.verdict import Verdict
+
+
+def come_due(connection: Connection, book: Book, now: float) -> Progress:
+    """Do all that is due, and hand out what may start because of it."""
+    book.begin(connection)
+    for due in book.agenda.take_due(now):
+        book.touch(due if isinstance(due, HeldRun) else due.run)
+        if isinstance(due, HeldRun):
+            follow(book, due, due.live.come_due(now), now)
+        else:
+            _enforce(book, due, now)
+    for companion in book.companions:
+        at = companion.next_due()
+        if at is not None and at <= now:
+            companion.come_due(connection, book, now)
+    return go_on(book, now)
+
+
+def _enforce(book: Book, held: OpenTry, now: float) -> None:
+    """Stop a try whose deadline has passed; one that was told to stop is given up."""
+    book.draft.note_try(held)
+    if held.is_current and held.terminate is None:
+        ask_to_stop(book, held, _overdue_reason(book, held), now)
+        return
+    held.instants.setdefault("ended", now)
+    book.stops.append(Stop(held.key, 0))
+    if held.is_current:
+        reason = f"{held.terminate}; its container could not be stopped"
+        give_verdict(book, held, Verdict("failed", reason), now)
+    else:
+        book.end_try(held)
+
+
+def _overdue_reason(book: Book, held: OpenTry) -> str:
+    if not held.agent_seen:
+        allowance = book.settings.start_allowance_seconds
+        return f"the container did not report within {allowance:g} s of its dispatch"
+    timeout = held.run.version.tasks[held.key.task_id].execution_timeout_seconds or 0.0
+    return (
+        f"timed out: it ran longer than execution_timeout_seconds = {timeout:g}, and its "
+        "agent did not end it"
+    )

@@ -1,0 +1,168 @@
+"""The ends that no report tells of: containers that are gone, launches that failed, inline calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.heldrun import OpenTry
+from leoflow_controlplane.book.values import read_texts
+from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.steps.progress import follow, give_verdict, go_on
+from leoflow_controlplane.steps.report import log_of
+from leoflow_controlplane.verdict import Exit, Verdict, explain_failure, judge_exit
+
+
+def close_try(
+    connection: Connection,
+    book: Book,
+    key: TryKey,
+    end: tuple[Exit, Mapping[str, float]],
+    now: float,
+) -> tuple[bool, Progress]:
+    """Note that the container of a try is gone; True if the try still lacks a verdict.
+
+    ``end`` is how it ended, and the instants that are known of it.
+    """
+    book.begin(connection)
+    held = book.tries.get(key)
+    if held is None:
+        return False, book.progress()
+    exit, instants = end
+    book.touch(held.run)
+    held.instants |= instants
+    held.instants.setdefault("ended", now)
+    held.deadline_at = None
+    held.oom_killed = exit.oom_killed
+    _explain(book, held, exit)
+    book.draft.note_try(held)
+    if not held.is_current:
+        book.end_try(held)
+    return held.is_current, go_on(book, now)
+
+
+def settle(
+    connection: Connection,
+    book: Book,
+    key: TryKey,
+    end: tuple[Exit, str | None, bytes | None],
+    now: float,
+) -> Progress:
+    """Give the verdict on a try that ended without a report, if none came after all.
+
+    ``end`` is how it ended, the tail of its output, which is kept when nothing else is, and the
+    verdict that its agent left.
+    """
+    book.begin(connection)
+    held = book.tries.get(key)
+    if held is None or not held.is_current:
+        return book.progress()
+    exit, tail, left = end
+    book.touch(held.run)
+    if tail and held.acked_seq == 0:
+        book.draft.note_journal(log_of(held, "stderr", tail.replace("\0", "\ufffd"), now))
+    task = held.run.version.tasks[key.task_id]
+    verdict = judge_exit(exit, task, result_missing=_result_missing(book, held), left=left)
+    if held.terminate and verdict.state == "failed":
+        verdict = Verdict("failed", held.terminate)
+    return _end(book, held, verdict, now)
+
+
+def fail_launch(
+    connection: Connection, book: Book, key: TryKey, reason: str, now: float
+) -> Progress:
+    """Fail a try that could not be started; trying again is not for the user's retries to do."""
+    book.begin(connection)
+    held = book.tries.get(key)
+    if held is None:
+        return book.progress()
+    if not held.is_current:
+        return _close(book, held, now)
+    return _end(book, held, Verdict("failed", held.terminate or reason, retryable=False), now)
+
+
+def begin_inline(connection: Connection, book: Book, key: TryKey, now: float) -> Progress:
+    """Note that an inline call is under way."""
+    book.begin(connection)
+    held = book.tries.get(key)
+    if held is not None and held.is_current:
+        book.touch(held.run)
+        follow(book, held.run, held.run.live.run(key.task_id, key.map_index, now), now)
+    return go_on(book, now)
+
+
+def log_inline(connection: Connection, book: Book, key: TryKey, text: str, now: float) -> Progress:
+    """Keep a line of what an inline call does."""
+    book.begin(connection)
+    held = book.tries.get(key)
+    if held is not None:
+        book.touch(held.run)
+        book.draft.note_journal(log_of(held, "stdout", text.replace("\0", "\ufffd"), now))
+    return book.progress()
+
+
+def end_inline(
+    connection: Connection,
+    book: Book,
+    key: TryKey,
+    outcome: tuple[Verdict, str | None, float],
+    now: float,
+) -> Progress:
+    """Take in the verdict of an inline call, its value as JSON text, and when it was over."""
+    book.begin(connection)
+    held = book.tries.get(key)
+    if held is None:
+        return book.progress()
+    verdict, value, left_at = outcome
+    book.touch(held.run)
+    held.instants["left"] = left_at
+    if not held.is_current:
+        return _close(book, held, now)
+    if value is not None and verdict.state == "success":
+        place = (held.run.pk, key.task_id, key.map_index)
+        book.draft.note_xcom(*place, "return_value", value)
+    return _end(book, held, verdict, now)
+
+
+def _end(book: Book, held: OpenTry, verdict: Verdict, now: float) -> Progress:
+    held.instants.setdefault("ended", now)
+    held.deadline_at = None
+    give_verdict(book, held, verdict, now)
+    return go_on(book, now)
+
+
+def _close(book: Book, held: OpenTry, now: float) -> Progress:
+    book.touch(held.run)
+    held.instants.setdefault("ended", now)
+    held.deadline_at = None
+    book.draft.note_try(held)
+    book.end_try(held)
+    return go_on(book, now)
+
+
+def _explain(book: Book, held: OpenTry, exit: Exit) -> None:
+    """Give a failure that was reported a better reason, when the engine knows one."""
+    known = held.exit_code
+    if held.verdict is None or held.verdict.state != "failed":
+        held.exit_code = exit.code
+        return
+    held.exit_code = known if known is not None else exit.code
+    task = held.run.version.tasks[held.key.task_id]
+    reason = explain_failure(held.verdict.reason, exit._replace(code=held.exit_code), task)
+    if reason == held.verdict.reason:
+        return
+    held.verdict = held.verdict._replace(reason=reason)
+    if held.instance.try_number == held.key.try_number:
+        held.instance.reason = reason
+        book.draft.note_instance(held.run, held.instance)
+
+
+def _result_missing(book: Book, held: OpenTry) -> bool:
+    """Say whether a value that others read never arrived."""
+    task_id, map_index = held.key.task_id, held.key.map_index
+    return any(
+        map_index not in read_texts(book, held.run.pk, task_id, key)
+        for key in held.run.version.read_keys.get(task_id, ())
+    )

@@ -1,0 +1,231 @@
+"""Take in what agents report: each event once, in order, and only from the try that counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+from leoflow_agent.spec import TaskSpec
+from leoflow_agent.wire import Acknowledgement, Event, Inputs, Pulled, Report
+from sqlalchemy import Connection
+
+from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.draft import JournalEntry
+from leoflow_controlplane.book.heldrun import OpenTry
+from leoflow_controlplane.book.values import read_inputs, read_texts
+from leoflow_controlplane.error import Stale, Unauthorized
+from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.steps.progress import follow, give_verdict, go_on
+from leoflow_controlplane.store.reading import read_run_pk, read_try
+from leoflow_controlplane.verdict import Verdict
+
+
+class _Taking(NamedTuple):
+    book: Book
+    held: OpenTry
+    now: float
+
+
+def take_report(
+    connection: Connection, book: Book, key: TryKey, report: Report, now: float
+) -> tuple[Acknowledgement, Progress]:
+    """Take in a report, say up to where it is durable, and hand out the successors of a try that
+    it ends.
+
+    Events that were taken before are ignored, events after a gap are left out and not
+    acknowledged. Raises Unauthorized (unknown try, or bound to another nonce) and Stale (the
+    try is over), and then changes nothing.
+    """
+    book.begin(connection)
+    held = book.tries.get(key)
+    if held is None:
+        return _repeat_closed(connection, book, key, report), book.progress()
+    if held.nonce is not None and held.nonce != report["nonce"]:
+        raise Unauthorized("the token is in use by another agent")
+    fresh = _in_order(report["events"], held.acked_seq)
+    if not held.is_current:
+        _check_repeat(held, report["events"], fresh)
+    if fresh or held.nonce is None:
+        book.touch(held.run)
+        held.nonce = report["nonce"]
+        taking = _Taking(book, held, now)
+        takes = _TAKE if held.is_current else _TAKE_LATE
+        for event in fresh:
+            held.acked_seq = event["seq"]
+            takes[event["type"]](taking, event)
+            if event["type"] == "finished":
+                break
+        book.draft.note_try(held)
+    return _acknowledge(book, held.acked_seq, held.terminate), go_on(book, now)
+
+
+def give_inputs(connection: Connection, book: Book, key: TryKey) -> tuple[TaskSpec, Inputs]:
+    """Give the task of a try and its inputs without what is secret; errors as `take_report`."""
+    held = _current(connection, book, key)
+    task = held.run.version.tasks[key.task_id]
+    return task, read_inputs(book, held.run, task, key.map_index)
+
+
+def give_xcom(
+    connection: Connection, book: Book, key: TryKey, wanted: tuple[str, str, int]
+) -> Pulled:
+    """Give what a task (task_id, key, map_index) of a try's run left; errors as `take_report`."""
+    held = _current(connection, book, key)
+    task_id, name, map_index = wanted
+    tasks = held.run.version.tasks
+    if task_id not in tasks:
+        found = f"DAG '{key.dag_id}' has no task '{task_id}'. It has: {', '.join(tasks)}."
+        return Pulled(value=None, error=found)
+    text = read_texts(book, held.run.pk, task_id, name).get(map_index)
+    return Pulled(value=None if text is None else json.loads(text), error=None)
+
+
+def describe_oversize(task_id: str, key: str, size_bytes: int, limit_bytes: int) -> str:
+    """Say that a value is too large to keep, and what to do instead."""
+    return (
+        f"the value '{key}' of task '{task_id}' is {size_bytes} bytes of JSON, more than the limit "
+        f"of {limit_bytes}. Write it to storage and return where it is, or raise "
+        "LEOFLOW_XCOM_LIMIT_BYTES."
+    )
+
+
+def log_of(held: OpenTry, stream: str, text: str, at: float, seq: int | None = None) -> JournalEntry:
+    """Make the line of the journal that keeps a piece of the log of a try."""
+    key = held.key
+    place = (key.task_id, key.map_index, key.try_number)
+    return JournalEntry(held.run.pk, "log", at, text, *place, seq=seq, stream=stream)
+
+
+def _current(connection: Connection, book: Book, key: TryKey) -> OpenTry:
+    book.begin(connection)
+    held = book.tries.get(key)
+    if held is None or not held.is_current:
+        raise _over(key)
+    return held
+
+
+def _over(key: TryKey) -> Stale:
+    return Stale(f"try {key.try_number} of task '{key.task_id}' is over")
+
+
+def _check_repeat(held: OpenTry, events: list[Event], fresh: list[Event]) -> None:
+    """Take the last report once more when its acknowledgement was lost, and what an agent that was
+    told to stop has to say; nothing else of a try that has its verdict."""
+    if held.terminate is not None and not held.reported_verdict:
+        return
+    if fresh or not events or not held.reported_verdict:
+        raise _over(held.key)
+
+
+def _repeat_closed(
+    connection: Connection, book: Book, key: TryKey, report: Report
+) -> Acknowledgement:
+    """Acknowledge the last report of a try whose container is gone once more; else refuse."""
+    run_pk = read_run_pk(connection, key.run)
+    row = None
+    if run_pk is not None:
+        row = read_try(connection, run_pk, key.task_id, key.map_index, key.try_number)
+    if row is None:
+        raise Unauthorized("unknown token")
+    if row.nonce is not None and row.nonce != report["nonce"]:
+        raise Unauthorized("the token is in use by another agent")
+    events = report["events"]
+    if events and row.reported_verdict and all(e["seq"] <= row.acked_seq for e in events):
+        return _acknowledge(book, row.acked_seq, row.terminate)
+    raise _over(key)
+
+
+def _in_order(events: list[Event], acked: int) -> list[Event]:
+    fresh = []
+    for event in sorted(events, key=lambda event: event["seq"]):
+        if event["seq"] == acked + 1:
+            fresh.append(event)
+            acked += 1
+    return fresh
+
+
+def _acknowledge(book: Book, ack: int, terminate: str | None) -> Acknowledgement:
+    seconds = book.policy.settings.heartbeat_seconds
+    return Acknowledgement(ack=ack, terminate=terminate, heartbeat_seconds=seconds)
+
+
+def _take_started(taking: _Taking, event: Event) -> None:
+    book, held, now = taking
+    key, run = held.key, held.run
+    follow(book, run, run.live.run(key.task_id, key.map_index, now), now)
+    held.instants["agent_up"] = event.get("agent_up", event["at"])
+    # Once it was told to stop, the earlier deadline stays.
+    if held.terminate is None:
+        timeout, settings = run.version.tasks[key.task_id].execution_timeout_seconds, book.settings
+        held.deadline_at = None
+        if timeout is not None:
+            rest = settings.grace_seconds + settings.removal_allowance_seconds
+            held.deadline_at = now + timeout + rest
+            book.agenda.note_try(held)
+
+
+def _take_entered(taking: _Taking, event: Event) -> None:
+    taking.held.instants["import_started"] = event.get("import_started")
+    taking.held.instants["entered"] = event.get("entered", event["at"])
+
+
+def _take_log(taking: _Taking, event: Event) -> None:
+    stream, text = event.get("stream", "stdout"), event.get("text", "")
+    taking.book.draft.note_journal(log_of(taking.held, stream, text, event["at"], event["seq"]))
+
+
+def _take_xcom(taking: _Taking, event: Event) -> None:
+    book, held = taking.book, taking.held
+    key, limit = event.get("key", "return_value"), book.settings.xcom_limit_bytes
+    text = json.dumps(event.get("value"), ensure_ascii=False, separators=(",", ":"))
+    # No character takes more than four bytes.
+    size = len(text) if len(text) * 4 <= limit else len(text.encode("utf-8", "surrogatepass"))
+    if size > limit:
+        held.defect = describe_oversize(held.key.task_id, key, size, limit)
+    else:
+        place = (held.run.pk, held.key.task_id, held.key.map_index)
+        book.draft.note_xcom(*place, key, json.dumps(event.get("value")))
+
+
+def _take_finished(taking: _Taking, event: Event) -> None:
+    book, held, now = taking
+    held.instants["left"] = event.get("left")
+    held.exit_code = event.get("exit_code")
+    held.reported_verdict = True
+    state, retryable = event.get("state", "failed"), event.get("retryable", True)
+    verdict = Verdict(state, event.get("reason"), retryable)
+    if held.defect and verdict.state == "success":
+        verdict = Verdict("failed", held.defect)
+    elif held.terminate and verdict.state == "failed":
+        verdict = Verdict("failed", held.terminate)
+    # The container has to go by itself now, or else be removed.
+    held.deadline_at = now + book.settings.grace_seconds + book.settings.removal_allowance_seconds
+    book.agenda.note_try(held)
+    give_verdict(book, held, verdict, now)
+
+
+def _take_late_finish(taking: _Taking, event: Event) -> None:
+    taking.held.instants["left"] = event.get("left")
+    taking.held.exit_code = event.get("exit_code")
+    taking.held.reported_verdict = True
+
+
+def _take_nothing(_taking: _Taking, _event: Event) -> None:
+    pass
+
+
+_TAKE: dict[str, Callable[[_Taking, Event], None]] = {
+    "started": _take_started,
+    "entered": _take_entered,
+    "log": _take_log,
+    "xcom": _take_xcom,
+    "heartbeat": _take_nothing,
+    "finished": _take_finished,
+}
+# Of a try that was told to stop and has its verdict already.
+_TAKE_LATE = {
+    **dict.fromkeys(_TAKE, _take_nothing),
+    "log": _take_log,
+    "finished": _take_late_finish,
+}

@@ -1,0 +1,74 @@
+"""Write many rows by few statements, on SQLite and PostgreSQL alike.
+
+Each statement carries many rows: the interpreter is let go of and taken back once for each
+statement, and taking it back from a busy thread is what costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+# A statement has a place for each value: SQLite has room for 32766, PostgreSQL for 65535.
+MOST_VALUES = 16_000
+_PLACEHOLDER = {"qmark": "?", "format": "%s", "pyformat": "%s"}
+
+
+class Upsert:
+    """Inserts rows of a table, or sets ``changed`` columns of those that are there already.
+
+    Without ``changed`` a row that is there is an error.
+    """
+
+    def __init__(self, table: Table, columns: Sequence[str], changed: Sequence[str] = ()) -> None:
+        self._table = table
+        self._columns = tuple(columns)
+        self._changed = tuple(changed)
+
+    def write(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+        """Write ``rows``, each with a value for each column, in this order."""
+        placeholder = _PLACEHOLDER[connection.dialect.paramstyle]
+        start = 0
+        for size in _sizes(len(rows), MOST_VALUES // len(self._columns)):
+            values: list[Any] = []
+            for row in rows[start : start + size]:
+                values += row
+            connection.exec_driver_sql(self._statement(size, placeholder), tuple(values))
+            start += size
+
+    @lru_cache(maxsize=64)  # noqa: B019 (there is one for each table, made when it is imported)
+    def _statement(self, size: int, placeholder: str) -> str:
+        row = f"({', '.join([placeholder] * len(self._columns))})"
+        text = (
+            f"INSERT INTO {self._table.name} ({', '.join(map(_quoted, self._columns))}) "
+            f"VALUES {', '.join([row] * size)}"
+        )
+        if self._changed:
+            key = ", ".join(_quoted(column.name) for column in self._table.primary_key)
+            sets = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in self._changed)
+            text += f" ON CONFLICT ({key}) DO UPDATE SET {sets}"
+        return text
+
+
+def placeholder_of(connection: Connection) -> str:
+    """Give what stands for a value in a statement of the driver's own."""
+    return _PLACEHOLDER[connection.dialect.paramstyle]
+
+
+def _sizes(count: int, most: int) -> list[int]:
+    """Cut ``count`` rows into powers of two, so that few different statements are made."""
+    sizes = []
+    size = 1 << (min(count, most).bit_length() - 1) if count else 0
+    while count:
+        while size > count:
+            size >>= 1
+        sizes.append(size)
+        count -= size
+    return sizes
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

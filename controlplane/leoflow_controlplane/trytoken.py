@@ -1,0 +1,97 @@
+"""Tokens of tries: signed, short-lived and good for one try. They are kept nowhere.
+
+Whoever has the key can make and check them, so a token outlives the process that gave it out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections import OrderedDict
+from pathlib import Path
+from typing import NamedTuple
+
+import jwt
+
+from leoflow_controlplane.error import Unauthorized
+from leoflow_controlplane.model import TryKey
+
+AUDIENCE = "leoflow-agent"
+ALGORITHM = "HS256"
+KEY_BYTES = 32
+# Tokens that were checked are remembered, so that one that comes again costs a look.
+MOST_REMEMBERED = 20_000
+
+
+class _Checked(NamedTuple):
+    key: TryKey
+    expires_at: float
+
+
+class TryTokens:
+    """Gives out tokens that are good for ``lifetime_seconds``, and checks those that come back."""
+
+    def __init__(self, key: bytes, lifetime_seconds: float) -> None:
+        self._key = key
+        self._lifetime_seconds = lifetime_seconds
+        self._checked: OrderedDict[str, _Checked] = OrderedDict()
+
+    def issue(self, key: TryKey, now: float) -> str:
+        """Make a token for a try."""
+        expires_at = now + self._lifetime_seconds
+        claims = {"sub": json.dumps(key), "aud": AUDIENCE, "exp": int(expires_at)}
+        token = jwt.encode(claims, self._key, ALGORITHM)
+        self._remember(token, _Checked(key, int(expires_at)))
+        return token
+
+    def check(self, token: str, now: float) -> TryKey:
+        """Name the try that ``token`` belongs to; Unauthorized if it is not ours or has expired."""
+        checked = self._checked.get(token) or self._decode(token)
+        if checked.expires_at <= now:
+            raise Unauthorized("the token has expired")
+        return checked.key
+
+    def renew(self, token: str, now: float) -> str | None:
+        """Make a new token for one whose time is half over; None while there is no need to."""
+        checked = self._checked.get(token) or self._decode(token)
+        if checked.expires_at - now > self._lifetime_seconds / 2:
+            return None
+        return self.issue(checked.key, now)
+
+    def _decode(self, token: str) -> _Checked:
+        try:
+            # The expiry is checked against the control plane's own clock, which tests can set.
+            claims = jwt.decode(
+                token,
+                self._key,
+                [ALGORITHM],
+                audience=AUDIENCE,
+                options={"verify_exp": False, "require": ["exp", "sub", "aud"]},
+            )
+            checked = _Checked(TryKey(*json.loads(claims["sub"])), float(claims["exp"]))
+        except (jwt.InvalidTokenError, ValueError, TypeError):
+            raise Unauthorized("unknown token") from None
+        self._remember(token, checked)
+        return checked
+
+    def _remember(self, token: str, checked: _Checked) -> None:
+        self._checked[token] = checked
+        if len(self._checked) > MOST_REMEMBERED:
+            self._checked.popitem(last=False)
+
+
+def load_key(home: Path) -> bytes:
+    """Read the key of a home's tokens; makes it if there is none."""
+    path = home / "keys" / "try-tokens"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+        # Whoever was first has made the key; the others take it.
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    return path.read_bytes()
