@@ -9,7 +9,7 @@ from datetime import datetime
 from leoflow_agent.inline_cap import check_inline_duration
 from leoflow_agent.spec import DagSpec
 
-from leoflow_controlplane.error import RunRefused
+from leoflow_controlplane.error import DagRefused, RunRefused
 from leoflow_controlplane.inputs import needed_xcoms
 from leoflow_controlplane.model import RunRequest
 from leoflow_controlplane.secretsource import SecretSource, find_missing
@@ -30,6 +30,19 @@ def admit(request: RunRequest, settings: Settings, secrets: SecretSource) -> Non
     ]
     if problems:
         raise RunRefused("\n".join(problems))
+
+
+def admit_dag(spec: DagSpec, settings: Settings) -> None:
+    """Raise DagRefused with one line for each thing in ``spec`` that cannot run here."""
+    problems = check_inline_duration(spec, settings.inline_http_max_seconds)
+    size = len(json.dumps(dict(spec.params)))
+    if size > settings.conf_limit_bytes:
+        problems.append(
+            f"params are {size} bytes of JSON, more than the limit of "
+            f"{settings.conf_limit_bytes}. Pass large values as a file of the project."
+        )
+    if problems:
+        raise DagRefused("\n".join(problems))
 
 
 def _check_date(logical_date: str | None) -> Iterator[str]:

@@ -5,35 +5,58 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets as randomness
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
-from leoflow_controlplane.admission import admit
+from leoflow_agent.spec import BuiltDag
+
+from leoflow_controlplane.admission import admit, admit_dag
 from leoflow_controlplane.agentserver import AgentServer
-from leoflow_controlplane.api import make_app
+from leoflow_controlplane.api import AgentApp
+from leoflow_controlplane.book.book import Book, Companion, Policy
+from leoflow_controlplane.book.heldrun import RunPlan
+from leoflow_controlplane.command import Registered, TaskRef, TaskSelection, Trigger
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import ControlPlaneError
 from leoflow_controlplane.executor.protocol import ExecutorFactory, Limits, Site
-from leoflow_controlplane.instance import open_instance
-from leoflow_controlplane.model import RunKey, RunRequest, RunResult, TryKey, Update
+from leoflow_controlplane.instance import Instance, open_instance
+from leoflow_controlplane.model import SERVER, RunKey, RunRequest, RunResult, TryKey, Update
 from leoflow_controlplane.scheduler import Scheduler, wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretSource
 from leoflow_controlplane.setting import Settings
-from leoflow_controlplane.store.attempt import Policy
+from leoflow_controlplane.steps import dag, intervention, run
+from leoflow_controlplane.store.keeper import Keeper
+from leoflow_controlplane.store.orphan import fail_orphans
 from leoflow_controlplane.store.result import load_log, load_result, load_updates
-from leoflow_controlplane.store.run import fail_orphans
+from leoflow_controlplane.traceparent import read_traceparent
+from leoflow_controlplane.trytoken import TryTokens, load_key
 
 DATABASE_NAME = "leoflow.db"
 NO_SECRETS = EnvironmentSecrets({})
 
 
+@dataclass(frozen=True)
+class Role:
+    """Which part a process plays. ``leoflow run`` has runs of its own, which end with it.
+
+    With ``is_server`` it has the server's: what they have started goes on without it and is
+    adopted by the next one. ``url`` is the database's, None for the file of the home.
+    ``companions`` take part in its steps; ``realm`` is that of an executor's Site.
+    """
+
+    is_server: bool = False
+    url: str | None = None
+    companions: Sequence[Companion] = ()
+    realm: str | None = None
+
+
 class ControlPlane:
-    """Runs DAGs while its context is open; all that it started is gone when the context ends.
+    """Runs DAGs while its context is open; implements `command.Commands` but for backfills.
 
     ``home`` is LEOFLOW_HOME. Entering raises DatabaseUnusable or ExecutorUnusable. ``swept``
     then names what dead processes of the same home had left behind and is gone now. ``secrets``
@@ -47,6 +70,7 @@ class ControlPlane:
         settings: Settings,
         secrets: SecretSource = NO_SECRETS,
         clock: Callable[[], float] = wall_clock,
+        role: Role = Role(),
     ) -> None:
         self.swept: list[str] = []
         self._home = home.resolve()
@@ -54,37 +78,28 @@ class ControlPlane:
         self._settings = settings
         self._secrets = secrets
         self._clock = clock
-        self._database = Database(self._home / DATABASE_NAME)
+        self._role = role
         self._stack = AsyncExitStack()
         self._scheduler: Scheduler | None = None
+        self._database: Database | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             instance = open_instance(self._home)
             stack.callback(instance.close)
-            await self._database.open()
-            stack.push_async_callback(self._database.close)
-            policy = Policy(
-                instance.id,
-                self._settings,
-                lambda: randomness.token_urlsafe(24),
-                self.artifacts_folder,
-            )
-            scheduler = self._scheduler = Scheduler(
-                self._database, policy, self._secrets, self._clock
-            )
-            stack.push_async_callback(self._abandon, instance.id)
-            server = AgentServer(instance, make_app(scheduler))
+            scheduler = await self._open(stack, instance)
+            server = AgentServer(instance, AgentApp(scheduler))
             stack.push_async_callback(server.close)
+            owner = SERVER if self._role.is_server else None
             limits = Limits.of(self._settings)
-            site = Site(instance, server, scheduler, limits=limits)
+            site = Site(instance, server, scheduler, owner, self._role.realm, limits)
             executor = await self._make_executor(site)
-            stack.push_async_callback(executor.close)
+            stack.push_async_callback(executor.close, self._role.is_server)
             stack.push_async_callback(scheduler.close)
             self.swept = await executor.sweep()
             self.swept += [f"instance {name}" for name in instance.sweep()]
-            await self._database.run(fail_orphans, instance.is_alive, self._clock())
-            scheduler.start(executor)
+            await self.database.run(fail_orphans, instance.is_alive, self._clock())
+            await scheduler.start(executor)
             self._stack = stack.pop_all()
         return self
 
@@ -96,14 +111,82 @@ class ControlPlane:
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
 
+    @property
+    def database(self) -> Database:
+        """Where the state is; queries of others read it."""
+        if self._database is None:
+            raise ControlPlaneError("the control plane is not running: enter its context first")
+        return self._database
+
+    @property
+    def desk(self) -> Scheduler:
+        """Who takes in what agents say, for an `AgentApp` of a server's own."""
+        return self._running
+
     async def create_run(self, request: RunRequest) -> RunKey:
         """Start a run; RunRefused says everything that is wrong with the request."""
         admit(request, self._settings, self._secrets)
         date = request.logical_date or datetime.fromtimestamp(self._clock(), UTC).isoformat()
-        run_id = request.run_id or f"manual__{date}__{randomness.token_hex(3)}"
-        key = RunKey(request.spec.dag_id, run_id)
-        await self._running.submit(replace(request, logical_date=date, run_id=run_id), key)
-        return key
+        plan = RunPlan(
+            run_id=request.run_id or f"manual__{date}__{randomness.token_hex(3)}",
+            run_type="manual",
+            logical_date=date,
+            data_interval_start=date,
+            data_interval_end=date,
+            conf=request.conf,
+            traceparent=read_traceparent(request.traceparent),
+            task_id=request.task_id,
+            inputs=request.inputs,
+        )
+        wanted = (request.spec, request.image)
+        await self._running.do(run.submit, wanted, plan, self._clock())
+        return RunKey(request.spec.dag_id, plan.run_id)
+
+    async def register_dag(self, built: BuiltDag) -> Registered:
+        """Make a version of a DAG known and current; DagRefused says all that is wrong with it."""
+        admit_dag(built.spec, self._settings)
+        return await self._running.run(dag.register_dag, built, self._clock())
+
+    async def delete_dag(self, dag_id: str) -> None:
+        """Forget a DAG, its versions and runs; Conflict while one of its runs is not over."""
+        await self._running.do(dag.delete_dag, dag_id, self._clock())
+
+    async def pause_dag(self, dag_id: str, paused: bool) -> None:
+        """Let a DAG start nothing, or go on."""
+        await self._running.do(dag.pause_dag, dag_id, paused, self._clock())
+
+    async def trigger(self, dag_id: str, trigger: Trigger) -> RunKey:
+        """Make a run of the current version of a DAG."""
+        return await self._running.run(dag.trigger, dag_id, trigger, self._clock())
+
+    async def set_run_state(
+        self, key: RunKey, state: Literal["queued", "success", "failed"]
+    ) -> None:
+        """End a run as success or failed, stopping what runs; or queue it again (clear it)."""
+        await self._running.do(intervention.set_run_state, key, state, self._clock())
+
+    async def delete_run(self, key: RunKey) -> None:
+        """Forget a run that is over."""
+        await self._running.do(intervention.delete_run, key)
+
+    async def clear(
+        self, key: RunKey, selection: TaskSelection, *, dry_run: bool = False
+    ) -> list[TaskRef]:
+        """Let task instances run again, with as many retries as at first, and open their run."""
+        asked = (selection, dry_run)
+        return await self._running.run(intervention.clear, key, asked, self._clock())
+
+    async def set_task_state(
+        self,
+        key: RunKey,
+        selection: TaskSelection,
+        state: Literal["success", "failed", "skipped"],
+        *,
+        dry_run: bool = False,
+    ) -> list[TaskRef]:
+        """Set the states of task instances; a try of theirs that runs is stopped."""
+        asked = (selection, state, dry_run)
+        return await self._running.run(intervention.set_task_state, key, asked, self._clock())
 
     async def watch(self, key: RunKey) -> AsyncIterator[Update]:
         """Yield all that happens in a run, from its beginning to its end, in order.
@@ -113,8 +196,8 @@ class ControlPlane:
         """
         cursor, over = 0, False
         while not over:
-            ring = self._running.bell.next_ring()
-            updates, cursor, over = await self._database.run(load_updates, key, cursor)
+            ring = self._running.bell.next_ring(key)
+            updates, cursor, over = await self.database.read(load_updates, key, cursor)
             for update in updates:
                 yield update
             if not updates and not over:
@@ -129,15 +212,15 @@ class ControlPlane:
 
     async def cancel(self, key: RunKey) -> None:
         """Cancel a run: what waits is skipped, what runs is stopped; harmless when it is over."""
-        await self._running.cancel(key)
+        await self._running.do(run.cancel, key, self._clock())
 
     async def result(self, key: RunKey) -> RunResult:
         """Tell how a run stands; KeyError if there is no such run."""
-        return await self._database.run(load_result, key)
+        return await self.database.read(load_result, key)
 
     async def log(self, key: RunKey, task_id: str, try_number: int) -> list[Update]:
         """Give what one try of a task wrote, in order."""
-        return await self._database.run(load_log, key, task_id, try_number)
+        return await self.database.read(load_log, key, task_id, try_number)
 
     def artifacts_folder(self, key: TryKey) -> str:
         """Name the folder that keeps the artifacts of a try."""
@@ -153,9 +236,24 @@ class ControlPlane:
             raise ControlPlaneError("the control plane is not running: enter its context first")
         return self._scheduler
 
+    async def _open(self, stack: AsyncExitStack, instance: Instance) -> Scheduler:
+        owner = SERVER if self._role.is_server else instance.id
+        tokens = TryTokens(load_key(self._home), self._settings.try_token_seconds)
+        policy = Policy(owner, self._settings, tokens.issue, self.artifacts_folder)
+        book = Book(policy, Keeper(), self._role.companions)
+        database = Database(self._role.url or self._home / DATABASE_NAME, book)
+        stack.push_async_callback(database.close)
+        await database.open()
+        self._database = database
+        scheduler = Scheduler(database, book, tokens, self._secrets, self._clock)
+        self._scheduler = scheduler
+        if not self._role.is_server:
+            stack.push_async_callback(self._abandon, instance.id)
+        return scheduler
+
     async def _abandon(self, instance_id: str) -> None:
         """Write down that runs which are not over now never will be."""
-        await self._database.run(fail_orphans, lambda name: name != instance_id, self._clock())
+        await self.database.run(fail_orphans, lambda name: name != instance_id, self._clock())
 
     def _raise_failure(self) -> None:
         failure = self._running.failure

@@ -1,114 +1,127 @@
 """The loop that has no tick: what happened is committed, and what follows from it starts at once.
 
-Holds no state of its own that matters: a try's state is in the store, its process is the
-executor's. Decides nothing; that is done inside the store's steps.
+Decides nothing; that is done in ``steps``. What it remembers is which tries are in its hands.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
+from sqlalchemy import Connection
 
+from leoflow_controlplane.bell import Bell
+from leoflow_controlplane.book.book import Book, Progress, Stop
 from leoflow_controlplane.database import Database
-from leoflow_controlplane.error import ControlPlaneError, LaunchFailed, SecretMissing
-from leoflow_controlplane.executor.protocol import Ended, Executor, Launch
+from leoflow_controlplane.error import (
+    ControlPlaneError,
+    DatabaseUnusable,
+    LaunchFailed,
+    SecretMissing,
+)
+from leoflow_controlplane.executor.protocol import Ended, Executor
 from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
-from leoflow_controlplane.model import RunKey, RunRequest, TryKey
+from leoflow_controlplane.launching import Launcher
+from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.secretsource import SecretSource, find_missing, find_secrets
-from leoflow_controlplane.store import step
-from leoflow_controlplane.store.attempt import Policy, close_try
-from leoflow_controlplane.store.progress import Progress
-from leoflow_controlplane.store.report import load_inputs, load_pulled
-from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
-from leoflow_controlplane.traceparent import continue_trace, read_traceparent
-from leoflow_controlplane.verdict import Verdict
-from leoflow_controlplane.workload import Dispatch, make_workload
+from leoflow_controlplane.steps import due, ending, recovery, report
+from leoflow_controlplane.timer import Timer
+from leoflow_controlplane.trytoken import TryTokens
+from leoflow_controlplane.verdict import Exit, Verdict
+from leoflow_controlplane.workload import Dispatch
 
-FIRST_PAUSE_SECONDS = 0.5
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GONE = "the container was gone when the control plane looked for it"
 
 logger = logging.getLogger("leoflow.scheduler")
-
-
-class Bell:
-    """Wakes everyone who waits. Take `ring_of` before looking, so that no ring is missed."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def next_ring(self) -> asyncio.Event:
-        """Return what the next ring sets."""
-        return self._event
-
-    def ring(self) -> None:
-        """Wake all who wait now."""
-        self._event.set()
-        self._event = asyncio.Event()
 
 
 class Scheduler:
     """Brings reports, ends and due instants to the store, and starts what comes out.
 
-    ``bell`` rings after every change. ``failure`` is what ended the scheduler, if anything did.
+    ``bell`` rings for each run that changes. ``failure`` is what ended the scheduler, if anything
+    did; a database that cannot be used does not: what is not durable is tried again.
     """
 
     def __init__(
         self,
         database: Database,
-        policy: Policy,
+        book: Book,
+        tokens: TryTokens,
         secrets: SecretSource,
         clock: Callable[[], float],
     ) -> None:
         self.bell = Bell()
         self.failure: BaseException | None = None
         self._database = database
-        self._policy = policy
+        self._book = book
+        self._tokens = tokens
         self._secrets = secrets
         self._clock = clock
-        self._inline = InlineRunner(policy.settings)
+        self._timer = Timer(clock)
+        self._inline = InlineRunner(book.settings)
+        self._launcher = Launcher(book.settings, secrets)
         self._executor: Executor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[TryKey, asyncio.Task[None]] = {}
-        self._traces: dict[RunKey, str] = {}
-        self._created: dict[TryKey, dict[str, float]] = {}
+        # Tries from their dispatch to the removal of their container, and their first instants.
+        self._ours: dict[TryKey, dict[str, float]] = {}
         self._launching: set[TryKey] = set()
         self._unwanted: set[TryKey] = set()
-        self._due: float | None = None
-        self._due_changed = asyncio.Event()
+        self._resuming: asyncio.Task[None] | None = None
 
-    def start(self, executor: Executor) -> None:
-        """Begin to listen to ``executor`` and to the clock."""
+    async def start(self, executor: Executor) -> None:
+        """Take up what was left under way, and listen to ``executor`` and to the clock."""
         self._executor = executor
+        found = await self._database.run(recovery.find_open, self._book)
+        adopted = await executor.adopt(found.tries, found.runs)
+        self._ours |= {key: {} for key in adopted}
         self._spawn(self._take_ends(executor))
         self._spawn(self._keep_time())
+        await self._recover()
 
-    async def submit(self, request: RunRequest, key: RunKey) -> None:
-        """Write a run down and start what may start."""
-        trace = read_traceparent(request.traceparent)
-        if trace is not None:
-            self._traces[key] = trace
-        self._follow(
-            await self._database.run(step.submit, self._policy, request, key, self._clock())
-        )
-
-    async def take_report(self, token: str, report: Report) -> Acknowledgement:
-        """Make a report durable and start what follows; raises Unauthorized and Stale."""
-        recorded, progress = await self._database.run(
-            step.take_report, self._policy, token, report, self._clock()
-        )
+    async def run(
+        self,
+        step: Callable[Concatenate[Connection, Book, P], tuple[T, Progress]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run a step, act upon what it led to, and return its answer."""
+        answer, progress = await self._step(step, *args, **kwargs)
         self._follow(progress)
-        return recorded.acknowledgement
+        return answer
+
+    async def do(
+        self,
+        step: Callable[Concatenate[Connection, Book, P], Progress],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Run a step that has no answer, and act upon what it led to."""
+        self._follow(await self._step(step, *args, **kwargs))
+
+    async def take_report(self, token: str, told: Report) -> Acknowledgement:
+        """Make a report durable and start what follows; raises Unauthorized and Stale."""
+        now = self._clock()
+        key = self._tokens.check(token, now)
+        answer, progress = await self._step(report.take_report, key, told, now)
+        self._follow(progress)
+        fresh = self._tokens.renew(token, now)
+        if fresh is not None:
+            answer["token"] = fresh
+        return answer
 
     async def give_inputs(self, token: str) -> Inputs:
         """Look up the inputs of a try and what it declares; raises Unauthorized, Stale and
         SecretMissing."""
-        task, inputs = await self._database.run(load_inputs, token)
+        key = self._tokens.check(token, self._clock())
+        task, inputs = await self._step(report.give_inputs, key)
         if missing := find_missing(task, self._secrets):
             raise SecretMissing("\n".join(missing))
         variables = {**inputs["environment"], **find_secrets(task, self._secrets)}
@@ -116,101 +129,108 @@ class Scheduler:
 
     async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
         """Look up what a task of the try's run left; raises Unauthorized and Stale."""
-        return await self._database.run(load_pulled, token, task_id, key, map_index)
-
-    async def cancel(self, key: RunKey) -> None:
-        """Cancel a run; its end is seen by whoever watches it."""
-        stops, progress = await self._database.run(step.cancel, self._policy, key, self._clock())
-        self._follow(progress)
-        self._stop_all(stops)
+        try_key = self._tokens.check(token, self._clock())
+        return await self._step(report.give_xcom, try_key, (task_id, key, map_index))
 
     async def close(self) -> None:
-        """Stop listening; what runs is the executor's to end."""
+        """Stop listening; what runs is the executor's to end or to leave."""
         tasks = [*self._tasks, *self._calls.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._inline.close()
 
-    def _follow(self, progress: Progress | None) -> None:
-        if progress is not None:
-            for dispatch in progress.dispatches:
-                self._dispatch(dispatch)
-            self._note_due(progress.next_due)
-        self.bell.ring()
+    async def _step(
+        self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        try:
+            return await self._database.run(step, self._book, *args, **kwargs)
+        except DatabaseUnusable:
+            self._resume_later()
+            raise
+
+    async def _persist(
+        self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a step that nobody else would ask for again, however long it takes."""
+        while True:
+            try:
+                return await self._step(step, *args, **kwargs)
+            except DatabaseUnusable as error:
+                logger.warning("not written down yet, trying again: %s", error)
+                await self._database.usable()
+
+    def _resume_later(self) -> None:
+        """Once the database is back, find out what of the last steps it has kept after all."""
+        if self._resuming is None and self._executor is not None:
+            self._resuming = self._spawn(self._resume())
+
+    async def _resume(self) -> None:
+        await self._database.usable()
+        # What fails from now on has to be looked at once more.
+        self._resuming = None
+        await self._recover()
+
+    async def _recover(self) -> None:
+        gone, progress = await self._persist(recovery.recover, frozenset(self._ours), self._clock())
+        self._follow(progress)
+        for key in gone:
+            if key not in self._ours:
+                self._ours[key] = {}
+                self._spawn(self._close_try(Ended(key, Exit(None, reason=GONE))))
+
+    def _follow(self, progress: Progress) -> None:
+        for dispatch in progress.dispatches:
+            self._dispatch(dispatch)
+        for stop in progress.stops:
+            self._spawn(self._stop(stop))
+        for key in progress.over:
+            assert self._executor is not None
+            self._spawn(self._executor.end_run(key))
+        self._timer.note(progress.next_due)
+        self.bell.ring(progress.changed)
 
     def _dispatch(self, dispatch: Dispatch) -> None:
+        key = dispatch.key
+        if key in self._ours:
+            return
+        self._ours[key] = {}
         if not dispatch.inline:
-            self._launching.add(dispatch.key)
+            self._launching.add(key)
             self._spawn(self._launch(dispatch))
             return
-        call = self._spawn(self._call(dispatch))
-        self._calls[dispatch.key] = call
-        call.add_done_callback(lambda _: self._calls.pop(dispatch.key, None))
+        call = self._calls[key] = self._spawn(self._call(dispatch))
+        call.add_done_callback(lambda _: self._forget(key))
 
     async def _launch(self, dispatch: Dispatch) -> None:
         assert self._executor is not None
-        key, attempts = dispatch.key, self._policy.settings.launch_attempts
-        for attempt in range(1, attempts + 1):
-            try:
-                launch = self._prepare(dispatch, self._executor)
-                self._created[key] = dict(await self._executor.start(launch))
-                break
-            except LaunchFailed as error:
-                if not error.transient or attempt == attempts or key in self._unwanted:
-                    await self._fail_launch(key, error.reason)
-                    break
-                logger.warning("try %s is not started yet: %s", key, error.reason)
-                await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
-        self._launching.discard(key)
+        key = dispatch.key
+        try:
+            launch = self._launcher.prepare(dispatch, self._executor, self._sayer(key))
+            self._ours[key] |= await self._executor.start(launch)
+        except LaunchFailed as error:
+            await self._fail_launch(key, error.reason)
+            self._forget(key)
+        finally:
+            self._launching.discard(key)
         if key in self._unwanted:
             self._unwanted.discard(key)
             await self._executor.stop(key, 0)
 
-    def _prepare(self, dispatch: Dispatch, executor: Executor) -> Launch:
-        if missing := find_missing(dispatch.task, self._secrets):
-            raise LaunchFailed("\n".join(missing), transient=False)
-        artifacts = None if dispatch.artifacts is None else Path(dispatch.artifacts)
-        if artifacts is not None:
-            _make_artifacts_folder(artifacts)
-        return Launch(
-            key=dispatch.key,
-            image=dispatch.image,
-            workload=make_workload(dispatch, executor.endpoint, self._policy.settings, executor.ca),
-            task=dispatch.task,
-            environment=self._environment(dispatch),
-            artifacts=artifacts,
-        )
-
-    def _environment(self, dispatch: Dispatch) -> Mapping[str, str]:
-        trace = self._traces.get(dispatch.key.run)
-        if trace is None:
-            return dispatch.dag.environment
-        return {**dispatch.dag.environment, TRACEPARENT: continue_trace(trace, dispatch.key)}
-
     async def _fail_launch(self, key: TryKey, reason: str) -> None:
-        now = self._clock()
-        self._follow(await self._database.run(step.fail_launch, self._policy, key, reason, now))
+        self._follow(await self._persist(ending.fail_launch, key, reason, self._clock()))
 
     async def _call(self, dispatch: Dispatch) -> None:
-        written = [
-            asyncio.create_task(self._database.run(step.begin_inline, dispatch.key, self._clock()))
-        ]
-
-        def say(text: str) -> None:
-            line = self._database.run(step.log_inline, dispatch.key, text + "\n", self._clock())
-            written.append(asyncio.create_task(line))
-            written[-1].add_done_callback(lambda _: self.bell.ring())
-
+        key = dispatch.key
+        # Durable before the first byte is sent, so that a crash does not send it twice.
+        self._follow(await self._persist(ending.begin_inline, key, self._clock()))
+        said: list[asyncio.Task[None]] = []
         try:
-            outcome = await self._answer(dispatch, say)
+            outcome = await self._answer(dispatch, self._sayer(key, said))
         finally:
-            await asyncio.gather(*written)
+            await asyncio.gather(*said)
         end = (outcome.verdict, outcome.value, self._clock())
-        now = self._clock()
-        self._follow(
-            await self._database.run(step.end_inline, self._policy, dispatch.key, end, now)
-        )
+        self._follow(await self._persist(ending.end_inline, key, end, self._clock()))
 
     async def _answer(self, dispatch: Dispatch, say: Callable[[str], None]) -> InlineOutcome:
         if missing := find_missing(dispatch.task, self._secrets):
@@ -221,63 +241,64 @@ class Scheduler:
         environment = {**dispatch.dag.environment, **dispatch.inputs["environment"], **secrets}
         return await self._inline.run(InlineTask(dispatch.task, request, environment, say))
 
+    def _sayer(
+        self, key: TryKey, said: list[asyncio.Task[None]] | None = None
+    ) -> Callable[[str], None]:
+        """Give what takes lines for the log of a try; ``said`` gets what writes them down."""
+
+        def say(text: str) -> None:
+            task = self._spawn(self._log(key, text + "\n"))
+            if said is not None:
+                said.append(task)
+
+        return say
+
+    async def _log(self, key: TryKey, text: str) -> None:
+        self._follow(await self._persist(ending.log_try, key, text, self._clock()))
+
     async def _take_ends(self, executor: Executor) -> None:
         while True:
-            self._spawn(self._close_try(executor, await executor.ended()))
+            self._spawn(self._close_try(await executor.ended()))
 
-    async def _close_try(self, executor: Executor, ended: Ended) -> None:
+    async def _close_try(self, ended: Ended) -> None:
+        assert self._executor is not None
         key = ended.key
-        instants = self._created.pop(key, {})
+        instants = dict(self._ours.get(key, {}))
         instants |= {"started": ended.started_at} if ended.started_at else {}
         instants |= {"ended": ended.ended_at} if ended.ended_at else {}
-        lacks_verdict = await self._database.run(
-            close_try, key, ended.exit, instants, self._clock()
-        )
-        self.bell.ring()
+        end = (ended.exit, instants)
+        lacks_verdict, progress = await self._persist(ending.close_try, key, end, self._clock())
+        self._follow(progress)
         if lacks_verdict:
             # Its last report may have been sent and not be read yet.
-            await asyncio.sleep(self._policy.settings.settle_seconds)
-            end = (ended.exit, await executor.log_tail(key), await executor.left_verdict(key))
-            self._follow(
-                await self._database.run(step.settle, self._policy, key, end, self._clock())
-            )
-        await executor.remove(key)
+            await asyncio.sleep(self._book.settings.settle_seconds)
+            executor = self._executor
+            left = (ended.exit, await executor.log_tail(key), await executor.left_verdict(key))
+            self._follow(await self._persist(ending.settle, key, left, self._clock()))
+        await self._executor.remove(key)
+        self._forget(key)
 
     async def _keep_time(self) -> None:
         while True:
-            self._due_changed.clear()
-            wait = None if self._due is None else max(0.0, self._due - self._clock())
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due_changed.wait(), wait)
-            if self._due is not None and self._due <= self._clock():
-                self._due = None
-                stops, progress, _ = await self._database.run(
-                    step.come_due, self._policy, self._clock()
-                )
-                self._follow(progress)
-                self._stop_all(stops)
+            await self._timer.come_due()
+            launching = frozenset(self._launching)
+            self._follow(await self._persist(due.come_due, launching, self._clock()))
 
-    def _note_due(self, due: float | None) -> None:
-        # Waking too early costs one look; an instant is forgotten only by looking.
-        if due is not None and (self._due is None or due < self._due):
-            self._due = due
-            self._due_changed.set()
-
-    def _stop_all(self, stops: Iterable[step.Stop]) -> None:
-        for stop in stops:
-            self._spawn(self._stop(stop))
-
-    async def _stop(self, stop: step.Stop) -> None:
+    async def _stop(self, stop: Stop) -> None:
         assert self._executor is not None
         call = self._calls.get(stop.key)
         if call is not None:
             call.cancel()
             await asyncio.wait({call})
             await self._fail_launch(stop.key, "stopped")
-        elif stop.key in self._launching:
+            return
+        if stop.key in self._launching:
             self._unwanted.add(stop.key)
-        else:
-            await self._executor.stop(stop.key, stop.grace_seconds)
+        await self._executor.stop(stop.key, stop.grace_seconds)
+
+    def _forget(self, key: TryKey) -> None:
+        self._ours.pop(key, None)
+        self._calls.pop(key, None)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -291,13 +312,7 @@ class Scheduler:
             self.failure = task.exception()
             if not isinstance(self.failure, ControlPlaneError):
                 logger.error("the scheduler cannot go on", exc_info=self.failure)
-            self.bell.ring()
-
-
-def _make_artifacts_folder(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    # The container's user is not ours; the home above keeps others of this machine out.
-    folder.chmod(0o777)
+            self.bell.ring_all()
 
 
 def wall_clock() -> float:

@@ -47,6 +47,8 @@ class Progress(NamedTuple):
     stops: tuple[Stop, ...] = ()
     next_due: float | None = None
     changed: frozenset[RunKey] = frozenset()
+    # Runs that are over and had a folder that their tries shared.
+    over: tuple[RunKey, ...] = ()
 
 
 class Companion(Protocol):
@@ -145,6 +147,7 @@ class Book:
     def begin(self, connection: Connection) -> None:
         """Take up a step on ``connection``, reading everything if it was forgotten."""
         self._connection = connection
+        self._let_go()
         self._start_anew()
         if not self._loaded:
             self._loaded = True
@@ -158,15 +161,14 @@ class Book:
 
     def progress(self) -> Progress:
         """Give what the step led to, and let go of runs that are over."""
-        for run in self.touched.values():
-            if run.is_over:
-                self.drop(run)
+        self._let_go()
         due = [self.agenda.next_due(), *(one.next_due() for one in self.companions)]
         return Progress(
             tuple(self.dispatches),
             tuple(self.stops),
             min((at for at in due if at is not None), default=None),
             frozenset(run.key for run in self.touched.values()),
+            tuple(self._over),
         )
 
     def touch(self, run: HeldRun) -> None:
@@ -208,9 +210,9 @@ class Book:
             self._gates[dag_id, backfill_id] = gate
         return gate
 
-    def gates_of(self, dag_id: str) -> list[Gate]:
-        """Give the gates of a DAG and of its backfills that were used."""
-        return [gate for (name, _), gate in self._gates.items() if name == dag_id]
+    def gate_ids_of(self, dag_id: str) -> list[int | None]:
+        """Name the gates of a DAG that were used: None for its own, else that of a backfill."""
+        return [backfill_id for name, backfill_id in self._gates if name == dag_id]
 
     def is_paused(self, dag_id: str) -> bool:
         """Say whether a DAG starts nothing now. Who runs a DAG by hand has no pause."""
@@ -221,9 +223,21 @@ class Book:
             paused = self._paused[dag_id] = self.store.is_paused(self.connection, dag_id)
         return paused
 
+    def pause(self, dag_id: str, paused: bool) -> None:
+        """Learn that a DAG starts nothing now, or goes on."""
+        self._paused[dag_id] = paused
+        for (name, _), gate in self._gates.items():
+            if name == dag_id:
+                gate.dag_is_paused = paused
+        if not paused:
+            for line in self.lines.values():
+                line.free_dag(dag_id)
+
     def forget_dag(self, dag_id: str) -> None:
-        """Drop what is known of a DAG, but for its runs: it has changed."""
+        """Drop what is known of a DAG that is no more."""
         self._paused.pop(dag_id, None)
+        for place in [place for place in self._gates if place[0] == dag_id]:
+            del self._gates[place]
 
     def begin_try(self, held: OpenTry) -> None:
         """Remember a try; one without a verdict takes a place."""
@@ -271,9 +285,17 @@ class Book:
             return "run_task"
         return None
 
+    def _let_go(self) -> None:
+        for run in self.touched.values():
+            if run.is_over:
+                self.drop(run)
+                if run.version.spec.staging_bytes is not None:
+                    self._over.append(run.key)
+
     def _start_anew(self) -> None:
         self.touched: dict[int, HeldRun] = {}
         self.dispatches: list[Dispatch] = []
         self.stops: list[Stop] = []
+        self._over: list[RunKey] = []
         # Values that were looked up in this step, by run, task and key.
         self.looked_up: dict[tuple[int, str, str], Any] = {}

@@ -8,11 +8,13 @@ from leoflow_controlplane.book.heldrun import HeldRun
 
 
 class Gate:
-    """Lets runs through in the order in which they came. ``shut``: none at all."""
+    """Lets runs through in the order in which they came, and none while its DAG or, if it is that
+    of a backfill, the backfill is paused."""
 
-    def __init__(self, limit: int, *, shut: bool = False) -> None:
+    def __init__(self, limit: int, *, dag_is_paused: bool, is_paused: bool = False) -> None:
         self.limit = limit
-        self.shut = shut
+        self.dag_is_paused = dag_is_paused
+        self.is_paused = is_paused
         self.running: set[int] = set()
         self._queued: deque[HeldRun] = deque()
 
@@ -27,7 +29,8 @@ class Gate:
 
     def next(self) -> HeldRun | None:
         """Take out the run that may start now; None if there is none."""
-        while self._queued and not self.shut and len(self.running) < self.limit:
+        shut = self.dag_is_paused or self.is_paused
+        while self._queued and not shut and len(self.running) < self.limit:
             run = self._queued.popleft()
             if run.facts.state == "queued":
                 self.running.add(run.pk)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from leoflow_controlplane.book.dagversion import DagVersion
-from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.facts import RunFacts
+from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.liverun import LiveRun
 from leoflow_controlplane.model import FINISHED_RUN, RunKey, RunType, TryKey
 from leoflow_controlplane.verdict import Verdict

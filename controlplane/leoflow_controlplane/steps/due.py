@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection
 
 from leoflow_controlplane.book.book import Book, Progress, Stop
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
+from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.steps.progress import ask_to_stop, follow, give_verdict, go_on
 from leoflow_controlplane.verdict import Verdict
 
 
-def come_due(connection: Connection, book: Book, now: float) -> Progress:
-    """Do all that is due, and hand out what may start because of it."""
+def come_due(
+    connection: Connection, book: Book, launching: Collection[TryKey], now: float
+) -> Progress:
+    """Do all that is due, and hand out what may start because of it.
+
+    ``launching`` are tries whose executor is at work on them: it has limits of its own.
+    """
     book.begin(connection)
     for due in book.agenda.take_due(now):
         book.touch(due if isinstance(due, HeldRun) else due.run)
         if isinstance(due, HeldRun):
             follow(book, due, due.live.come_due(now), now)
+        elif due.key in launching and due.terminate is None:
+            due.deadline_at = now + book.settings.start_allowance_seconds
+            book.agenda.note_try(due)
         else:
             _enforce(book, due, now)
     for companion in book.companions:

@@ -93,8 +93,8 @@ def begin_inline(connection: Connection, book: Book, key: TryKey, now: float) ->
     return go_on(book, now)
 
 
-def log_inline(connection: Connection, book: Book, key: TryKey, text: str, now: float) -> Progress:
-    """Keep a line of what an inline call does."""
+def log_try(connection: Connection, book: Book, key: TryKey, text: str, now: float) -> Progress:
+    """Keep a line of what is done for a try, such as an inline call or the pull of its image."""
     book.begin(connection)
     held = book.tries.get(key)
     if held is not None:

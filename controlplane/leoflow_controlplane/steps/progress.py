@@ -127,9 +127,7 @@ def _follow_run(book: Book, run: HeldRun, now: float) -> None:
     facts = run.facts
     gate = book.gate(run.key.dag_id, run.backfill_id)
     book.draft.note_run(run)
-    book.draft.note_journal(
-        JournalEntry(run.pk, "state", now, facts.state, reason=facts.reason)
-    )
+    book.draft.note_journal(JournalEntry(run.pk, "state", now, facts.state, reason=facts.reason))
     if facts.state == "running":
         gate.running.add(run.pk)
         return

@@ -90,7 +90,9 @@ def describe_oversize(task_id: str, key: str, size_bytes: int, limit_bytes: int)
     )
 
 
-def log_of(held: OpenTry, stream: str, text: str, at: float, seq: int | None = None) -> JournalEntry:
+def log_of(
+    held: OpenTry, stream: str, text: str, at: float, seq: int | None = None
+) -> JournalEntry:
     """Make the line of the journal that keeps a piece of the log of a try."""
     key = held.key
     place = (key.task_id, key.map_index, key.try_number)

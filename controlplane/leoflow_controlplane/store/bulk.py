@@ -48,7 +48,9 @@ class Upsert:
         )
         if self._changed:
             key = ", ".join(_quoted(column.name) for column in self._table.primary_key)
-            sets = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in self._changed)
+            sets = ", ".join(
+                f"{_quoted(name)} = excluded.{_quoted(name)}" for name in self._changed
+            )
             text += f" ON CONFLICT ({key}) DO UPDATE SET {sets}"
         return text
 

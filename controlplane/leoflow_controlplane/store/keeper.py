@@ -47,13 +47,13 @@ class Keeper:
         if backfill_id is not None:
             row = reading.read_backfill(connection, backfill_id)
             if row is not None:
-                return Gate(row.max_active_runs, shut=paused or row.is_paused)
+                return Gate(row.max_active_runs, dag_is_paused=paused, is_paused=row.is_paused)
         row = reading.read_dag(connection, dag_id)
         if row is None:
-            # A DAG that is run by hand and was never registered: one run at a time asks.
-            return Gate(NO_LIMIT, shut=paused)
+            # Nobody has registered it: whoever runs it by hand knows how often.
+            return Gate(NO_LIMIT, dag_is_paused=paused)
         version = book.versions.get(row.dag_version_id)
-        return Gate(version.spec.max_active_runs, shut=paused)
+        return Gate(version.spec.max_active_runs, dag_is_paused=paused)
 
     def is_paused(self, connection: Connection, dag_id: str) -> bool:
         """Say whether a DAG is paused."""

@@ -60,10 +60,7 @@ _PREVIOUS = (
     .limit(1)
 )
 _TRY = select(tries).where(
-    *(
-        tries.c[name] == bindparam(name)
-        for name in ("run_pk", "task_id", "map_index", "try_number")
-    )
+    *(tries.c[name] == bindparam(name) for name in ("run_pk", "task_id", "map_index", "try_number"))
 )
 
 
@@ -115,9 +112,7 @@ def read_backfill(connection: Connection, pk: int) -> Row[Any] | None:
     return connection.execute(_BACKFILL, {"pk": pk}).one_or_none()
 
 
-def read_previous(
-    connection: Connection, owner: str, dag_id: str, logical_at: float
-) -> int | None:
+def read_previous(connection: Connection, owner: str, dag_id: str, logical_at: float) -> int | None:
     """Give the key of the run of a DAG before an instant; None if there is none."""
     wanted = {"owner": owner, "dag_id": dag_id, "logical_at": logical_at}
     return connection.execute(_PREVIOUS, wanted).scalar_one_or_none()
@@ -149,12 +144,10 @@ def read_values(connection: Connection, run_pk: int, task_id: str, key: str) -> 
     )
     # SQLAlchemy takes longer to put such a statement together than SQLite to answer it.
     rows = connection.exec_driver_sql(statement, (run_pk, task_id, key))
-    return {map_index: value for map_index, value in rows}
+    return {row[0]: row[1] for row in rows}
 
 
-def read_value(
-    connection: Connection, run_pk: int, task_id: str, map_index: int, key: str
-) -> Any:
+def read_value(connection: Connection, run_pk: int, task_id: str, map_index: int, key: str) -> Any:
     """Read one value of a run, None if it is not there."""
     text = connection.execute(
         select(xcoms.c.value).where(

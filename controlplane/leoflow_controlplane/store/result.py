@@ -1,12 +1,11 @@
-"""Read what happened, for people and for tasks downstream. Changes nothing."""
+"""Read what happened in a run, for whoever watches it. Changes nothing."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, select, tuple_
+from sqlalchemy import Connection, Row, and_, bindparam, select
 
 from leoflow_controlplane.model import (
     FINISHED_RUN,
@@ -16,13 +15,20 @@ from leoflow_controlplane.model import (
     TaskResult,
     Update,
 )
-from leoflow_controlplane.schema import journal, task_instances, tries, xcoms
-from leoflow_controlplane.store.run import find_run
+from leoflow_controlplane.schema import (
+    dag_versions,
+    journal,
+    runs,
+    task_instances,
+    tries,
+    xcoms,
+)
 from leoflow_controlplane.timeline import timeline_ms
 
-_FIND_XCOMS = select(xcoms).where(
-    xcoms.c.run_pk == bindparam("run_pk"),
-    tuple_(xcoms.c.task_id, xcoms.c.key).in_(bindparam("wanted", expanding=True)),
+_FIND_RUN = (
+    select(runs, dag_versions.c.image)
+    .join(dag_versions, dag_versions.c.id == runs.c.dag_version_id)
+    .where(runs.c.dag_id == bindparam("dag_id"), runs.c.run_id == bindparam("run_id"))
 )
 _FIND_UPDATES = (
     select(journal)
@@ -30,36 +36,20 @@ _FIND_UPDATES = (
     .order_by(journal.c.id)
     .limit(bindparam("most"))
 )
+_OF_INSTANCE = ("run_pk", "task_id", "map_index", "state", "reason", "try_number")
 _FIND_OPEN_TRY = (
-    select(tries.c.id)
-    .join(task_instances, task_instances.c.id == tries.c.task_instance_pk)
-    .where(task_instances.c.run_pk == bindparam("run_pk"), tries.c.ended_at.is_(None))
+    select(tries.c.run_pk)
+    .where(tries.c.run_pk == bindparam("run_pk"), tries.c.ended_at.is_(None))
     .limit(1)
 )
 
 
-def load_xcoms(
-    connection: Connection, run_pk: int, wanted: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], Any]:
-    """Give the values of a run by (task_id, key); those that are not there are left out."""
-    names = list(wanted)
-    if not names:
-        return {}
-    rows = connection.execute(_FIND_XCOMS, {"run_pk": run_pk, "wanted": names})
-    return {(row.task_id, row.key): json.loads(row.value) for row in rows}
-
-
-def load_xcom(connection: Connection, run_pk: int, task_id: str, key: str, map_index: int) -> Any:
-    """Give one value of a run, None if it is not there."""
-    text = connection.execute(
-        select(xcoms.c.value).where(
-            xcoms.c.run_pk == run_pk,
-            xcoms.c.task_id == task_id,
-            xcoms.c.key == key,
-            xcoms.c.map_index == map_index,
-        )
-    ).scalar_one_or_none()
-    return None if text is None else json.loads(text)
+def find_run(connection: Connection, key: RunKey) -> Row[Any]:
+    """Return the row of a run with its ``image``; KeyError if there is none."""
+    row = connection.execute(_FIND_RUN, key._asdict()).one_or_none()
+    if row is None:
+        raise KeyError(key)
+    return row
 
 
 def load_result(connection: Connection, key: RunKey) -> RunResult:
@@ -67,7 +57,7 @@ def load_result(connection: Connection, key: RunKey) -> RunResult:
     run = find_run(connection, key)
     rows = connection.execute(
         select(
-            tries,
+            *(column for column in tries.c if column.name not in _OF_INSTANCE),
             task_instances.c.task_id,
             task_instances.c.map_index,
             task_instances.c.state.label("ti_state"),
@@ -79,7 +69,9 @@ def load_result(connection: Connection, key: RunKey) -> RunResult:
         .outerjoin(
             tries,
             and_(
-                tries.c.task_instance_pk == task_instances.c.id,
+                tries.c.run_pk == task_instances.c.run_pk,
+                tries.c.task_id == task_instances.c.task_id,
+                tries.c.map_index == task_instances.c.map_index,
                 tries.c.try_number == task_instances.c.try_number,
             ),
         )
@@ -93,7 +85,7 @@ def load_result(connection: Connection, key: RunKey) -> RunResult:
             ),
         )
         .where(task_instances.c.run_pk == run.id)
-        .order_by(task_instances.c.id)
+        .order_by(task_instances.c.position, task_instances.c.map_index)
     )
     return RunResult(
         dag_id=run.dag_id,

@@ -1,0 +1,53 @@
+"""Make what an executor needs to start a try: folders, variables, the workload. Starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from leoflow_controlplane.error import LaunchFailed
+from leoflow_controlplane.executor.protocol import Executor, Launch
+from leoflow_controlplane.secretsource import SecretSource, find_missing
+from leoflow_controlplane.setting import Settings
+from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
+from leoflow_controlplane.traceparent import continue_trace
+from leoflow_controlplane.workload import Dispatch, make_workload
+
+
+class Launcher:
+    """Prepares launches within one control plane."""
+
+    def __init__(self, settings: Settings, secrets: SecretSource) -> None:
+        self._settings = settings
+        self._secrets = secrets
+
+    def prepare(self, dispatch: Dispatch, executor: Executor, say: Callable[[str], None]) -> Launch:
+        """Prepare the launch of a try by ``executor``; LaunchFailed if it lacks a secret."""
+        if missing := find_missing(dispatch.task, self._secrets):
+            raise LaunchFailed("\n".join(missing), transient=False)
+        artifacts = None if dispatch.artifacts is None else Path(dispatch.artifacts)
+        if artifacts is not None:
+            _make_artifacts_folder(artifacts)
+        return Launch(
+            key=dispatch.key,
+            image=dispatch.image,
+            workload=make_workload(dispatch, executor.endpoint, self._settings, executor.ca),
+            task=dispatch.task,
+            environment=_environment(dispatch),
+            artifacts=artifacts,
+            staging_bytes=dispatch.dag.staging_bytes,
+            say=say,
+        )
+
+
+def _environment(dispatch: Dispatch) -> Mapping[str, str]:
+    trace = dispatch.run.traceparent
+    if trace is None:
+        return dispatch.dag.environment
+    return {**dispatch.dag.environment, TRACEPARENT: continue_trace(trace, dispatch.key)}
+
+
+def _make_artifacts_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    # The container's user is not ours; the home above keeps others of this machine out.
+    folder.chmod(0o777)

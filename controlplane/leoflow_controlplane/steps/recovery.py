@@ -1,0 +1,74 @@
+"""Take up what another process, or this one before its database failed, has left under way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.heldrun import OpenTry
+from leoflow_controlplane.model import FINISHED_RUN, RunKey, TryKey
+from leoflow_controlplane.repetition import may_repeat
+from leoflow_controlplane.steps.progress import dispatch, give_verdict, go_on
+from leoflow_controlplane.verdict import Verdict
+
+
+class Open(NamedTuple):
+    """What is under way as far as the tables know: tries in containers, and unfinished runs."""
+
+    tries: frozenset[TryKey]
+    runs: frozenset[RunKey]
+
+
+def find_open(connection: Connection, book: Book) -> Open:
+    """Name what has to be looked for."""
+    book.begin(connection)
+    return Open(
+        frozenset(key for key, held in book.tries.items() if not held.inline),
+        frozenset(key for key, run in book.runs.items() if run.facts.state not in FINISHED_RUN),
+    )
+
+
+def recover(
+    connection: Connection, book: Book, here: Collection[TryKey], now: float
+) -> tuple[list[TryKey], Progress]:
+    """Take up all tries that are open and not ``here``, where they are known to be under way.
+
+    One whose agent was never seen is started again, as the same try. Returns those that have to
+    be treated as if their container had just been found to be gone.
+    """
+    book.begin(connection)
+    gone = []
+    for key, held in list(book.tries.items()):
+        if key in here:
+            continue
+        book.touch(held.run)
+        if held.inline:
+            _take_up_call(book, held, now)
+        elif held.is_current and not held.agent_seen and not held.is_gone:
+            held.deadline_at = now + book.settings.start_allowance_seconds
+            book.agenda.note_try(held)
+            book.draft.note_try(held)
+            dispatch(book, held, now)
+        else:
+            gone.append(key)
+    return gone, go_on(book, now)
+
+
+def _take_up_call(book: Book, held: OpenTry, now: float) -> None:
+    if held.is_current:
+        task = held.run.version.tasks[held.key.task_id]
+        repetition = may_repeat(task, began=held.instance.state != "queued")
+        if repetition.allowed and held.terminate is None:
+            dispatch(book, held, now)
+            return
+    held.instants.setdefault("ended", now)
+    held.deadline_at = None
+    if held.is_current:
+        reason = held.terminate or repetition.reason
+        give_verdict(book, held, Verdict("failed", reason), now)
+    else:
+        book.draft.note_try(held)
+        book.end_try(held)
