@@ -6,12 +6,14 @@ A task is given those that it declares and no other. Values pass through here an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from leoflow_agent.spec import TaskSpec
 
+Kind = Literal["variable", "connection"]
+
 VARIABLE_PREFIX, CONNECTION_PREFIX = "AIRFLOW_VAR_", "AIRFLOW_CONN_"
-_EXAMPLES = {
+_EXAMPLES: dict[Kind, str] = {
     "variable": "value",
     "connection": "postgres://user:password@host:5432/database",
 }
@@ -24,6 +26,9 @@ class SecretSource(Protocol):
 
     def connection(self, name: str) -> str | None:
         """Return a connection as Airflow writes it: a URI, or a JSON object."""
+
+    def why_missing(self, kind: Kind, name: str) -> str:
+        """Say why there is no such variable or connection, and what to do."""
 
 
 class EnvironmentSecrets:
@@ -39,6 +44,32 @@ class EnvironmentSecrets:
     def connection(self, name: str) -> str | None:
         """Return the connection ``name``."""
         return self._environment.get(CONNECTION_PREFIX + name.upper())
+
+    def why_missing(self, kind: Kind, name: str) -> str:
+        """Name the variable of the environment."""
+        return _not_set(kind, name)
+
+
+class SecretChain:
+    """Asks the environment first and then the store, as Airflow does."""
+
+    def __init__(self, environment: SecretSource, store: SecretSource) -> None:
+        self._environment = environment
+        self._store = store
+
+    def variable(self, name: str) -> str | None:
+        """Return the variable ``name``."""
+        value = self._environment.variable(name)
+        return self._store.variable(name) if value is None else value
+
+    def connection(self, name: str) -> str | None:
+        """Return the connection ``name``."""
+        value = self._environment.connection(name)
+        return self._store.connection(name) if value is None else value
+
+    def why_missing(self, kind: Kind, name: str) -> str:
+        """Say what the store says: it is where one is put."""
+        return self._store.why_missing(kind, name)
 
 
 class FakeSecrets:
@@ -60,9 +91,13 @@ class FakeSecrets:
         """Return the connection ``name``."""
         return self.connections.get(name)
 
+    def why_missing(self, kind: Kind, name: str) -> str:
+        """Say what the environment would say."""
+        return _not_set(kind, name)
+
 
 class _Declared(NamedTuple):
-    kind: str
+    kind: Kind
     name: str
     variable: str
     value: str | None
@@ -82,11 +117,20 @@ def find_missing(task: TaskSpec, source: SecretSource) -> list[str]:
     """Return a text for each declared variable or connection that ``source`` does not have."""
     where = f"{task.source.file}:{task.source.line}: task '{task.task_id}'"
     return [
-        f"{where} declares the {one.kind} '{one.name}', but {one.variable} is not set where "
-        f"leoflow runs. Set it, for example {one.variable}='{_EXAMPLES[one.kind]}'."
+        f"{where} declares the {one.kind} '{one.name}', but "
+        + source.why_missing(one.kind, one.name)
         for one in _declared(task, source)
         if one.value is None
     ]
+
+
+def _not_set(kind: Kind, name: str) -> str:
+    prefix = VARIABLE_PREFIX if kind == "variable" else CONNECTION_PREFIX
+    variable = prefix + name.upper()
+    return (
+        f"{variable} is not set where leoflow runs. Set it, for example "
+        f"{variable}='{_EXAMPLES[kind]}'."
+    )
 
 
 def _declared(task: TaskSpec, source: SecretSource) -> Iterator[_Declared]:

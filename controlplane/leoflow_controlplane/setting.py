@@ -1,4 +1,5 @@
-"""What an operator may set, as one frozen value. Reads nothing but the mapping that it is given."""
+"""What an operator may set of the control plane that both `leoflow run` and `leoflow server` are, as
+one frozen value. Reads nothing but the mapping that it is given."""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from leoflow_controlplane.error import SettingInvalid
-from leoflow_controlplane.outbound.guard import SETTING as ALLOWED_HOSTS
+from leoflow_controlplane.option import Option, Places, choose
 from leoflow_controlplane.outbound.guard import split_hosts
+from leoflow_controlplane.quantity import BYTES, COUNT, DAYS, SECONDS, SWITCH, WORDS, Kind
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -21,14 +22,11 @@ def default_parallelism() -> int:
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits and intervals; durations are in seconds.
+    """Limits and intervals; durations are in seconds. What they mean is in OPTIONS.
 
-    ``patience_seconds``: how long a task that is over waits for us to take its verdict.
-    ``start_allowance_seconds``: from dispatch to the agent's first report. ``settle_seconds``:
-    how long the report of a dead container may still be on its way. The limits of pull, start and
-    engine are told by the executor: see its Limits. ``inline_allowed_hosts``: what requests of the
-    control plane may go to although the guard would refuse it. ``try_token_seconds``: how long a
-    token of a try is good; it is renewed while its agent reports.
+    Those that are not there are for tests: ``start_allowance_seconds``: from dispatch to the
+    agent's first report. ``settle_seconds``: how long the report of a dead container may still be
+    on its way.
     """
 
     max_parallel_tasks: int
@@ -51,44 +49,72 @@ class Settings:
     engine_grace_seconds: float = 60.0
     try_token_seconds: float = 4 * 3600.0
     dags_paused_at_creation: bool = False
+    create_data_intervals: bool = False
+    retention_days_runs: float | None = None
+    retention_days_logs: float | None = None
+    retention_days_xcoms: float | None = None
+
+
+def _read_hosts(value: object) -> tuple[str, ...]:
+    return split_hosts(",".join(WORDS.read(value)))
+
+
+HOSTS = Kind(_read_hosts, "names or addresses of hosts, or networks such as 10.0.0.0/8", WORDS.show)
+
+_DEFAULT = Settings(default_parallelism())
+
+
+def _option(name: str, kind: Kind, meaning: str, variable: str = "") -> Option:
+    return Option(name, kind, getattr(_DEFAULT, name), meaning, variable=variable)
+
+
+OPTIONS: tuple[Option, ...] = (
+    _option("max_parallel_tasks", COUNT, "containers and processes of tries at once"),
+    _option(
+        "max_inline_calls", COUNT, "http_api tasks that the control plane does itself, at once"
+    ),
+    _option("inline_connections_per_host", COUNT, "connections of these to one host"),
+    _option(
+        "inline_http_max_seconds",
+        SECONDS,
+        "how long such a task may take; longer ones have execution_mode: pod",
+        "LEOFLOW_INLINE_HTTP_MAX_DURATION",
+    ),
+    _option("inline_response_limit_bytes", BYTES, "how long an answer to such a task may be"),
+    _option(
+        "inline_allowed_hosts",
+        HOSTS,
+        "hosts that such a task may call although the guard refuses them",
+    ),
+    _option("xcom_limit_bytes", BYTES, "how long a task's result may be"),
+    _option("conf_limit_bytes", BYTES, "how long a run's conf and params may be together"),
+    _option("grace_seconds", SECONDS, "from telling a try to stop to killing it"),
+    _option("heartbeat_seconds", SECONDS, "how often an agent that has nothing to say says so"),
+    _option(
+        "patience_seconds",
+        SECONDS,
+        "how long a task that is over waits for its verdict to be taken",
+    ),
+    _option("max_map_length", COUNT, "instances that one mapped task may have"),
+    _option("pull_timeout_seconds", SECONDS, "how long an image may take to be pulled"),
+    _option("start_timeout_seconds", SECONDS, "how long a container may take to start"),
+    _option(
+        "engine_grace_seconds", SECONDS, "an engine that is away for longer has lost what it ran"
+    ),
+    _option("try_token_seconds", SECONDS, "how long the token of a try is good; it is renewed"),
+    _option("dags_paused_at_creation", SWITCH, "whether a DAG that is new makes no runs at first"),
+    _option(
+        "create_data_intervals",
+        SWITCH,
+        "whether a cron's runs have an interval, or begin and end at once",
+    ),
+    _option("retention_days_runs", DAYS, "how long runs that are over are kept"),
+    _option("retention_days_logs", DAYS, "how long what their tries wrote is kept"),
+    _option("retention_days_xcoms", DAYS, "how long what their tasks returned is kept"),
+)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read LEOFLOW_* from ``environment``; SettingInvalid names a value that is no number."""
-    return Settings(
-        max_parallel_tasks=int(
-            _positive(environment, "LEOFLOW_MAX_PARALLEL_TASKS", default_parallelism())
-        ),
-        inline_http_max_seconds=_positive(environment, "LEOFLOW_INLINE_HTTP_MAX_DURATION", 300),
-        max_inline_calls=_count(environment, "LEOFLOW_MAX_INLINE_CALLS", 1000),
-        inline_connections_per_host=_count(
-            environment, "LEOFLOW_INLINE_CONNECTIONS_PER_HOST", 1000
-        ),
-        inline_response_limit_bytes=_count(
-            environment, "LEOFLOW_INLINE_RESPONSE_LIMIT_BYTES", 2 * MIB
-        ),
-        inline_allowed_hosts=split_hosts(environment.get(ALLOWED_HOSTS, "")),
-        xcom_limit_bytes=int(_positive(environment, "LEOFLOW_XCOM_LIMIT_BYTES", 256 * KIB)),
-        max_map_length=int(_positive(environment, "LEOFLOW_MAX_MAP_LENGTH", 1024)),
-        pull_timeout_seconds=_positive(environment, "LEOFLOW_PULL_TIMEOUT_SECONDS", 600),
-        start_timeout_seconds=_positive(environment, "LEOFLOW_START_TIMEOUT_SECONDS", 120),
-        engine_grace_seconds=_positive(environment, "LEOFLOW_ENGINE_GRACE_SECONDS", 60),
-    )
-
-
-def _count(environment: Mapping[str, str], name: str, default: int) -> int:
-    return int(_positive(environment, name, default))
-
-
-def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
-    text = environment.get(name, "").strip()
-    try:
-        value = float(text) if text else float(default)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf") or (name != "LEOFLOW_INLINE_HTTP_MAX_DURATION" and value < 1):
-        raise SettingInvalid(
-            f"{name} is '{text}', which is not a positive number. Set it to one, such as "
-            f"{default:g}, or leave it out."
-        )
-    return value
+    """Read LEOFLOW_* from ``environment``; SettingInvalid names each value that makes no sense."""
+    chosen = choose(OPTIONS, Places({}, environment, {}))
+    return Settings(**{name: one.value for name, one in chosen.items()})

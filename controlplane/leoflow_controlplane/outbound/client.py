@@ -1,4 +1,4 @@
-"""How requests of the control plane are sent: guarded connections, shared, and the operator's proxies.
+"""How requests of the control plane are sent: over guarded, shared connections, or by a proxy.
 
 Requests are given to the transport as they are. A client of httpx around it would add cookies and
 defaults that nobody wants here, and take a third of the time of a call.

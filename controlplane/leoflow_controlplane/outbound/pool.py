@@ -165,7 +165,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _has_more(connection: httpcore.AsyncHTTP11Connection) -> bool:
-    """Tell whether more has come than the answer, which would be taken for that of the next request.
+    """Tell whether more has come than the answer; it would be taken for that of the next request.
 
     httpcore does not look, and has no public name for it.
     """
