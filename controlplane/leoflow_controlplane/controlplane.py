@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets as randomness
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,12 +47,15 @@ class Role:
     With ``is_server`` it has the server's: what they have started goes on without it and is
     adopted by the next one. ``url`` is the database's, None for the file of the home.
     ``companions`` take part in its steps; ``realm`` is that of an executor's Site.
+    ``opened`` is awaited once the database is open and before anything is taken up: to wait there
+    is to lead later.
     """
 
     is_server: bool = False
     url: str | None = None
     companions: Sequence[Companion] = ()
     realm: str | None = None
+    opened: Callable[[Database], Awaitable[None]] | None = None
 
 
 class ControlPlane:
@@ -245,6 +248,8 @@ class ControlPlane:
         stack.push_async_callback(database.close)
         await database.open()
         self._database = database
+        if self._role.opened is not None:
+            await self._role.opened(database)
         scheduler = Scheduler(database, book, tokens, self._secrets, self._clock)
         self._scheduler = scheduler
         if not self._role.is_server:

@@ -1,5 +1,5 @@
-"""What can be set, and which of the places where it was set counts: flags, then the environment, then
-the file, then the default. Reads nothing but what it is given, and reports all mistakes at once.
+"""What can be set, and which of the places where it was set counts: flags, then the environment,
+then the file, then the default. Reads nothing but what it is given, and reports all mistakes at once.
 """
 
 from __future__ import annotations

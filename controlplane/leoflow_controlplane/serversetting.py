@@ -30,6 +30,7 @@ class ServerSettings:
     url: str | None
     database_url: str | None
     executor: str
+    dag_folder: str | None
     realm: str | None
     agent_url: str | None
     agent_listen: str | None
@@ -73,6 +74,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         flag="--db",
     ),
     Option("executor", choice("docker", "subprocess"), "docker", "where tries run"),
+    Option("dag_folder", TEXT, None, "the project whose DAG subprocesses run; for development"),
     Option("realm", TEXT, None, "a name that all replicas of one server have in common"),
     Option("agent_url", TEXT, None, "where containers reach the agent API; none: found out"),
     Option("agent_listen", TEXT, None, "HOST:PORT to listen on for that, if it is another"),
@@ -112,9 +114,21 @@ def read_server_settings(
     chosen = choose((*SERVER_OPTIONS, *OPTIONS), Places(flags, environment, document, str(path)))
     values = {name: one.value for name, one in chosen.items()}
     limits = Settings(**{option.name: values.pop(option.name) for option in OPTIONS})
-    if (values["tls_cert"] is None) != (values["tls_key"] is None):
-        raise SettingInvalid("one of tls_cert and tls_key is set, but https needs both.")
+    _check_pairs(values)
     return ServerSettings(home=home, limits=limits, chosen=tuple(chosen.values()), **values)
+
+
+def _check_pairs(values: Mapping[str, Any]) -> None:
+    problems = []
+    if (values["tls_cert"] is None) != (values["tls_key"] is None):
+        problems.append("one of tls_cert and tls_key is set, but https needs both.")
+    if values["executor"] == "subprocess" and values["dag_folder"] is None:
+        problems.append(
+            "executor is 'subprocess', which runs a project's code from its folder and no image. "
+            "Name the folder: --dag-folder DIR"
+        )
+    if problems:
+        raise SettingInvalid("\n".join(problems))
 
 
 def read_file(

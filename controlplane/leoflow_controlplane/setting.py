@@ -1,4 +1,4 @@
-"""What an operator may set of the control plane that both `leoflow run` and `leoflow server` are, as
+"""What an operator may set of the control plane that `leoflow run` and `leoflow server` both are, as
 one frozen value. Reads nothing but the mapping that it is given."""
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from leoflow_controlplane.auth.keyring import Keyring
 from leoflow_controlplane.auth.token import Principal, read_bearer
 from leoflow_controlplane.rest.refusal import refusal
 
-GUARDED = "/api/"
+API_PREFIX = "/api/"
 # As with Airflow: what tells whether a server is there at all.
 OPEN = frozenset({"/api/v2/version", "/api/v2/monitor/health"})
 # Who has which token is nothing that viewers need to know.
@@ -21,17 +21,21 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="leoflow"'}
 
 
 class Gate:
-    """Lets those through whose token is known, and tells ``app`` who they are."""
+    """Lets those through whose token is known, and tells ``app`` who they are. ``guarded`` is what
+    the paths begin with that need a token."""
 
-    def __init__(self, app: ASGIApp, keyring: Keyring, attempts: Attempts) -> None:
+    def __init__(
+        self, app: ASGIApp, keyring: Keyring, attempts: Attempts, guarded: str = API_PREFIX
+    ) -> None:
         self._app = app
         self._keyring = keyring
         self._attempts = attempts
+        self._guarded = guarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        if not scope["path"].startswith(GUARDED) or scope["path"] in OPEN:
+        if not scope["path"].startswith(self._guarded) or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
         answer = await self._check(scope)

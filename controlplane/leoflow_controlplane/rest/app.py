@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fastapi import Depends, FastAPI, Security
 from fastapi.security import HTTPBearer
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.gate import Gate
@@ -65,11 +65,21 @@ class RestLimits(NamedTuple):
 DEFAULTS = RestLimits()
 
 
-def make_rest_app(office: Office, keyring: Keyring, limits: RestLimits = DEFAULTS) -> ASGIApp:
-    """Make the app for everything that is not agents', metrics or /health."""
-    app = make_api(office, limits)
-    gate = Gate(BodyLimit(app), keyring, Attempts(office.clock))
-    return SafeHeaders(Crowd(gate, limits.requests, limits.streams))
+class RestApp:
+    """The app for everything that is not agents', metrics or /health."""
+
+    def __init__(self, office: Office, keyring: Keyring, limits: RestLimits = DEFAULTS) -> None:
+        gate = Gate(BodyLimit(make_api(office, limits)), keyring, Attempts(office.clock))
+        self._crowd = Crowd(gate, limits.requests, limits.streams)
+        self._app: ASGIApp = SafeHeaders(self._crowd)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._app(scope, receive, send)
+
+    def end_streams(self) -> None:
+        """Cut off what stays open until something happens: nothing will."""
+        self._crowd.end_streams()
 
 
 def make_api(office: Office, limits: RestLimits = DEFAULTS) -> FastAPI:

@@ -1,7 +1,6 @@
 """Airflow connections: sealed in the store, given to the tasks that declare them.
 
-Kept as the JSON that Airflow's AIRFLOW_CONN_… variables may hold, so that a task is given what is
-here and nothing is translated.
+Kept as the JSON that Airflow's AIRFLOW_CONN_… variables may hold.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import Field, field_validator
-from sqlalchemy import Row
 
 from leoflow_controlplane.auth.token import Principal
+from leoflow_controlplane.connectionuri import FIELDS
 from leoflow_controlplane.error import Refused
 from leoflow_controlplane.rest.asking import AnOffice, APage, APrincipal
 from leoflow_controlplane.rest.mask import MASK, mask_values
@@ -21,11 +20,10 @@ from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.rest.refusal import refusals
 from leoflow_controlplane.rest.shape import Body, Name, Shape, StrictRoute
 from leoflow_controlplane.store.query.secret import find_secret, list_secrets
-from leoflow_controlplane.store.secret import add_secret, change_secret, remove_secret
+from leoflow_controlplane.store.sealed import Sealed
+from leoflow_controlplane.vault import SecretUnreadable
 
 router = APIRouter(prefix="/api/v2/connections", tags=["Connection"], route_class=StrictRoute)
-
-_FIELDS = ("conn_type", "host", "login", "password", "schema", "port", "extra")
 
 
 class ConnectionShape(Shape):
@@ -98,16 +96,13 @@ async def get_connections(
     return ConnectionList(connections=shapes, total_entries=total)
 
 
-@router.post("", status_code=201, responses=refusals(409, 413))
+@router.post("", status_code=201, responses=refusals(400, 409, 413))
 async def post_connection(
     body: ConnectionBody, office: AnOffice, principal: APrincipal
 ) -> ConnectionShape:
     """Add a connection."""
-    sealed = office.cipher.seal(_text(body.model_dump(by_alias=True)))
-    name = body.connection_id
-    await office.writer.run(
-        add_secret, "connection", name, sealed, body.description, office.clock()
-    )
+    name, text = body.connection_id, _text(body.model_dump(by_alias=True))
+    await office.secrets.add("connection", name, text, body.description)
     return await _find(office, principal, name)
 
 
@@ -119,7 +114,7 @@ async def get_connection(
     return await _find(office, principal, connection_id)
 
 
-@router.patch("/{connection_id}", responses=refusals(400, 404, 413))
+@router.patch("/{connection_id}", responses=refusals(400, 404, 409, 413))
 async def patch_connection(
     connection_id: Name, body: ConnectionPatch, office: AnOffice, principal: APrincipal
 ) -> ConnectionShape:
@@ -136,36 +131,34 @@ async def patch_connection(
         raise Refused("conn_type is null, but a connection has a type, such as 'http'.")
     fields = {**_open(office, row), **given}
     description = body.description if "description" in given else row.description
-    await office.writer.run(
-        change_secret,
-        "connection",
-        connection_id,
-        office.cipher.seal(_text(fields)),
-        description,
-        office.clock(),
-    )
+    await office.secrets.change("connection", connection_id, _text(fields), description)
     return await _find(office, principal, connection_id)
 
 
 @router.delete("/{connection_id}", status_code=204, responses=refusals(404))
 async def delete_connection(connection_id: Name, office: AnOffice) -> None:
     """Delete a connection."""
-    await office.writer.run(remove_secret, "connection", connection_id)
+    await office.secrets.remove("connection", connection_id)
 
 
 async def _find(office: Office, principal: Principal, name: str) -> ConnectionShape:
     return _shape(office, principal, await office.reader.read(find_secret, "connection", name))
 
 
-def _shape(office: Office, principal: Principal, row: Row[Any]) -> ConnectionShape:
-    fields, is_admin = _open(office, row), principal.role == "admin"
+def _shape(office: Office, principal: Principal, row: Sealed) -> ConnectionShape:
+    is_admin = principal.role == "admin"
+    try:
+        fields = _open(office, row)
+    except SecretUnreadable:
+        # It does not hide the others; whoever asks for a try that declares it is told why.
+        fields = {"conn_type": ""}
     extra = fields.get("extra")
     if extra is not None:
         extra = json.dumps(mask_values(json.loads(extra), all_of_it=not is_admin))
     login = fields.get("login")
     return ConnectionShape.model_validate(
         {
-            **{name: fields.get(name) for name in _FIELDS},
+            **{name: fields.get(name) for name in FIELDS},
             "connection_id": row.name,
             "description": row.description,
             "login": login if is_admin or login is None else MASK,
@@ -175,11 +168,11 @@ def _shape(office: Office, principal: Principal, row: Row[Any]) -> ConnectionSha
     )
 
 
-def _open(office: Office, row: Row[Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(office.cipher.open(row.value))
+def _open(office: Office, row: Sealed) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(office.secrets.open(row))
     return fields
 
 
 def _text(fields: dict[str, Any]) -> str:
-    kept = {name: fields[name] for name in _FIELDS if fields.get(name) is not None}
+    kept = {name: fields[name] for name in FIELDS if fields.get(name) is not None}
     return json.dumps(kept)

@@ -3,6 +3,8 @@ nothing. Streams, which are open for long and do little, have a limit of their o
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,17 +26,25 @@ class Crowd:
     def __init__(self, app: ASGIApp, requests: int, streams: int) -> None:
         self._app = app
         self._most = {False: requests, True: streams}
-        self._inside = {False: 0, True: 0}
+        self._inside: dict[bool, set[asyncio.Task[Any] | None]] = {False: set(), True: set()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = is_stream(scope)
-        if self._inside[kind] >= self._most[kind]:
+        if len(self._inside[kind]) >= self._most[kind]:
             what = "streams" if kind else "requests"
             text = f"{self._most[kind]} {what} are being answered, which is the limit."
             await refusal(503, text, {"Retry-After": "1"})(scope, receive, send)
             return
-        self._inside[kind] += 1
+        task = asyncio.current_task()
+        self._inside[kind].add(task)
         try:
             await self._app(scope, receive, send)
         finally:
-            self._inside[kind] -= 1
+            self._inside[kind].discard(task)
+
+    def end_streams(self) -> None:
+        """Cut off the streams, which would go on for as long as a run does. Their clients see that
+        the end is missing."""
+        for task in self._inside[True]:
+            if task is not None:
+                task.cancel()

@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 
 from leoflow_controlplane.command import Commands
 from leoflow_controlplane.model import RunKey
+from leoflow_controlplane.secretsource import Kind
 from leoflow_controlplane.store.query.summary import Summaries
+from leoflow_controlplane.store.sealed import Sealed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,12 +47,20 @@ Watch = Callable[[RunKey], Ring]
 looking, so that nothing is missed. It may be set off for no reason."""
 
 
-class Cipher(Protocol):
-    """Seals and opens the values of variables and connections."""
+class Secrets(Protocol):
+    """Variables and connections: opens them for who may see them, and changes them."""
 
-    def seal(self, text: str) -> bytes: ...
+    def open(self, row: Sealed) -> str:
+        """Decrypt a row; SecretUnreadable says why that is impossible."""
 
-    def open(self, sealed: bytes) -> str: ...
+    async def add(self, kind: Kind, name: str, text: str, description: str | None) -> None:
+        """Add one; Conflict if there is one of the name, Refused if it is none."""
+
+    async def change(self, kind: Kind, name: str, text: str, description: str | None) -> None:
+        """Change one; NotFound if there is none."""
+
+    async def remove(self, kind: Kind, name: str) -> None:
+        """Remove one; NotFound if there is none."""
 
 
 class Part(NamedTuple):
@@ -87,7 +97,7 @@ class Office:
     reader: Reader
     writer: Writer
     watch: Watch
-    cipher: Cipher
+    secrets: Secrets
     probe: Callable[[], Awaitable[Health]]
     slots: int
     clock: Callable[[], float]

@@ -22,8 +22,10 @@ from leoflow_controlplane.error import (
     DatabaseUnusable,
     ExecutorUnusable,
     NotFound,
+    NotLeading,
     Refused,
 )
+from leoflow_controlplane.vault import SecretUnreadable
 
 logger = logging.getLogger("leoflow.rest")
 
@@ -34,6 +36,8 @@ _STATUS: dict[type[ControlPlaneError], int] = {
     Refused: 400,
     DatabaseUnusable: 503,
     ExecutorUnusable: 503,
+    NotLeading: 503,
+    SecretUnreadable: 409,
 }
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field, JsonValue
-from sqlalchemy import Row
 
 from leoflow_controlplane.auth.token import Principal
 from leoflow_controlplane.error import Refused
@@ -17,7 +17,8 @@ from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.rest.refusal import refusals
 from leoflow_controlplane.rest.shape import Body, Name, Shape, StrictRoute
 from leoflow_controlplane.store.query.secret import find_secret, list_secrets
-from leoflow_controlplane.store.secret import add_secret, change_secret, remove_secret
+from leoflow_controlplane.store.sealed import Sealed
+from leoflow_controlplane.vault import SecretUnreadable
 
 router = APIRouter(prefix="/api/v2/variables", tags=["Variable"], route_class=StrictRoute)
 
@@ -67,15 +68,12 @@ async def get_variables(
     return VariableList(variables=shapes, total_entries=total)
 
 
-@router.post("", status_code=201, responses=refusals(409, 413))
+@router.post("", status_code=201, responses=refusals(400, 409, 413))
 async def post_variable(
     body: VariableBody, office: AnOffice, principal: APrincipal
 ) -> VariableShape:
     """Add a variable."""
-    sealed = office.cipher.seal(_text(body.value))
-    await office.writer.run(
-        add_secret, "variable", body.key, sealed, body.description, office.clock()
-    )
+    await office.secrets.add("variable", body.key, _text(body.value), body.description)
     return await _find(office, principal, body.key)
 
 
@@ -87,7 +85,7 @@ async def get_variable(
     return await _find(office, principal, variable_key)
 
 
-@router.patch("/{variable_key}", responses=refusals(400, 404, 413))
+@router.patch("/{variable_key}", responses=refusals(400, 404, 409, 413))
 async def patch_variable(
     variable_key: Name, body: VariablePatch, office: AnOffice, principal: APrincipal
 ) -> VariableShape:
@@ -96,27 +94,28 @@ async def patch_variable(
         raise Refused(f"the key '{body.key}' is not that of the URL, '{variable_key}'.")
     row = await office.reader.read(find_secret, "variable", variable_key)
     given = body.model_fields_set
-    sealed = office.cipher.seal(_text(body.value)) if "value" in given else row.value
+    text = _text(body.value) if "value" in given else office.secrets.open(row)
     description = body.description if "description" in given else row.description
-    await office.writer.run(
-        change_secret, "variable", variable_key, sealed, description, office.clock()
-    )
+    await office.secrets.change("variable", variable_key, text, description)
     return await _find(office, principal, variable_key)
 
 
 @router.delete("/{variable_key}", status_code=204, responses=refusals(404))
 async def delete_variable(variable_key: Name, office: AnOffice) -> None:
     """Delete a variable."""
-    await office.writer.run(remove_secret, "variable", variable_key)
+    await office.secrets.remove("variable", variable_key)
 
 
 async def _find(office: Office, principal: Principal, key: str) -> VariableShape:
     return _shape(office, principal, await office.reader.read(find_secret, "variable", key))
 
 
-def _shape(office: Office, principal: Principal, row: Row[Any]) -> VariableShape:
-    # What a viewer may not see is not opened at all.
-    value = MASK if principal.role != "admin" else _shown(office.cipher.open(row.value), row.name)
+def _shape(office: Office, principal: Principal, row: Sealed) -> VariableShape:
+    value = MASK
+    # What a viewer may not see is not opened at all; what nobody can open does not hide the others.
+    if principal.role == "admin":
+        with contextlib.suppress(SecretUnreadable):
+            value = _shown(office.secrets.open(row), row.name)
     return VariableShape(key=row.name, value=value, description=row.description)
 
 

@@ -15,21 +15,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fakecommands import FakeBell, FakeCommands, FakeStore
 from leoflow_controlplane.auth.keyring import Keyring
 from leoflow_controlplane.auth.token import hash_token
-from leoflow_controlplane.rest.app import make_rest_app
+from leoflow_controlplane.rest.app import RestApp
 from leoflow_controlplane.rest.office import Health, Office, Part
 from leoflow_controlplane.store.token import add_token
+from leoflow_controlplane.storedsecrets import StoredSecrets
+from leoflow_controlplane.vault import Vault
 from starlette.types import ASGIApp
-
-
-
-class FakeCipher:
-    """Turns texts around, so that what is sealed is not what was."""
-
-    def seal(self, text: str) -> bytes:
-        return text[::-1].encode()
-
-    def open(self, sealed: bytes) -> str:
-        return sealed.decode()[::-1]
 
 
 class World:
@@ -47,13 +38,13 @@ class World:
             reader=self.store,
             writer=self.store,
             watch=self.bell.watch,
-            cipher=FakeCipher(),
+            secrets=StoredSecrets(self.store, Vault([bytes(32)]), lambda: self.now),
             probe=self.probe,
             slots=4,
             clock=lambda: self.now,
             forget_tokens=self.keyring.forget,
         )
-        self.app: ASGIApp = make_rest_app(self.office, self.keyring)
+        self.app: ASGIApp = RestApp(self.office, self.keyring)
 
     def tick(self) -> float:
         self.now += 1

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from leoflow_controlplane.error import NotFound
-from leoflow_controlplane.schema import connections, variables
-from leoflow_controlplane.store.query.page import Listed, Page, like, take_page
-
-Kind = Literal["variable", "connection"]
-TABLES = {"variable": variables, "connection": connections}
+from leoflow_controlplane.secretsource import Kind
+from leoflow_controlplane.store.query.page import Page, like, take_page
+from leoflow_controlplane.store.sealed import TABLES, Sealed
 
 
-def list_secrets(connection: Connection, kind: Kind, pattern: str | None, page: Page) -> Listed:
+class SealedPage(NamedTuple):
+    """Variables or connections of a page, and how many there are on all."""
+
+    rows: list[Sealed]
+    total: int
+
+
+def list_secrets(connection: Connection, kind: Kind, pattern: str | None, page: Page) -> SealedPage:
     """List variables or connections, by name."""
     table = TABLES[kind]
     query = select(table)
@@ -25,13 +30,15 @@ def list_secrets(connection: Connection, kind: Kind, pattern: str | None, page: 
         "connection_id": table.c.name,
         "description": table.c.description,
     }
-    return take_page(connection, query, page, orders, table.c.name)
+    listed = take_page(connection, query, page, orders, table.c.name)
+    rows = [Sealed(kind, row.name, row.value, row.description) for row in listed.rows]
+    return SealedPage(rows, listed.total)
 
 
-def find_secret(connection: Connection, kind: Kind, name: str) -> Row[Any]:
+def find_secret(connection: Connection, kind: Kind, name: str) -> Sealed:
     """Give a variable or a connection; NotFound if there is none."""
     table = TABLES[kind]
     row = connection.execute(select(table).where(table.c.name == name)).one_or_none()
     if row is None:
         raise NotFound(f"there is no {kind} '{name}'.")
-    return row
+    return Sealed(kind, row.name, row.value, row.description)

@@ -1,0 +1,1 @@
+"""`leoflow server`: the control plane behind one port. Composes; what decides is elsewhere."""

@@ -1,0 +1,123 @@
+"""Keeps a control plane in the seat: waits until this process may lead, leads, and begins anew when
+it may not any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+
+from leoflow_controlplane.controlplane import ControlPlane, Role
+from leoflow_controlplane.database import Database
+from leoflow_controlplane.database.leadership import Leader
+from leoflow_controlplane.error import DatabaseUnusable, ExecutorUnusable
+from leoflow_controlplane.scheduler import wall_clock
+from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretChain
+from leoflow_controlplane.server.place import executor_factory
+from leoflow_controlplane.server.seat import Seat
+from leoflow_controlplane.serversetting import ServerSettings
+from leoflow_controlplane.storedsecrets import StoredSecrets
+from leoflow_controlplane.vault import open_vault
+
+_FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.5, 5.0
+
+logger = logging.getLogger("leoflow.server")
+
+
+class Reign:
+    """One control plane after the other. ``task`` ends with what ended the last one."""
+
+    def __init__(self, settings: ServerSettings, seat: Seat) -> None:
+        vault = open_vault(settings.home, settings.environment)
+        self.secrets = StoredSecrets(seat, vault, wall_clock)
+        self._settings = settings
+        self._seat = seat
+        self._opened = asyncio.Event()
+        self._greet = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._has_led = False
+        self._greetings: list[Callable[[Seat], Awaitable[None]]] = []
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+
+    async def open(self) -> None:
+        """Begin, and return when the database is open; raises what that failed with."""
+        self.task = asyncio.create_task(self._reign())
+        opened = asyncio.create_task(self._opened.wait())
+        try:
+            await asyncio.wait({self.task, opened}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            opened.cancel()
+        if self.task.done():
+            self.task.result()
+
+    async def close(self) -> None:
+        """End the control plane; what runs in containers goes on."""
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+    def once_leading(self, greeting: Callable[[Seat], Awaitable[None]]) -> None:
+        """Run ``greeting`` as soon as this process leads, at once if it does."""
+        self._greetings.append(greeting)
+        self._greet.set()
+
+    async def _reign(self) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._lead_once()
+                pause = _FIRST_PAUSE_SECONDS
+            except (DatabaseUnusable, ExecutorUnusable) as error:
+                # At the start it is an operator's mistake; later it is a trouble that may pass.
+                if not self._has_led:
+                    raise
+                logger.error("cannot lead again yet: %s", error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LAST_PAUSE_SECONDS)
+
+    async def _lead_once(self) -> None:
+        role = Role(
+            is_server=True,
+            url=self._settings.database_url,
+            realm=self._settings.realm,
+            opened=self._wait_to_lead,
+        )
+        secrets = SecretChain(EnvironmentSecrets(os.environ), self.secrets)
+        factory = executor_factory(self._settings)
+        limits, home = self._settings.limits, self._settings.home
+        async with ControlPlane(home, factory, limits, secrets, role=role) as plane:
+            for name in plane.swept:
+                logger.info("removed what a process that is gone had left behind: %s", name)
+            self._seat.take(plane)
+            self._has_led = True
+            try:
+                await self._be_there()
+            finally:
+                self._seat.wake()
+                self._seat.leave()
+        logger.warning("this process does not lead any more, and waits to lead again")
+
+    async def _wait_to_lead(self, database: Database) -> None:
+        self._seat.database = database
+        self._opened.set()
+        self._lost = await database.lead(Leader(self._name, self._seat.url, wall_clock()))
+        await self.secrets.load()
+
+    async def _be_there(self) -> None:
+        """Greet who asked for it, until this process may not lead any more."""
+        lost = asyncio.create_task(self._lost.wait())
+        try:
+            while not lost.done():
+                while self._greetings:
+                    await self._greetings[0](self._seat)
+                    del self._greetings[0]
+                self._greet.clear()
+                asked = asyncio.create_task(self._greet.wait())
+                await asyncio.wait({lost, asked}, return_when=asyncio.FIRST_COMPLETED)
+                asked.cancel()
+        finally:
+            lost.cancel()

@@ -1,0 +1,163 @@
+"""What this process is at the moment: the one that leads, with a control plane, or one that reads.
+
+The REST API and the agents' keep to the seat, and whoever sits in it may change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
+from sqlalchemy import Connection, text
+
+from leoflow_controlplane.api import Desk
+from leoflow_controlplane.command import Commands
+from leoflow_controlplane.controlplane import ControlPlane
+from leoflow_controlplane.database import Database
+from leoflow_controlplane.database.leadership import find_leader
+from leoflow_controlplane.error import DatabaseUnusable, NotLeading
+from leoflow_controlplane.model import RunKey
+from leoflow_controlplane.rest.office import Health, Part, Ring
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PROBE_SECONDS = 2.0
+_NOBODY = "this process does not lead at the moment. Ask again."
+
+
+class Seat:
+    """Answers for the control plane that there is. ``url`` is where peers find this process."""
+
+    def __init__(self, url: str, clock: Callable[[], float]) -> None:
+        self.url = url
+        self.database: Database | None = None
+        self._clock = clock
+        self._plane: ControlPlane | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether a control plane runs in this process."""
+        return self._plane is not None
+
+    @property
+    def commands(self) -> Commands:
+        """Take commands to the control plane; NotLeading if there is none."""
+        return cast(Commands, _Relay(self))
+
+    @property
+    def plane(self) -> ControlPlane:
+        """The control plane; NotLeading if there is none."""
+        if self._plane is None:
+            raise NotLeading(_NOBODY)
+        return self._plane
+
+    def take(self, plane: ControlPlane) -> None:
+        """Let a control plane that runs take the seat."""
+        self._plane = plane
+
+    def leave(self) -> None:
+        """Empty the seat."""
+        self._plane = None
+
+    async def read(
+        self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a query; DatabaseUnusable while no database is open."""
+        return await self._opened().read(query, *args, **kwargs)
+
+    async def run(
+        self, step: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a step; NotLeading if that is another process's to do."""
+        return await self._opened().run(step, *args, **kwargs)
+
+    def watch(self, key: RunKey) -> Ring:
+        """Give what the next change of a run sets off; nothing, where nobody leads."""
+        return asyncio.Event() if self._plane is None else self._plane.desk.bell.next_ring(key)
+
+    def wake(self) -> None:
+        """Wake all who wait for a run."""
+        if self._plane is not None:
+            self._plane.desk.bell.ring_all()
+
+    async def find_leader(self) -> str | None:
+        """Give the URL of the process that leads, None if it is nobody or was this one."""
+        leader = await self.read(find_leader)
+        return None if leader is None or leader.url == self.url else leader.url
+
+    async def probe(self) -> Health:
+        """Tell how the parts are."""
+        database = await self._probe_database()
+        if self._plane is None:
+            scheduler = await self._probe_peer(database)
+            return Health(database, scheduler, Part("healthy"), leads=False)
+        failure = self._plane.desk.failure
+        if failure is not None:
+            return Health(database, Part("unhealthy", "the scheduler failed"), Part("unhealthy"))
+        return Health(database, Part("healthy", seen_at=self._clock()), Part("healthy"))
+
+    async def _probe_database(self) -> Part:
+        if self.database is not None and self.database.trouble is not None:
+            return Part("unhealthy", self.database.trouble)
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await self.read(_look)
+        except TimeoutError:
+            return Part("unhealthy", f"the database did not answer in {PROBE_SECONDS:g} s")
+        except DatabaseUnusable as error:
+            return Part("unhealthy", str(error))
+        return Part("healthy")
+
+    async def _probe_peer(self, database: Part) -> Part:
+        if database.status != "healthy":
+            return Part("unhealthy", "who leads cannot be looked up")
+        url = await self.find_leader()
+        return Part("unhealthy", "no replica leads") if url is None else Part("healthy", url)
+
+    def _opened(self) -> Database:
+        if self.database is None:
+            raise DatabaseUnusable("the database is not open yet. Ask again.")
+        return self.database
+
+
+class SeatDesk:
+    """Takes what agents say to whoever sits in the seat; an agent asks again if nobody does."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+
+    async def take_report(self, token: str, report: Report) -> Acknowledgement:
+        """Make a report durable."""
+        return await self._desk().take_report(token, report)
+
+    async def give_inputs(self, token: str) -> Inputs:
+        """Look up the inputs of a try."""
+        return await self._desk().give_inputs(token)
+
+    async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
+        """Look up what a task of the try's run left."""
+        return await self._desk().give_xcom(token, task_id, key, map_index)
+
+    def _desk(self) -> Desk:
+        try:
+            return self._seat.plane.desk
+        except NotLeading as error:
+            # What agents understand: to keep what they have, and to come again.
+            raise DatabaseUnusable(str(error)) from None
+
+
+class _Relay:
+    """Finds each command on the control plane that sits in the seat when it is given."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._seat.plane, name)
+
+
+def _look(connection: Connection) -> None:
+    connection.execute(text("SELECT 1"))

@@ -1,0 +1,229 @@
+"""`leoflow server` from its start to its end. Composes the parts and keeps the order in which they
+come and go; prints nothing but by the function that it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from leoflow_controlplane.auth.adminfile import ensure_admin
+from leoflow_controlplane.auth.attempt import Attempts
+from leoflow_controlplane.auth.gate import Gate
+from leoflow_controlplane.auth.keyring import Keyring
+from leoflow_controlplane.error import DatabaseUnusable
+from leoflow_controlplane.rest.app import RestApp, RestLimits
+from leoflow_controlplane.rest.office import Office
+from leoflow_controlplane.scheduler import wall_clock
+from leoflow_controlplane.server.listener import Listener, bind, is_loopback
+from leoflow_controlplane.server.place import SUBPROCESS_WARNING
+from leoflow_controlplane.server.reign import Reign
+from leoflow_controlplane.server.seat import Seat, SeatDesk
+from leoflow_controlplane.serversetting import ServerSettings
+
+if TYPE_CHECKING:
+    import httpx
+    from prometheus_client import CollectorRegistry
+    from starlette.types import ASGIApp
+
+Say = Callable[[str], None]
+_PLAIN_HTTP = (
+    "warning: {host} can be reached from other machines, and what is sent there is not encrypted: "
+    "tokens can be read on the way. Set tls_cert and tls_key, or put a proxy with TLS before it."
+)
+
+
+def serve(
+    settings: ServerSettings,
+    say: Say,
+    *,
+    new_admin_token: bool = False,
+    registry: CollectorRegistry | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; a second one ends the process at once.
+
+    ``say`` gets lines for the operator. Containers that run go on without a server, and are adopted
+    by the next one. Raises SettingInvalid, DatabaseUnusable, ExecutorUnusable.
+    """
+    import uvloop
+
+    server = Server(settings, say, new_admin_token=new_admin_token, registry=registry)
+    uvloop.run(server.run())
+
+
+class Server:
+    """One process of `leoflow server`. ``stop`` ends it as a signal does."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        say: Say,
+        *,
+        new_admin_token: bool = False,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        self.url = ""
+        self.started = asyncio.Event()
+        self._settings = settings
+        self._say = say
+        self._new_admin_token = new_admin_token
+        self._registry = registry
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Stop accepting, let requests end, leave containers running."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+        settings = self._settings
+        # First, so that a second server of the same port ends before it touches anything.
+        listener = bind(settings.host, settings.port)
+        self.url = _url_of(settings, listener)
+        seat = Seat(settings.url or self.url, wall_clock)
+        async with AsyncExitStack() as stack:
+            stack.callback(listener.close)
+            self._listen_for_signals()
+            reign = Reign(settings, seat)
+            stack.push_async_callback(reign.close)
+            await reign.open()
+            keyring = Keyring(seat, seat, wall_clock)
+            rest = RestApp(self._office(seat, reign, keyring), keyring, _limits(settings))
+            client = await self._open_client(stack)
+            http = Listener(
+                self._dispatch(seat, rest, keyring, client),
+                listener,
+                _tls(settings),
+                settings.shutdown_seconds,
+            )
+            stack.push_async_callback(_close_http, http, rest, keyring, seat)
+            await http.start()
+            await self._greet(seat, reign)
+            await self._wait(reign)
+
+    def _office(self, seat: Seat, reign: Reign, keyring: Keyring) -> Office:
+        return Office(
+            commands=seat.commands,
+            reader=seat,
+            writer=seat,
+            watch=seat.watch,
+            secrets=reign.secrets,
+            probe=seat.probe,
+            slots=self._settings.limits.max_parallel_tasks,
+            clock=wall_clock,
+            forget_tokens=keyring.forget,
+        )
+
+    def _dispatch(
+        self, seat: Seat, rest: RestApp, keyring: Keyring, client: httpx.AsyncClient | None
+    ) -> ASGIApp:
+        from leoflow_controlplane.api import AgentApp
+        from leoflow_controlplane.rest.health import health_app
+        from leoflow_controlplane.server.dispatch import Dispatch
+        from leoflow_controlplane.server.forward import Forwarder
+
+        agent: ASGIApp = AgentApp(SeatDesk(seat))
+        people: ASGIApp = rest
+        if client is not None:
+            agent, people = (
+                Forwarder(app, lambda: seat.leads, seat.find_leader, client)
+                for app in (agent, people)
+            )
+        metrics = self._metrics(keyring)
+        hosts = self._settings.allowed_hosts
+        return Dispatch(agent, health_app(seat.probe), metrics, people, hosts)
+
+    def _metrics(self, keyring: Keyring) -> ASGIApp:
+        from prometheus_client import REGISTRY, make_asgi_app
+
+        app: ASGIApp = make_asgi_app(self._registry or REGISTRY)
+        if not self._settings.metrics_need_token:
+            return app
+        return Gate(app, keyring, Attempts(wall_clock), guarded="/metrics")
+
+    async def _open_client(self, stack: AsyncExitStack) -> httpx.AsyncClient | None:
+        """Give what requests are handed on with; None where there can be no peers."""
+        if not is_shared(self._settings):
+            return None
+        import httpx
+
+        limits = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
+        return await stack.enter_async_context(httpx.AsyncClient(limits=limits, trust_env=False))
+
+    async def _greet(self, seat: Seat, reign: Reign) -> None:
+        settings = self._settings
+        self._say(f"leoflow server at {self.url}")
+        if not is_loopback(settings.host) and settings.tls_cert is None:
+            self._say(_PLAIN_HTTP.format(host=settings.host))
+        if settings.executor == "subprocess":
+            self._say(f"warning: {SUBPROCESS_WARNING}")
+        if seat.database is not None:
+            self._say(f"state in {seat.database.name}, tries run by: {settings.executor}")
+        reign.once_leading(self._make_admin)
+        self.started.set()
+
+    async def _make_admin(self, seat: Seat) -> None:
+        path = await ensure_admin(
+            self._settings.home, seat, seat, wall_clock(), anew=self._new_admin_token
+        )
+        self._new_admin_token = False
+        if path is not None:
+            self._say(f"the token of an admin is in {path}")
+
+    async def _wait(self, reign: Reign) -> None:
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({stopping, reign.task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        if reign.task.done():
+            reign.task.result()
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._take_signal, number)
+
+    def _take_signal(self, number: int) -> None:
+        if self._stopping.is_set():
+            # What was acknowledged is durable, and what runs is adopted by the next server.
+            os._exit(128 + number)
+        self._say("stopping: requests may end, tries go on. Once more to stop at once.")
+        self.stop()
+
+
+def is_shared(settings: ServerSettings) -> bool:
+    """Say whether there may be other replicas: a SQLite file is one process's."""
+    return (settings.database_url or "").startswith("postgres")
+
+
+async def _close_http(http: Listener, rest: RestApp, keyring: Keyring, seat: Seat) -> None:
+    rest.end_streams()
+    await http.close()
+    if seat.leads:
+        try:
+            await keyring.close()
+        except DatabaseUnusable:
+            # When tokens were used last is not worth an end with an error.
+            return
+
+
+def _limits(settings: ServerSettings) -> RestLimits:
+    return RestLimits(settings.max_requests, settings.max_streams, settings.docs_pages)
+
+
+def _tls(settings: ServerSettings) -> tuple[str, str] | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return settings.tls_cert, settings.tls_key
+
+
+def _url_of(settings: ServerSettings, listener: socket.socket) -> str:
+    scheme = "http" if settings.tls_cert is None else "https"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{scheme}://{host}:{listener.getsockname()[1]}"
