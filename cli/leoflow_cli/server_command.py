@@ -32,6 +32,13 @@ _METAVARS = {
 }
 
 
+def _words(option: Option) -> str:
+    """Return the values that an option may have, if there are only some."""
+    if option.kind.what.startswith("'"):
+        return option.kind.what.replace("' or '", "|").strip("'")
+    return "TEXT"
+
+
 def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command an option for each setting; their values stay as they were typed."""
     for option in reversed((*SERVER_OPTIONS, *OPTIONS)):
@@ -111,10 +118,3 @@ def _as_document(found: Check) -> dict[str, Any]:
         "settings": [row._asdict() for row in found.settings],
         "findings": [row._asdict() for row in found.findings],
     }
-
-
-def _words(option: Option) -> str:
-    """Return the values that an option may have, if there are only some."""
-    if option.kind.what.startswith("'"):
-        return option.kind.what.replace("' or '", "|").strip("'")
-    return "TEXT"
