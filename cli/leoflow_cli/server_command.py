@@ -39,11 +39,21 @@ def _words(option: Option) -> str:
     return "TEXT"
 
 
+def _default(option: Option) -> str:
+    if option.name == "max_parallel_tasks":
+        return "one for each processor, at least 2"
+    return "none" if option.default is None else option.kind.show(option.default)
+
+
+def _capital(text: str) -> str:
+    """Begin with a capital, unless it begins with a name such as http_api."""
+    return text[0].upper() + text[1:] if text.split()[0].isalpha() else text
+
+
 def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command an option for each setting; their values stay as they were typed."""
     for option in reversed((*SERVER_OPTIONS, *OPTIONS)):
-        shown = "none" if option.default is None else option.kind.show(option.default)
-        told = f"{option.meaning[0].upper()}{option.meaning[1:]}. Default: {shown}."
+        told = f"{_capital(option.meaning)}. Default: {_default(option)}."
         if option.kind is quantity.SWITCH:
             flags = f"{option.flag}/--no-{option.flag.removeprefix('--')}"
             function = click.option(flags, option.name, default=None, help=told)(function)

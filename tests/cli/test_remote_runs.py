@@ -96,6 +96,13 @@ def test_each_try_is_read_to_its_end_before_the_next(server: FakeServer, quick, 
     assert result.stdout == "no luck\nluck\n"
 
 
+def test_following_begins_with_the_newest_try(server: FakeServer, quick, call):
+    server.add_run(make_run("etl", "mine"), make_task("load", try_number=2))
+    server.logs["load", -1, 1] = [[log_line("old")]]
+    server.logs["load", -1, 2] = [[log_line("new")]]
+    assert call("logs", "etl", "mine", "--follow").stdout.split() == ["load", "│", "new"]
+
+
 def test_a_control_plane_that_goes_away_is_waited_for(server: FakeServer, quick, call):
     key = ("etl", "mine")
     server.add_run(make_run("etl", "mine", "running"), make_task("load", "running"))

@@ -32,7 +32,8 @@ def test_what_is_typed_wins_over_the_environment_and_that_over_the_file(
     (tmp_path / "server.toml").write_text('port = 1\nmax_parallel_tasks = 2\nexecutor = "docker"\n')
     monkeypatch.setenv("LEOFLOW_MAX_PARALLEL_TASKS", "3")
     monkeypatch.setenv("LEOFLOW_EXECUTOR", "docker")
-    call("server", "--executor", "subprocess", "--grace-seconds", "1m", "--docs-pages")
+    subprocesses = ("--executor", "subprocess", "--dag-folder", str(tmp_path))
+    call("server", *subprocesses, "--grace-seconds", "1m", "--docs-pages")
     ((settings, new_admin_token),) = served
     assert (settings.port, settings.limits.max_parallel_tasks) == (1, 3)
     assert (settings.executor, settings.limits.grace_seconds) == ("subprocess", 60)
@@ -56,6 +57,7 @@ def test_all_that_is_typed_wrong_is_said_at_once(call, served):
 def test_a_check_says_where_each_setting_is_from_and_starts_nothing(call, served, tmp_path: Path):
     result = call(
         *("server", "--check", "--json", "--port", "0", "--executor", "subprocess"),
+        *("--dag-folder", str(tmp_path)),
         *("--db", "postgresql://me:secret@127.0.0.1:1/x"),
     )
     assert result.exit_code == 3

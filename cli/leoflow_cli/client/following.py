@@ -73,6 +73,7 @@ class Follower:
     say: Callable[[str], None]
     _seen: dict[tuple[str, int], _Seen] = field(default_factory=dict)
     _ended: threading.Event = field(default_factory=threading.Event)
+    _is_first_look: bool = True
 
     def updates(self) -> Iterator[Update]:
         """Give what happens until the run, or the wanted task, is over. Raises Unanswered."""
@@ -83,6 +84,7 @@ class Follower:
             run, tasks = self._look()
             for task in tasks:
                 yield from self._news(task)
+            self._is_first_look = False
             if run["state"] in FINISHED_RUN or self._is_over(tasks):
                 return
             if self._ended.wait(max(PAUSE_SECONDS, 2 * (time.monotonic() - began))):
@@ -133,7 +135,9 @@ class Follower:
             return
         # What waits for its turn has written nothing in this try.
         last = task["try_number"] - (task["state"] in ("scheduled", "queued"))
-        for number in range(seen.try_number or 1, last + 1):
+        # Of tries that were over before anybody looked the logs are old.
+        first = task["try_number"] if self._is_first_look else 1
+        for number in range(seen.try_number or first, last + 1):
             if seen.reader is None or seen.reader.whose.try_number != number:
                 whose = Try(task["task_id"], task["map_index"], number)
                 seen.reader = LogReader(self.api, self.dag_id, self.run_id, whose)

@@ -13,12 +13,8 @@ MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
 
 _TOO_LONG = (
-    b"HTTP/1.1 431 Request Header Fields Too Large
-"
-    b"Content-Length: 0
-Connection: close
-
-"
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
 )
 
 
