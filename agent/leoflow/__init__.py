@@ -12,11 +12,15 @@ __all__ = [
     "DagRun",
     "FailTask",
     "SkipTask",
+    "TaskGroup",
     "TaskInstance",
     "TaskTerminated",
     "dag",
     "get_current_context",
+    "setup",
     "task",
+    "task_group",
+    "teardown",
 ]
 
 TYPE_CHECKING = False
@@ -24,38 +28,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from leoflow.group import TaskGroup, task_group
+    from leoflow.lifecycle import setup, teardown
     from leoflow.mistake import DagError
     from leoflow.outcome import FailTask, SkipTask, TaskTerminated
-    from leoflow.registry import Place, Reference
+    from leoflow.registry import Place
     from leoflow.runcontext import DagRun, TaskInstance, get_current_context
 
-DAG_OPTIONS = ("dag_id", "description", "tags", "params")
+DAG_OPTIONS = (
+    "dag_id",
+    "description",
+    "tags",
+    "params",
+    "schedule",
+    "start_date",
+    "end_date",
+    "timezone",
+    "catchup",
+    "max_active_runs",
+    "max_active_tasks",
+    "dagrun_timeout_seconds",
+    "is_paused_upon_creation",
+    "default_args",
+    "staging",
+    "on_success_webhooks",
+    "on_failure_webhooks",
+)
 TASK_OPTIONS = (
     "task_id",
     "retries",
     "retry_delay_seconds",
+    "retry_exponential_backoff",
+    "max_retry_delay_seconds",
     "execution_timeout_seconds",
     "trigger_rule",
+    "depends_on_past",
+    "wait_for_downstream",
+    "max_active_tis_per_dag",
+    "max_active_tis_per_dagrun",
     "resources",
     "artifacts",
     "variables",
     "connections",
-)
-HTTP_FIELDS = (
-    "url",
-    "method",
-    "headers",
-    "query",
-    "body",
-    "timeout_seconds",
-    "success_codes",
-    "execution_mode",
-    "connect_timeout_seconds",
-    "request_retries",
-    "retry_codes",
-    "poll",
-    "pagination",
-    "save_as",
+    "on_success_webhooks",
+    "on_failure_webhooks",
 )
 
 
@@ -66,11 +82,16 @@ class Task:
     """
 
     def __init__(
-        self, function: "Callable[..., Any]", kind: str, options: "dict[str, Any]"
+        self,
+        function: "Callable[..., Any]",
+        kind: str,
+        options: "dict[str, Any]",
+        marks: "dict[str, Any]" = registry.NO_MARKS,
     ) -> None:
         self.function = self.__wrapped__ = function
         self.kind = kind
         self.options = options
+        self.marks = marks
         self.__name__ = getattr(function, "__name__", "")
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
@@ -80,22 +101,23 @@ class Task:
         if graph is None:
             return self.function(*args, **kwargs)
         node = registry.Node(self.kind, self.function, registry.caller())
-        node.args = _copied(args)
-        node.kwargs = _copied(kwargs)
+        node.args = copied(args)
+        node.kwargs = copied(kwargs)
         node.options = self.options
+        node.marks = self.marks
         return graph.add(node, self.__name__)
 
     def override(self, **options: "Any") -> "Task":
         """Return the same task with other options, for one call."""
-        given = _placed(options, TASK_OPTIONS, f"task '{self.__name__}'")
-        return Task(self.function, self.kind, {**self.options, **given})
+        given = placed(options, TASK_OPTIONS, f"task '{self.__name__}'")
+        return Task(self.function, self.kind, {**self.options, **given}, self.marks)
 
     def __getattr__(self, name: str) -> "Any":
         if name[:2] == "__":
             raise AttributeError(name)
-        from leoflow import mistake
+        from leoflow import mapping
 
-        raise mistake.unknown_task_attribute(self.__name__, name, registry.caller())
+        return mapping.method(self, name)
 
     def __rshift__(self, other: "Any") -> "Any":
         from leoflow import mistake
@@ -107,37 +129,22 @@ class Task:
 
 
 class TaskDecorator:
-    """``@task``, ``@task.bash`` and ``task.http_api``."""
+    """``@task``, ``@task.bash``, and the rarer kinds, which ``seldom`` finds."""
 
     def __call__(self, function: "Any" = None, **options: "Any") -> "Any":
         """Make a function a task that runs it and leaves what it returns as its result."""
-        return _decorate("python", function, options)
+        return decorate("python", function, options)
 
     def bash(self, function: "Any" = None, **options: "Any") -> "Any":
         """Make a function a task that runs the command which the function returns."""
-        return _decorate("bash", function, options)
-
-    def http_api(self, **fields: "Any") -> "Reference | None":
-        """Add a task that sends one HTTP request; only inside of a DAG function."""
-        place = registry.caller()
-        options = _placed(fields, TASK_OPTIONS + HTTP_FIELDS, "task.http_api")
-        node = registry.Node("http_api", None, place)
-        node.kwargs = _copied({name: fields[name] for name in HTTP_FIELDS if name in fields})
-        node.options = {name: options[name] for name in TASK_OPTIONS if name in options}
-        graph = registry.current
-        if graph is None or "task_id" not in fields or "url" not in fields:
-            from leoflow import mistake
-
-            registry.report(mistake.incomplete_http_api(fields, place))
-            return registry.Reference(node)
-        return graph.add(node, "http_api")
+        return decorate("bash", function, options)
 
     def __getattr__(self, name: str) -> "Any":
         if name[:2] == "__":
             raise AttributeError(name)
-        from leoflow import mistake
+        from leoflow import seldom
 
-        raise mistake.unknown_decorator(name, registry.caller())
+        return seldom.decorator(name)
 
 
 class DagDeclaration:
@@ -178,7 +185,7 @@ def dag(function: "Any" = None, **options: "Any") -> "Any":
         options["dag_id"] = function
         function = None
     # What is unknown was reported here, with a better place than its reader could give.
-    options = {name: value for name, (value, _) in _placed(options, DAG_OPTIONS, "@dag").items()}
+    options = {name: value for name, (value, _) in placed(options, DAG_OPTIONS, "@dag").items()}
 
     def declare(function: "Callable[..., Any]") -> DagDeclaration:
         declaration = DagDeclaration(function, options, place)
@@ -188,43 +195,47 @@ def dag(function: "Any" = None, **options: "Any") -> "Any":
     return declare if function is None else declare(function)
 
 
-def _decorate(kind: str, function: "Any", options: "dict[str, Any]") -> "Any":
-    name = "@task" if kind == "python" else "@task.bash"
+def decorate(
+    kind: str, function: "Any", options: "dict[str, Any]", known: "tuple[str, ...]" = TASK_OPTIONS
+) -> "Any":
+    """Make a function a task of ``kind``, or return what does so if there are options alone."""
+    name = "@task" if kind == "python" else "@task." + kind
     place = registry.caller()
-    placed = _placed(options, TASK_OPTIONS, name)
+    given = placed(options, known, name)
 
     def make(function: "Any") -> Task:
         if not hasattr(function, "__code__"):
             from leoflow import mistake
 
             raise mistake.not_a_function(name, function, place)
-        return Task(function, kind, placed)
+        return Task(function, kind, given)
 
     return make if function is None else make(function)
 
 
-def _placed(
+def placed(
     options: "dict[str, Any]", known: "tuple[str, ...]", owner: str
 ) -> "dict[str, tuple[Any, Place]]":
+    """Return the ``known`` options with the place where they are written; report the others."""
     place = registry.caller()
-    placed = {}
+    found = {}
     for name, value in options.items():
         if name in known:
-            placed[name] = (value, place)
+            found[name] = (value, place)
             continue
         from leoflow import mistake
 
         registry.report(mistake.unknown_option(name, known, owner, place))
-    return placed
+    return found
 
 
-def _copied(value: "Any") -> "Any":
+def copied(value: "Any") -> "Any":
     """Copy the containers in ``value``: what the user changes after the call is not its input."""
     kind = type(value)
     if kind is list or kind is tuple:
-        return kind([_copied(item) for item in value])
+        return kind([copied(item) for item in value])
     if kind is dict:
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: copied(item) for key, item in value.items()}
     return value
 
 

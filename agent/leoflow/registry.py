@@ -11,15 +11,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
+    from leoflow.group import TaskGroup
     from leoflow.mistake import DagError
 
     Place = tuple[str, int]
 
 
-class Node:
-    """One task of the graph. ``upstream`` are those it waits for without taking their result."""
+# Shared by the tasks that have none, and never written to.
+NO_MARKS: "dict[str, Any]" = {}
 
-    __slots__ = ("args", "function", "kind", "kwargs", "options", "place", "task_id", "upstream")
+
+class Node:
+    """One task of the graph. ``upstream`` are those it waits for without taking their result.
+
+    ``marks`` are what few tasks have: ``expand`` or ``expand_kwargs`` with what it is expanded
+    over, ``setup``, and ``teardown`` with whether its failure fails the run.
+    """
+
+    __slots__ = (
+        "args",
+        "function",
+        "kind",
+        "kwargs",
+        "marks",
+        "options",
+        "place",
+        "task_id",
+        "upstream",
+    )
 
     def __init__(self, kind: str, function: "Callable[..., Any] | None", place: "Place") -> None:
         self.kind = kind
@@ -28,14 +47,19 @@ class Node:
         self.task_id = ""
         self.args: tuple[Any, ...] = ()
         self.kwargs: dict[str, Any] = {}
+        self.marks = NO_MARKS
         self.options: dict[str, tuple[Any, Place]] = {}
         self.upstream: list[Node] = []
 
 
 class Graph:
-    """The DAG that one call of a DAG function drew."""
+    """The DAG that one call of a DAG function drew.
 
-    __slots__ = ("function", "nodes", "options", "place")
+    What is added while ``prefix`` is set has it in front of its task_id, and goes into each list
+    in ``scopes``: both are of the groups, setups and teardowns that are open.
+    """
+
+    __slots__ = ("function", "groups", "nodes", "options", "place", "prefix", "scopes")
 
     def __init__(
         self, function: "Callable[..., Any]", options: "dict[str, Any]", place: "Place"
@@ -44,17 +68,23 @@ class Graph:
         self.options = options
         self.place = place
         self.nodes: dict[str, Node] = {}
+        self.prefix = ""
+        self.groups: tuple[TaskGroup, ...] = ()
+        self.scopes: tuple[list[Node], ...] = ()
 
     def add(self, node: Node, name: str) -> "Reference":
         """Add ``node``, named by its option ``task_id`` or else after ``name`` as Airflow does."""
         chosen = node.options.get("task_id")
         if chosen is None:
-            task_id, count = name, 0
+            first = task_id = self.prefix + name
+            count = 0
             while task_id in self.nodes:
                 count += 1
-                task_id = f"{name}__{count}"
+                task_id = f"{first}__{count}"
         else:
             task_id = chosen[0]
+            if isinstance(task_id, str):
+                task_id = self.prefix + task_id
             if not isinstance(task_id, str) or task_id in self.nodes:
                 from leoflow import mistake
 
@@ -62,6 +92,8 @@ class Graph:
                 return Reference(node)
         node.task_id = task_id
         self.nodes[task_id] = node
+        for scope in self.scopes:
+            scope.append(node)
         return Reference(node)
 
 
@@ -83,20 +115,30 @@ class Reference:
         self.node = node
 
     def __rshift__(self, other: "Any") -> "Any":
-        _link(self, other)
+        link(self, other)
         return other
 
     def __lshift__(self, other: "Any") -> "Any":
-        _link(other, self)
+        link(other, self)
         return other
 
     def __rrshift__(self, other: "Any") -> "Reference":
-        _link(other, self)
+        link(other, self)
         return self
 
     def __rlshift__(self, other: "Any") -> "Reference":
-        _link(self, other)
+        link(self, other)
         return self
+
+    def __enter__(self) -> "Reference":
+        from leoflow import lifecycle
+
+        return lifecycle.enter(self)
+
+    def __exit__(self, *_: object) -> None:
+        from leoflow import lifecycle
+
+        lifecycle.leave(self)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Reference):
@@ -108,6 +150,10 @@ class Reference:
     def __getattr__(self, name: str) -> "Any":
         if name[:2] == "__":
             raise AttributeError(name)
+        if name == "as_setup" or name == "as_teardown":
+            from leoflow import lifecycle
+
+            return lifecycle.method(self, name)
         return _refused(f"asked for its attribute '{name}'")(self)
 
     def __repr__(self) -> str:
@@ -129,18 +175,22 @@ class Reference:
 _COMPARED = Reference._COMPARED
 
 
-def _link(upstream: "Any", downstream: "Any") -> None:
-    for later in _nodes(downstream):
-        for earlier in _nodes(upstream):
+def link(upstream: "Any", downstream: "Any") -> None:
+    """Let every task of ``downstream`` wait for those of ``upstream``."""
+    for later in _nodes(downstream, "leoflow_roots"):
+        for earlier in _nodes(upstream, "leoflow_leaves"):
             if earlier not in later.upstream:
                 later.upstream.append(earlier)
 
 
-def _nodes(found: "Any") -> "list[Node]":
+def _nodes(found: "Any", side: str) -> "list[Node]":
+    """Return the tasks of ``found``; of a group those on the ``side`` where the arrow is."""
     if isinstance(found, Reference):
         return [found.node]
     if isinstance(found, (list, tuple)):
-        return [node for item in found for node in _nodes(item)]
+        return [node for item in found for node in _nodes(item, side)]
+    if hasattr(type(found), side):
+        return getattr(found, side)()  # type: ignore[no-any-return]
     from leoflow import mistake
 
     report(mistake.not_a_task(found, caller()))

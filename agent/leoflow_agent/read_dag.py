@@ -16,13 +16,14 @@ from leoflow import registry
 from leoflow.mistake import DagError
 from leoflow.registry import Graph, Node, Reference
 
-from leoflow_agent import argument, context
+from leoflow_agent import argument, branchtarget, context, dagoption
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
+    from leoflow.group import TaskGroup
     from leoflow.registry import Place
 
 
@@ -126,7 +127,7 @@ def _only_graph(reader: Reader) -> "Graph | None":
 
 def _dag(graph: Graph, reader: Reader) -> "dict[str, Any]":
     options = {}
-    for name, value in graph.options.items():
+    for name, value in dagoption.plain(graph.options).items():
         found = argument.problem_of(value)
         if found:
             reader.add(f"@dag: {name} has to be JSON, but {name}{found}", graph.place)
@@ -138,6 +139,19 @@ def _dag(graph: Graph, reader: Reader) -> "dict[str, Any]":
         "options": options,
         "source": {"file": file, "line": line},
         "tasks": [_task(node, graph, reader) for node in graph.nodes.values()],
+        "groups": [_group(group, graph, reader) for group in graph.groups],
+    }
+
+
+def _group(group: "TaskGroup", graph: Graph, reader: Reader) -> "dict[str, Any]":
+    inner = {node for one in graph.groups if one.parent is group for node in one.nodes}
+    file, line = reader.relative(group.place)
+    return {
+        "group_id": group.group_id,
+        "tooltip": group.tooltip,
+        "parent": group.parent.group_id if group.parent else None,
+        "task_ids": [node.task_id for node in group.nodes if node not in inner],
+        "source": {"file": file, "line": max(line, 1)},
     }
 
 
@@ -145,6 +159,11 @@ def _task(node: Node, graph: Graph, reader: Reader) -> "dict[str, Any]":
     if node.function is not None:
         _check_call(reader, node)
     file, line = reader.relative(_place(node, reader))
+    named = {
+        mark: _argument(node.marks[mark], node, graph, reader, f".{mark}()")
+        for mark in ("expand", "expand_kwargs")
+        if mark in node.marks
+    }
     return {
         "task_id": node.task_id,
         "kind": node.kind,
@@ -158,6 +177,10 @@ def _task(node: Node, graph: Graph, reader: Reader) -> "dict[str, Any]":
         },
         "options": _options(node, reader),
         "source": {"file": file, "line": max(line, 1)},
+        "expansion": named,
+        "setup": "setup" in node.marks,
+        "teardown": node.marks.get("teardown"),
+        "targets": branchtarget.literals(node.function) if node.kind == "branch" else [],
         "upstream": [item.task_id for item in node.upstream if _known(item, graph, node, reader)],
     }
 
@@ -207,15 +230,32 @@ def _known(upstream: Node, graph: Graph, node: Node, reader: Reader) -> bool:
 
 def _check_call(reader: Reader, node: Node) -> None:
     function: Any = node.function
-    found = call_problem(function, node.args, node.kwargs)
-    if found:
-        reader.add(f"task '{node.task_id}': {found}", node.place)
+    for kwargs, is_whole in _calls(node):
+        found = call_problem(function, node.args, kwargs, is_whole)
+        if found:
+            reader.add(f"task '{node.task_id}': {found}", node.place)
+            return
+
+
+def _calls(node: Node) -> "Iterator[tuple[dict[str, Any], bool]]":
+    """Yield the keyword arguments of each call that is known, and whether they are all."""
+    if "expand_kwargs" not in node.marks:
+        yield {**node.kwargs, **node.marks.get("expand", {})}, True
+        return
+    listed = node.marks["expand_kwargs"]
+    items = [listed] if isinstance(listed, Reference) else listed
+    for item in items:
+        is_known = not isinstance(item, Reference)
+        yield {**node.kwargs, **(item if is_known else {})}, is_known
 
 
 def call_problem(
-    function: "Callable[..., Any]", args: "Any", kwargs: "dict[str, Any]"
+    function: "Callable[..., Any]", args: "Any", kwargs: "dict[str, Any]", is_whole: bool = True
 ) -> "str | None":
-    """Return what is wrong with calling ``function`` so in a task, or None."""
+    """Return what is wrong with calling ``function`` so in a task, or None.
+
+    Unless the call ``is_whole``, further arguments come at run time.
+    """
     name = getattr(function, "__name__", type(function).__name__)
     if _is_generator(function):
         return f"'{name}' is a generator; a task returns one value: return a list"
@@ -224,8 +264,9 @@ def call_problem(
     except (TypeError, ValueError):
         return None
     free = context.free(function, len(args), kwargs)
+    bind = signature.bind if is_whole else signature.bind_partial
     try:
-        signature.bind(*args, **{**dict.fromkeys(free), **kwargs})
+        bind(*args, **{**dict.fromkeys(free), **kwargs})
     except TypeError as error:
         return f"the call does not fit {name}{signature}: {error}{_airflow_hint(error)}"
     return None
@@ -262,7 +303,8 @@ def read_functions(reader: Reader, calls: "list[dict[str, Any]]") -> None:
         if not callable(function):
             found = f"module '{name}' has no function '{call['function']}'"
         else:
-            found = call_problem(function, call["args"], dict.fromkeys(call["kwargs"])) or ""
+            kwargs = dict.fromkeys(call["kwargs"])
+            found = call_problem(function, call["args"], kwargs, call["is_whole"]) or ""
         if found:
             message = f"task '{call['task_id']}': {found}"
             reader.problems.append({"file": call["file"], "line": call["line"], "message": message})

@@ -13,7 +13,8 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from leoflow_agent.spec import HttpAction, Quantities, Resources, Source, TaskSpec
+from leoflow_agent.action import HttpAction
+from leoflow_agent.spec import Quantities, Resources, Source, TaskSpec
 from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.inputs import resolve_request
 from leoflow_controlplane.outbound.guard import LOOPBACK

@@ -27,7 +27,16 @@ PACKAGES = ("leoflow", "leoflow_agent")
 _WORKER = Path(__file__).with_name("bundle_worker.py")
 # What only the builder and the control plane read; a task never imports it.
 NOT_IN_IMAGE = {
-    "leoflow_agent": {"argument.py", "inline_cap.py", "read_dag.py", "spec.py", "wire.py"}
+    "leoflow_agent": {
+        "action.py",
+        "argument.py",
+        "branchtarget.py",
+        "dagoption.py",
+        "inline_cap.py",
+        "read_dag.py",
+        "spec.py",
+        "wire.py",
+    }
 }
 
 

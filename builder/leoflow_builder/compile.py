@@ -5,9 +5,12 @@ Pure: the same drawing and settings give the same DagSpec.
 
 from __future__ import annotations
 
-from leoflow_agent.inline_cap import exceeds_cap
-from leoflow_agent.spec import DagSpec, Source, TaskSpec
+from typing import Any
 
+from leoflow_agent.inline_cap import exceeds_cap
+from leoflow_agent.spec import DagSpec, Source, TaskSpec, Teardown, TriggerRule
+
+from leoflow_builder.dagrule import check_drawing
 from leoflow_builder.drawing import Drawing, DrawnTask, upstream_of
 from leoflow_builder.graph import find_cycle, in_topological_order
 from leoflow_builder.httprule import check_task
@@ -23,6 +26,8 @@ from leoflow_builder.said import (
     to_spec_fields,
 )
 
+# Airflow's: AbstractOperator.is_teardown sets it.
+TEARDOWN_RULE: TriggerRule = "all_done_setup_success"
 _RESOURCE_LINES = "    resources:\n      requests: {cpu: 250m, memory: 256Mi}"
 
 
@@ -30,6 +35,7 @@ def compile_dag(project: Project, drawing: Drawing, inline_cap_seconds: float) -
     """Return the DAG that is run; ProjectError with every problem if it cannot be."""
     dag_id, problems = _dag_id(project, drawing)
     problems += _check_overrides(project, drawing)
+    problems += [_at(drawing.source, message) for message in drawing.said.problems()]
     if not drawing.tasks:
         problems.append(_at(drawing.source, "the DAG has no task: call at least one in it"))
     specs: dict[str, TaskSpec] = {}
@@ -38,7 +44,7 @@ def compile_dag(project: Project, drawing: Drawing, inline_cap_seconds: float) -
         problems += found
         if spec is not None:
             specs[task.task_id] = spec
-    problems += _check_cycle(drawing)
+    problems += [*_check_cycle(drawing), *check_drawing(drawing, specs)]
     if problems:
         raise ProjectError(problems)
     order = in_topological_order(
@@ -48,11 +54,18 @@ def compile_dag(project: Project, drawing: Drawing, inline_cap_seconds: float) -
         dag_id=dag_id,
         python_version=project.python_version,
         tasks=tuple(specs[task_id] for task_id in order),
-        description=drawing.description,
-        tags=drawing.tags,
-        params=drawing.params,
         environment=project.environment,
+        task_groups=tuple(drawn.group for drawn in drawing.groups),
+        **_dag_fields(project, drawing),
     )
+
+
+def _dag_fields(project: Project, drawing: Drawing) -> dict[str, Any]:
+    """Return what was said of the DAG; leoflow.yaml is the stronger."""
+    fields = drawing.said.spec_fields()
+    if project.settings.staging is not None:
+        fields["staging_bytes"] = project.settings.staging
+    return fields
 
 
 def _at(source: Source, message: str) -> Problem:
@@ -91,8 +104,14 @@ def _compile_task(
 ) -> tuple[TaskSpec | None, list[Problem]]:
     settings = project.settings
     override = settings.tasks.get(task.task_id, SaidTask())
-    option = merge_options(settings.defaults, task.option, override)
-    found = [*_check_task(drawing, task), *_check_resources(task, option.resources)]
+    defaults = merge_options(settings.defaults, drawing.said.default_args)
+    option = merge_options(defaults, task.option, override)
+    found = [
+        *_check_task(drawing, task),
+        *_check_resources(task, option.resources),
+        *_check_retries(task, option),
+        *_check_teardown(task, merge_options(task.option, override)),
+    ]
     if found or option.resources is None:
         return None, [_at(task.source, message) for message in found]
     spec = TaskSpec(
@@ -101,7 +120,12 @@ def _compile_task(
         resources=to_resources(option.resources),
         source=task.source,
         upstream_task_ids=upstream_of(task),
-        **to_spec_fields(option),
+        expansion=task.expansion,
+        branch=task.branch,
+        respect_trigger_rules=task.respect_trigger_rules,
+        is_setup=task.is_setup,
+        teardown=_teardown(drawing, task),
+        **{**to_spec_fields(option), **_teardown_rule(task)},
     )
     spec, found = check_task(spec, inline_cap_seconds, settings.environment)
     too_long = exceeds_cap(spec, inline_cap_seconds)
@@ -136,6 +160,36 @@ def _check_resources(task: DrawnTask, resources: SaidResources | None) -> list[s
         ]
     low = lower_limit(resources) if resources else None
     return [f"task '{task.task_id}': {low}"] if low else []
+
+
+def _check_retries(task: DrawnTask, option: SaidTask) -> list[str]:
+    if option.max_retry_delay_seconds is None or option.retry_exponential_backoff:
+        return []
+    return [
+        f"task '{task.task_id}': max_retry_delay_seconds limits retry_exponential_backoff, which "
+        "is not on: add retry_exponential_backoff=True, or remove it"
+    ]
+
+
+def _teardown(drawing: Drawing, task: DrawnTask) -> Teardown | None:
+    """Return what ``task`` cleans up after: as in Airflow, the setups directly upstream."""
+    if task.teardown is None:
+        return None
+    setups = {one.task_id for one in drawing.tasks if one.is_setup}
+    return Teardown(tuple(one for one in upstream_of(task) if one in setups), task.teardown)
+
+
+def _teardown_rule(task: DrawnTask) -> dict[str, TriggerRule]:
+    return {} if task.teardown is None else {"trigger_rule": TEARDOWN_RULE}
+
+
+def _check_teardown(task: DrawnTask, said: SaidTask) -> list[str]:
+    if task.teardown is None or said.trigger_rule in (None, TEARDOWN_RULE):
+        return []
+    return [
+        f"task '{task.task_id}' is a teardown, whose trigger rule is always '{TEARDOWN_RULE}': "
+        f"remove trigger_rule '{said.trigger_rule}'"
+    ]
 
 
 def _check_cycle(drawing: Drawing) -> list[Problem]:

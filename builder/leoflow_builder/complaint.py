@@ -29,6 +29,9 @@ _KINDS = {
     "model_attributes_type": "a mapping of names to values",
 }
 
+# What Airflow called it before.
+_RENAMED = {"dummy": "always", "none_failed_or_skipped": "none_failed_min_one_success"}
+
 
 def complain(
     error: ValidationError, model: type[BaseModel], fixes: Mapping[str, str] | None = None
@@ -68,7 +71,8 @@ def _unknown_key(path: Path, model: type[BaseModel], fixes: Mapping[str, str]) -
 
 
 def _unknown_choice(name: str, value: object, choices: list[str]) -> str:
-    hint = did_you_mean(str(value), choices) or f" There are {', '.join(choices)}."
+    meant = _RENAMED.get(str(value), str(value))
+    hint = did_you_mean(meant, choices) or f" There are {', '.join(choices)}."
     label = name.rpartition(".")[2].replace("_", " ")
     return f"{label} '{value}' is none that leoflow knows.{hint}"
 

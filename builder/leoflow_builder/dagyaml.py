@@ -6,32 +6,34 @@ Reads text only; that the functions it names exist is the reader's to find out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     Action,
     Argument,
     BashAction,
     DictOf,
     ListOf,
     PythonAction,
-    Source,
     Value,
     XCom,
 )
+from leoflow_agent.spec import Expansion, Source, TaskGroup
 from pydantic import Field, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from leoflow_builder.complaint import complain
 from leoflow_builder.dagentry import DagEntry
-from leoflow_builder.drawing import Drawing, DrawnTask
+from leoflow_builder.drawing import Drawing, DrawnGroup, DrawnTask
+from leoflow_builder.expansion import written_expansion
 from leoflow_builder.httpfield import make_http
 from leoflow_builder.httpmodel import HttpField
-from leoflow_builder.option import TaskOption
+from leoflow_builder.option import Strict, TaskOption
 from leoflow_builder.problem import Problem
 from leoflow_builder.said import said_task
+from leoflow_builder.saiddag import SaidDag
 from leoflow_builder.settings import FOREIGN_KEYS, Identifier
 from leoflow_builder.writtenmodel import plain
 from leoflow_builder.yamlfile import parse_yaml
@@ -39,7 +41,7 @@ from leoflow_builder.yamlplace import Path, YamlFile
 
 _FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
 _ACTIONS = ("python", "bash", "http_api")
-_ONLY_FOR = {"args": "python", "kwargs": "python", "environment": "bash"}
+_ONLY_FOR = {"args": "python", "kwargs": "python", "environment": "bash", "branch": "python"}
 
 
 class _HttpSchema:
@@ -65,12 +67,34 @@ class TaskEntry(TaskOption):
     environment: Mapping[str, Any] = Field(default_factory=dict)
     http_api: HttpFields | None = None
     upstream_task_ids: list[str] = Field(default_factory=list)
+    expand: Mapping[str, Any] | None = Field(
+        default=None, description="Run once for each of these values, each a list or a result"
+    )
+    expand_kwargs: Any = Field(
+        default=None, description="Run once for each mapping of arguments in a list or a result"
+    )
+    branch: Literal["branch", "short_circuit"] | None = Field(
+        default=None, description="The result says which tasks downstream run"
+    )
+    ignore_downstream_trigger_rules: bool = True
+    setup: bool = False
+    teardown: bool = False
+    on_failure_fail_dagrun: bool = Field(
+        default=False, description="The run fails if this teardown does"
+    )
+
+
+class GroupEntry(Strict):
+    """A group, whose tasks' ids begin with its own and a dot."""
+
+    tooltip: str = ""
 
 
 class DagFile(DagEntry):
     """dag.yaml."""
 
     tasks: Mapping[Identifier, TaskEntry]
+    task_groups: Mapping[Identifier, GroupEntry] = Field(default_factory=dict)
 
 
 def read_dag_yaml(text: str, name: str) -> tuple[Drawing | None, list[Problem]]:
@@ -83,13 +107,12 @@ def read_dag_yaml(text: str, name: str) -> tuple[Drawing | None, list[Problem]]:
         return None, problems
     drawing = _Drawing(file)
     tasks = [drawing.task(task_id, task) for task_id, task in entry.tasks.items()]
+    written = plain(entry)
     drawn = Drawing(
         tasks=tuple(task for task in tasks if task is not None),
         source=Source(name, 1),
-        dag_id=entry.dag_id,
-        description=entry.description,
-        tags=tuple(entry.tags),
-        params=entry.params or {},
+        said=SaidDag({key: written[key] for key in DagEntry.model_fields if key in written}),
+        groups=drawing.groups(entry),
     )
     return drawn, [*problems, *drawing.problems]
 
@@ -149,16 +172,60 @@ class _Drawing:
             option=said_task(option),
             source=Source(self.file.name, line),
             upstream=tuple(entry.upstream_task_ids),
+            expansion=self._expansion(path, entry, action),
+            branch=entry.branch,
+            respect_trigger_rules=not entry.ignore_downstream_trigger_rules,
+            is_setup=entry.setup,
+            teardown=entry.on_failure_fail_dagrun if entry.teardown else None,
         )
 
+    def groups(self, entry: DagFile) -> tuple[DrawnGroup, ...]:
+        """Return the groups, each with the tasks that are in none of its own groups."""
+        inner = {task_id: _innermost(task_id, entry.task_groups) for task_id in entry.tasks}
+        found = []
+        for group_id, group in entry.task_groups.items():
+            path: Path = ("task_groups", group_id)
+            tasks = tuple(task_id for task_id, owner in inner.items() if owner == group_id)
+            if not any(task_id.startswith(f"{group_id}.") for task_id in entry.tasks):
+                text = f"task group '{group_id}' has no task: the ids of its tasks begin with "
+                self.problems.append(self.file.problem(path, f"{text}'{group_id}.'"))
+            source = Source(self.file.name, self.file.position(path)[0])
+            parent = _innermost(group_id, entry.task_groups)
+            found.append(DrawnGroup(TaskGroup(group_id, group.tooltip, parent, tasks), source))
+        return tuple(found)
+
+    def _expansion(self, path: Path, entry: TaskEntry, action: Action) -> Expansion | None:
+        if entry.expand is None and entry.expand_kwargs is None:
+            return None
+        if entry.http_api is not None:
+            self._add(path, "an http_api task cannot be expanded: send the requests in Python")
+            return None
+        named = self._arguments((*path, "expand"), entry.expand or {})
+        listed = entry.expand_kwargs
+        found, complaints = written_expansion(
+            named,
+            None if listed is None else self._argument((*path, "expand_kwargs"), listed),
+            action,
+        )
+        for complaint in complaints:
+            self._add((*path, *complaint.path), complaint.message)
+        return found
+
     def _action(self, path: Path, entry: TaskEntry) -> Action | None:
+        said = entry.model_fields_set
         kinds = [kind for kind in _ACTIONS if getattr(entry, kind) is not None]
         if len(kinds) != 1:
             found = f"has {' and '.join(kinds)}" if kinds else "has none"
             self._add(path, f"{found}: write exactly one of python, bash and http_api")
             return None
+        if entry.branch != "short_circuit" and "ignore_downstream_trigger_rules" in said:
+            text = "'ignore_downstream_trigger_rules' is for branch: short_circuit only: remove it"
+            self._add((*path, "ignore_downstream_trigger_rules"), text)
+        if "on_failure_fail_dagrun" in said and not entry.teardown:
+            text = "'on_failure_fail_dagrun' is for teardowns only: remove it"
+            self._add((*path, "on_failure_fail_dagrun"), text)
         for field, kind in _ONLY_FOR.items():
-            if field in entry.model_fields_set and kind != kinds[0]:
+            if field in said and kind != kinds[0]:
                 self._add((*path, field), f"'{field}' is for {kind} tasks only: remove it")
         if entry.python is not None:
             return self._python(path, entry, entry.python)
@@ -211,6 +278,11 @@ class _Drawing:
 
     def _add(self, path: Path, message: str) -> None:
         self.problems.append(self.file.problem(path, f"task '{path[1]}': {message}"))
+
+
+def _innermost(name: str, groups: Iterable[str]) -> str | None:
+    """Return the group with the longest id that ``name`` is in."""
+    return max((group for group in groups if name.startswith(f"{group}.")), key=len, default=None)
 
 
 def _is_full_xcom(target: dict[str, Any]) -> bool:

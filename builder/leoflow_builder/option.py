@@ -6,7 +6,7 @@ Pure models: what they pass is used as a value of ``said``, so that they need no
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from leoflow_agent.spec import TriggerRule
 from pydantic import (
@@ -37,7 +37,7 @@ def _check_names(names: list[str]) -> list[str]:
     """Refuse what cannot be told apart in the names of environment variables."""
     seen: dict[str, str] = {}
     for name in names:
-        if not re.fullmatch(r"[A-Za-z0-9_]{1,200}", name, re.ASCII):
+        if not re.fullmatch(r"[A-Za-z0-9_]{1,200}", str(name), re.ASCII):
             raise ValueError(
                 f"'{name}' becomes the name of an environment variable: write letters, digits and _"
             )
@@ -48,6 +48,15 @@ def _check_names(names: list[str]) -> list[str]:
 
 
 SecretNames = Annotated[list[str], AfterValidator(_check_names)]
+
+
+def _check_webhook(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"(?i)https?://[^/\s]\S*", value):
+        return value
+    if isinstance(value, dict) and set(value) == {"connection"}:
+        _check_names([value["connection"]])
+        return value
+    raise ValueError(f"'{value}' has to be a URL with http:// or https://, or {{connection: NAME}}")
 
 
 class Strict(BaseModel):
@@ -77,14 +86,44 @@ class ResourceOption(Strict):
         return self
 
 
+_CONNECTION_SCHEMA = {
+    "type": "object",
+    "required": ["connection"],
+    "additionalProperties": False,
+    "properties": {"connection": {"type": "string"}},
+}
+Webhooks = list[
+    Annotated[
+        Any,
+        AfterValidator(_check_webhook),
+        WithJsonSchema({"anyOf": [{"type": "string", "format": "uri"}, _CONNECTION_SCHEMA]}),
+    ]
+]
+SUCCESS_HOOKS = "URLs that get a POST on success, or {connection: NAME}"
+FAILURE_HOOKS = "URLs that get a POST on failure, or {connection: NAME}"
+AtLeastOne = Annotated[int, Field(ge=1)]
+
+
 class TaskOption(Strict):
     """The settings of a task. Durations are in seconds; None is "not said"."""
 
     resources: ResourceOption | None = None
     retries: Annotated[int, Field(ge=0)] | None = None
     retry_delay_seconds: Annotated[float, Field(ge=0)] | None = None
+    retry_exponential_backoff: bool | None = Field(
+        default=None, description="Each pause before a retry is twice as long as the one before"
+    )
+    max_retry_delay_seconds: Annotated[float, Field(gt=0)] | None = None
     execution_timeout_seconds: Annotated[float, Field(gt=0)] | None = None
     trigger_rule: TriggerRule | None = None
+    depends_on_past: bool | None = Field(
+        default=None, description="Runs only if the task succeeded or was skipped in the run before"
+    )
+    wait_for_downstream: bool | None = Field(
+        default=None, description="depends_on_past, for the tasks directly downstream as well"
+    )
+    max_active_tis_per_dag: AtLeastOne | None = None
+    max_active_tis_per_dagrun: AtLeastOne | None = None
     artifacts: bool | None = Field(
         default=None, description="The task leaves files in LEOFLOW_ARTIFACTS"
     )
@@ -94,3 +133,5 @@ class TaskOption(Strict):
     connections: SecretNames | None = Field(
         default=None, description="Airflow connections that the task is given, as AIRFLOW_CONN_NAME"
     )
+    on_success_webhooks: Webhooks | None = Field(default=None, description=SUCCESS_HOOKS)
+    on_failure_webhooks: Webhooks | None = Field(default=None, description=FAILURE_HOOKS)

@@ -15,7 +15,15 @@ from leoflow_builder.cache import ensure_folder, make_key
 from leoflow_builder.interpreter import Interpreter
 
 _AGENT_FOLDER = Path(inline_cap.__file__).parent
-_READER_FILES = ("__init__.py", "argument.py", "context.py", "jsonhint.py", "read_dag.py")
+_READER_FILES = (
+    "__init__.py",
+    "argument.py",
+    "branchtarget.py",
+    "context.py",
+    "dagoption.py",
+    "jsonhint.py",
+    "read_dag.py",
+)
 
 
 def write_reader(folder: Path) -> None:

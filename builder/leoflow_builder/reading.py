@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from leoflow_builder.scratch import scratch_folder
 if TYPE_CHECKING:
     from leoflow_agent.spec import DagSpec
 
-    from leoflow_builder.drawing import Drawing
+    from leoflow_builder.drawing import Drawing, DrawnTask
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _SPARE_SECONDS = 5.0
@@ -217,7 +217,7 @@ def _last_user_frame(project: Project, traceback: str) -> tuple[str, int | None]
 
 
 def _calls(drawing: Drawing) -> list[dict[str, Any]]:
-    from leoflow_agent.spec import PythonAction
+    from leoflow_agent.action import PythonAction
 
     return [
         {
@@ -225,10 +225,15 @@ def _calls(drawing: Drawing) -> list[dict[str, Any]]:
             "module": task.action.module,
             "function": task.action.function,
             "args": [None] * len(task.action.args),
-            "kwargs": list(task.action.kwargs),
+            "kwargs": [*task.action.kwargs, *_expanded(task)],
+            "is_whole": task.expansion is None or task.expansion.listed is None,
             "file": task.source.file,
             "line": task.source.line,
         }
         for task in drawing.tasks
         if isinstance(task.action, PythonAction)
     ]
+
+
+def _expanded(task: DrawnTask) -> Iterable[str]:
+    return task.expansion.kwargs if task.expansion is not None else ()

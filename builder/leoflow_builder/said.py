@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leoflow_agent.spec import Resources, TriggerRule
+    from leoflow_agent.spec import Resources, TriggerRule, Webhook
 
 DEFAULT_PYTHON = "3.11"
 # At most one of them: each names what the project's image stands on.
@@ -20,10 +20,18 @@ _SIMPLE = (
     "trigger_rule",
     "retries",
     "retry_delay_seconds",
+    "retry_exponential_backoff",
+    "max_retry_delay_seconds",
     "execution_timeout_seconds",
+    "depends_on_past",
+    "wait_for_downstream",
+    "max_active_tis_per_dag",
+    "max_active_tis_per_dagrun",
     "artifacts",
     "variables",
     "connections",
+    "on_success_webhooks",
+    "on_failure_webhooks",
 )
 Document = Mapping[str, Any]
 
@@ -58,6 +66,14 @@ class SaidTask:
     artifacts: bool | None = None
     variables: tuple[str, ...] | None = None
     connections: tuple[str, ...] | None = None
+    retry_exponential_backoff: bool | None = None
+    max_retry_delay_seconds: float | None = None
+    depends_on_past: bool | None = None
+    wait_for_downstream: bool | None = None
+    max_active_tis_per_dag: int | None = None
+    max_active_tis_per_dagrun: int | None = None
+    on_success_webhooks: tuple[str | Document, ...] | None = None
+    on_failure_webhooks: tuple[str | Document, ...] | None = None
     written: frozenset[str] = frozenset()
 
 
@@ -84,6 +100,7 @@ class SaidProject:
     base_image: str | None = None
     dockerfile: str | None = None
     image: str | None = None
+    staging: int | None = None
     allow_secret_files: tuple[str, ...] = ()
     budget: SaidBudget = SaidBudget()
     defaults: SaidTask = SaidTask()
@@ -185,4 +202,23 @@ def to_resources(said: SaidResources) -> Resources:
 def to_spec_fields(said: SaidTask) -> Mapping[str, Any]:
     """Return the fields of a TaskSpec that were said, resources apart."""
     values = {name: getattr(said, name) for name in _SIMPLE if name in said.written}
-    return {name: value for name, value in values.items() if value is not None}
+    found = {name: value for name, value in values.items() if value is not None}
+    if found.get("wait_for_downstream"):
+        # Airflow's rule: BaseOperator sets the one with the other.
+        found["depends_on_past"] = True
+    return with_webhooks(found)
+
+
+def with_webhooks(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of a spec, its webhooks under the names that they have there."""
+    found = dict(values)
+    for end in ("on_success", "on_failure"):
+        if f"{end}_webhooks" in found:
+            found[end] = tuple(_webhook(one) for one in found.pop(f"{end}_webhooks"))
+    return found
+
+
+def _webhook(said: str | Document) -> Webhook:
+    from leoflow_agent.spec import Webhook
+
+    return Webhook(url=said) if isinstance(said, str) else Webhook(connection=said["connection"])

@@ -16,12 +16,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 
 from leoflow_builder.dependencyname import READABLE, kind_of
 from leoflow_builder.identifier import ID_LENGTH, ID_PATTERN, check_id
-from leoflow_builder.option import Strict, TaskOption
+from leoflow_builder.option import MemoryBytes, Strict, TaskOption
 from leoflow_builder.said import DEFAULT_PYTHON, OWN_IMAGE_KEYS
 
 PYTHON_VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 FOREIGN_KEYS = {
-    "schedule": "it is not supported yet: `leoflow run` starts one run; remove it",
+    "schedule": "it is the DAG's: write it in @dag(schedule=…) or in dag.yaml",
+    "dagrun_timeout": "it is called 'dagrun_timeout_seconds' here, a number of seconds",
+    "max_retry_delay": "it is called 'max_retry_delay_seconds' here, a number of seconds",
+    "on_success_callback": "it is called 'on_success_webhooks' here, a list of URLs",
+    "on_failure_callback": "it is called 'on_failure_webhooks' here, a list of URLs",
     "requirements": "it is called 'dependencies' here; for a file, write dependencies_from",
     "requirements_file": "it is called 'dependencies_from' here",
     "packages": "Python's are called 'dependencies' here, Debian's 'system_packages'",
@@ -203,6 +207,9 @@ class Settings(Strict):
         default=None,
         description="A ready image: used as it is if leoflow built it, else given the agent and "
         "the DAG",
+    )
+    staging: MemoryBytes | None = Field(
+        default=None, description="Size of a folder that the tasks of a run share: 1Gi"
     )
     allow_secret_files: list[str] = Field(
         default_factory=list,

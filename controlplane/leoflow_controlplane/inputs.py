@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from leoflow_agent import wire
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     Action,
     Argument,
     BashAction,
@@ -18,12 +18,12 @@ from leoflow_agent.spec import (
     HttpPagination,
     HttpPoll,
     ListOf,
-    TaskSpec,
     Value,
     XCom,
     arguments_of,
     xcoms,
 )
+from leoflow_agent.spec import TaskSpec
 from leoflow_agent.wire import HttpRequest, Inputs
 
 from leoflow_controlplane.error import RunRefused

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from leoflow_agent.action import HttpAction
 from leoflow_agent.http.ask import IDEMPOTENT
-from leoflow_agent.spec import HttpAction, TaskSpec
+from leoflow_agent.spec import TaskSpec
 
 
 class Repetition(NamedTuple):

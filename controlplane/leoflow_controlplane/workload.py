@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from leoflow_agent.spec import Action, BashAction, DagSpec, HttpAction, TaskSpec
+from leoflow_agent.action import Action, BashAction, HttpAction
+from leoflow_agent.spec import DagSpec, TaskSpec
 from leoflow_agent.wire import (
     MAX_INLINE_INPUTS_BYTES,
     PROTOCOL,

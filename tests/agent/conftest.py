@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from leoflow import registry
 from leoflow_builder.agentlayer import agent_sources, compile_agent
 from leoflow_builder.interpreter import HostInterpreter, Interpreter, RootfsInterpreter
 
@@ -33,6 +34,20 @@ CONTEXT = {
 }
 # A status (0: none, the connection is closed) and a body; or what is sent in place of an answer.
 Answer = tuple[int, bytes] | bytes
+
+
+@pytest.fixture
+def fresh_registry() -> Iterator[None]:
+    """No DAG is known, and a mistake is raised."""
+    _forget_dags()
+    yield
+    _forget_dags()
+
+
+def _forget_dags() -> None:
+    registry.graphs.clear()
+    registry.declared.clear()
+    registry.mistakes = None
 
 
 class Python(NamedTuple):

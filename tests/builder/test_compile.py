@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leoflow_agent.spec import BashAction, DagSpec, HttpAction, PythonAction, Source, XCom
+from leoflow_agent.action import BashAction, HttpAction, PythonAction, XCom
+from leoflow_agent.spec import DagSpec, Source
 from leoflow_builder.compile import compile_dag
 from leoflow_builder.drawing import Drawing, DrawnTask
 from leoflow_builder.option import TaskOption
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import Project
 from leoflow_builder.said import SaidTask, said_project, said_task
+from leoflow_builder.saiddag import SaidDag
 from leoflow_builder.settings import Settings
 from leoflow_builder.writtenmodel import plain
 from leoflow_builder.yamlplace import YamlFile
@@ -38,7 +40,7 @@ def task(name: str, *upstream: str, line: int = 1, **option: Any) -> DrawnTask:
 def compile_(
     *tasks: DrawnTask, settings: dict[str, Any] = DEFAULTS, dag_id: str | None = "d"
 ) -> DagSpec:
-    drawing = Drawing(tuple(tasks), Source("dag.py", 30), dag_id=dag_id, name="draw")
+    drawing = Drawing(tuple(tasks), Source("dag.py", 30), SaidDag({"dag_id": dag_id}), "draw")
     return compile_dag(project(settings), drawing, 300.0)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-from leoflow_agent.spec import BashAction, DictOf, ListOf, PythonAction, Source, Value, XCom
+from leoflow_agent.action import BashAction, DictOf, ListOf, PythonAction, Value, XCom
+from leoflow_agent.spec import Expansion, Source, TaskGroup
 from leoflow_builder.dagyaml import read_dag_yaml
 from leoflow_builder.drawing import Drawing, DrawnTask, upstream_of
 from leoflow_builder.said import said_task
@@ -34,8 +35,13 @@ def test_what_is_said_of_the_dag_is_kept() -> None:
         params: {year: 2012}
         tasks: {a: {bash: ls}}
     """)
-    assert (drawing.dag_id, drawing.description) == ("weather", "of Seattle")
-    assert (drawing.tags, drawing.params) == (("a", "b"), {"year": 2012})
+    assert drawing.dag_id == "weather"
+    assert drawing.said.document == {
+        "dag_id": "weather",
+        "description": "of Seattle",
+        "tags": ["a", "b"],
+        "params": {"year": 2012},
+    }
 
 
 def test_a_python_task_names_module_and_function() -> None:
@@ -102,3 +108,63 @@ def test_tasks_may_not_be_missing() -> None:
 def test_defects_of_several_tasks_are_told_at_once() -> None:
     text = "tags: x\ntasks:\n  a: {bash: ls, zzz: 1}\n  b: {}\n  'c d': {bash: ls}\n"
     assert [found.split(":")[1] for found in problems(text)] == ["1", "3", "5", "4"]
+
+
+def test_the_schedule_and_limits_of_a_dag_are_kept() -> None:
+    drawing = draw("""\
+        schedule: {interval_seconds: 60}
+        start_date: 2026-01-01
+        staging: 1Gi
+        default_args: {retries: 2}
+        tasks: {a: {bash: ls}}
+    """)
+    assert drawing.said.document == {
+        "schedule": {"interval_seconds": 60},
+        "start_date": "2026-01-01",
+        "staging": 2**30,
+        "default_args": {"retries": 2},
+    }
+
+
+def test_a_task_is_expanded_over_values_and_results() -> None:
+    over = task("{python: 'm:f', kwargs: {r: 1}, expand: {a: [1, 2], b: {xcom: up}}}").expansion
+    assert over == Expansion({"a": Value([1, 2]), "b": XCom("up")}, order=("a", "b"))
+    over = task("{bash: 'echo $N', expand_kwargs: [{N: 1}, {xcom: up}]}").expansion
+    assert over == Expansion(listed=ListOf((Value({"N": 1}), XCom("up"))))
+
+
+def test_branches_setups_and_teardowns_are_marked() -> None:
+    found = task("{python: 'm:f', branch: short_circuit, ignore_downstream_trigger_rules: false}")
+    assert (found.branch, found.respect_trigger_rules) == ("short_circuit", True)
+    assert task("{bash: ls, setup: true}").is_setup
+    assert task("{bash: ls}").teardown is None
+    assert task("{bash: ls, teardown: true}").teardown is False
+    assert task("{bash: ls, teardown: true, on_failure_fail_dagrun: true}").teardown is True
+
+
+def test_groups_have_the_tasks_that_begin_with_their_id() -> None:
+    drawing = draw("""\
+        task_groups: {g: {tooltip: tip}, g.h: {}}
+        tasks: {g.a: {bash: ls}, g.h.b: {bash: ls}, c: {bash: ls}}
+    """)
+    assert [one.group for one in drawing.groups] == [
+        TaskGroup("g", "tip", None, ("g.a",)),
+        TaskGroup("g.h", "", "g", ("g.h.b",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{bash: ls, expand: {A: [1]}, expand_kwargs: []}", "there is expand as well"),
+        ("{bash: ls, expand: {}}", "expand names no argument"),
+        ("{python: 'm:f', expand_kwargs: {a: 1}}", "has to be a list of mappings, or a result"),
+        ("{python: 'm:f', kwargs: {a: 1}, expand_kwargs: [{a: 2}]}", "'a' is given to all"),
+        ("{python: 'm:f', ignore_downstream_trigger_rules: true}", "branch: short_circuit only"),
+        ("{bash: ls, on_failure_fail_dagrun: true}", "is for teardowns only"),
+        ("{bash: ls, branch: branch}", "'branch' is for python tasks only"),
+    ],
+)
+def test_what_does_not_go_together_is_told(text: str, message: str) -> None:
+    (problem,) = problems(f"tasks: {{t: {text}}}")
+    assert f"task 't': {message}" in problem or message in problem

@@ -79,9 +79,14 @@ def test_a_drawing_is_the_same_whether_its_options_are_known_or_not(tmp_path: Pa
             "options": {"retries": {"value": 2, **place}},
             "source": place,
             "upstream": [],
+            "expansion": {},
+            "setup": False,
+            "teardown": None,
+            "targets": [],
         }
         options = {"tags": ["x"], "params": {"n": 1}}
-        return {"function": "d", "options": options, "source": place, "tasks": [task]}
+        dag = {"function": "d", "options": options, "source": place}
+        return {**dag, "tasks": [task], "groups": []}
 
     memo = memo_in(tmp_path)
     for line in (3, 7):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from house import make_task
-from leoflow_agent.spec import HttpAction
+from leoflow_agent.action import HttpAction
 from leoflow_controlplane.repetition import may_repeat
 
 

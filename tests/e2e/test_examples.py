@@ -105,7 +105,7 @@ def declared(leoflow):
 
 
 def test_there_are_examples():
-    assert len(NAMES) >= 9
+    assert len(NAMES) >= 12
 
 
 @pytest.mark.engine
@@ -143,10 +143,16 @@ def test_as_subprocesses(leoflow, project, shop, name):
     assert "development only" in ended.stderr
 
 
+def _name(task: dict) -> str:
+    """Return a task's id, with the map index of one that is expanded."""
+    index = task["map_index"]
+    return task["task_id"] if index < 0 else f"{task['task_id']}[{index}]"
+
+
 def _compare(run: dict, name: str, stderr: str = "") -> None:
     expected = yaml.safe_load((EXAMPLES / name / "expect").read_text())
     assert run.get("state") == expected["state"], f"{run}\n{stderr}"
-    tasks = {task["task_id"]: task for task in run["tasks"]}
+    tasks = {_name(task): task for task in run["tasks"]}
     assert sorted(tasks) == sorted(expected["tasks"])
     for task_id, wanted in expected["tasks"].items():
         artifacts = wanted.pop("artifacts", [])

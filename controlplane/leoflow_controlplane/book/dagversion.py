@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from leoflow_agent.spec import DagSpec, HttpAction, TaskSpec
+from leoflow_agent.action import HttpAction
+from leoflow_agent.spec import DagSpec, TaskSpec
 
 from leoflow_controlplane.inputs import expansion_xcoms, needed_xcoms
 from leoflow_controlplane.liverun.plan import Plan

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
-from leoflow_agent.spec import Argument, DictOf, Expansion, ListOf, XCom
+from leoflow_agent.action import Argument, DictOf, ListOf, XCom
+from leoflow_agent.spec import Expansion
 
 from leoflow_controlplane.error import Refused
 

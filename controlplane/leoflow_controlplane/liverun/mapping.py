@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from leoflow_agent.spec import Argument, Expansion, XCom
+from leoflow_agent.action import Argument, XCom
+from leoflow_agent.spec import Expansion
 
 from leoflow_controlplane.liverun.expansion import Unmappable, length_of, static_value
 from leoflow_controlplane.liverun.facts import MISSING, Values

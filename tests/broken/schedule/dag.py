@@ -1,19 +1,21 @@
+from datetime import datetime, timedelta
+
 from leoflow import dag, task
 
 
 @task
-def extract():
-    return [1, 2]
+def load(): ...
 
 
-@task
-def load(rows):
-    print(rows)
-
-
-@dag(schedule='@daily', catchup=False)
+@dag(
+    schedule='0 6 * *',
+    start_date=datetime(2026, 1, 1),
+    timezone='Europe/Wien',
+    dagrun_timeout=timedelta(hours=1),
+    max_active_runs=0,
+)
 def project():
-    load(extract())
+    load()
 
 
 project()
