@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -33,12 +34,13 @@ class World:
         self.commands = FakeCommands(self.store, self.bell, self.tick)
         self.keyring = Keyring(self.store, self.store, lambda: self.now)
         self.health = Health(Part("healthy"), Part("healthy", seen_at=self.now), Part("healthy"))
+        self.secrets = StoredSecrets(self.store, Vault([bytes(32)]), lambda: self.now)
         self.office = Office(
             commands=self.commands,
             reader=self.store,
             writer=self.store,
             watch=self.bell.watch,
-            secrets=StoredSecrets(self.store, Vault([bytes(32)]), lambda: self.now),
+            secrets=self.secrets,
             probe=self.probe,
             slots=4,
             clock=lambda: self.now,
@@ -49,6 +51,11 @@ class World:
     def tick(self) -> float:
         self.now += 1
         return self.now
+
+    async def rest(self) -> None:
+        """Let everything run that can."""
+        for _ in range(20):
+            await asyncio.sleep(0)
 
     async def probe(self) -> Health:
         return self.health
