@@ -196,6 +196,7 @@ class FakeServer:
             return _page("task_instances", tasks, request)
         _, task_id, *rest = more
         if rest[:1] == ["logs"]:
+            assert int(rest[1]) >= 1, "tries count from 1"
             index = int(request.query["map_index"][0])
             pages = self.logs.get((task_id, index, int(rest[1])), [[]])
             at = int(request.query.get("token", ["0"])[0])

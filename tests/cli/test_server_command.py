@@ -58,14 +58,14 @@ def test_a_check_says_where_each_setting_is_from_and_starts_nothing(call, served
     result = call(
         *("server", "--check", "--json", "--port", "0", "--executor", "subprocess"),
         *("--dag-folder", str(tmp_path)),
-        *("--db", "postgresql://me:secret@127.0.0.1:1/x"),
+        *("--db", "postgresql://me:hidden@127.0.0.1:1/x"),
     )
     assert result.exit_code == 3
     document = json.loads(result.stdout)
     rows = {row["name"]: row for row in document["settings"]}
     assert rows["port"]["source"] == "flag --port"
     assert rows["host"]["source"] == "default"
-    assert "secret" not in result.output
+    assert "hidden" not in result.output
     problems = {one["what"]: one["problem"] for one in document["findings"]}
     assert problems["database"] is not None
     assert problems["home"] is None

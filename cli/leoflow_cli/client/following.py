@@ -136,7 +136,7 @@ class Follower:
         # What waits for its turn has written nothing in this try.
         last = task["try_number"] - (task["state"] in ("scheduled", "queued"))
         # Of tries that were over before anybody looked the logs are old.
-        first = task["try_number"] if self._is_first_look else 1
+        first = max(1, task["try_number"]) if self._is_first_look else 1
         for number in range(seen.try_number or first, last + 1):
             if seen.reader is None or seen.reader.whose.try_number != number:
                 whose = Try(task["task_id"], task["map_index"], number)
