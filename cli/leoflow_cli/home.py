@@ -8,12 +8,14 @@ from pathlib import Path
 from leoflow_cli.outcome import Unusable
 
 
-def leoflow_home() -> Path:
-    """Return LEOFLOW_HOME, else ``.leoflow`` in the user's home; made if it is missing.
+def home_path() -> Path:
+    """Return LEOFLOW_HOME, else ``.leoflow`` in the user's home; it need not be there."""
+    return Path(os.environ.get("LEOFLOW_HOME") or Path.home() / ".leoflow").absolute()
 
-    Raises Unusable if nothing can be written there.
-    """
-    home = Path(os.environ.get("LEOFLOW_HOME") or Path.home() / ".leoflow").absolute()
+
+def leoflow_home() -> Path:
+    """Return ``home_path()``, made if it is missing; Unusable if nothing can be written there."""
+    home = home_path()
     try:
         home.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

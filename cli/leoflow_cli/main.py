@@ -11,14 +11,26 @@ import sys
 
 import click
 
+from leoflow_cli.group import HelpfulGroup
+
 SUBCOMMANDS = {
+    "backfill": "Run a DAG for each data interval of a time that is past.",
     "build": "Build a project into an image and a dag.json.",
     "cache": "Show what leoflow keeps to be fast, and prune it.",
+    "connections": "List, set, import and delete the connections that tasks may declare.",
+    "dags": "List a control plane's DAGs; show, pause and delete them.",
     "init": "Make a new project that builds and runs as it is.",
     "inspect": "Show what is in an image, and what differs from another one.",
     "lock": "Write leoflow.lock: exact versions and hashes of the dependencies.",
+    "logs": "Show what the tasks of a run have printed.",
+    "push": "Register a built project with a control plane.",
     "run": "Run a project's DAG once, every try in a fresh container.",
+    "runs": "List a control plane's runs; show, cancel, clear and delete them.",
+    "server": "Run the control plane.",
+    "tokens": "List, make and delete the tokens that a control plane accepts.",
+    "trigger": "Start a run of a DAG that a control plane knows.",
     "validate": "Check a project and list everything that is wrong with it.",
+    "variables": "List, set, import and delete the variables that tasks may declare.",
 }
 
 
@@ -26,7 +38,7 @@ SUBCOMMANDS = {
 OBJECTS_PER_COLLECTION = 50_000
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(HelpfulGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return sorted(SUBCOMMANDS)
 
@@ -36,20 +48,6 @@ class _LazyGroup(click.Group):
         module = importlib.import_module(f"leoflow_cli.{cmd_name}_command")
         command: click.Command = module.command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from difflib import get_close_matches
-
-            close = get_close_matches(args[0], SUBCOMMANDS, n=1)
-            if not close:
-                raise
-            text = f"{error.message} Did you mean '{close[0]}'?"
-            raise click.UsageError(text, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

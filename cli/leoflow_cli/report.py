@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from leoflow_controlplane.model import RunResult, TaskResult
+from leoflow_controlplane.model import FINISHED_RUN, RunResult, TaskResult
 from rich.text import Text
 
 from leoflow_cli.liveview import STYLES
@@ -37,7 +37,9 @@ def show(result: RunResult, seconds: float, screen: Screen) -> None:
             screen.line(f"  {_name(task)} left artifacts in {task.artifacts}")
     reason = f": {result.reason}" if result.reason else ""
     style = STYLES.get(result.state, "")
-    screen.line(f"{result.dag_id} ended with {result.state} in {seconds:.2f} s{reason}", style)
+    is_over = result.state in FINISHED_RUN
+    verb, when = ("ended with", "in") if is_over else ("is", "since")
+    screen.line(f"{result.dag_id} {verb} {result.state} {when} {seconds:.2f} s{reason}", style)
 
 
 def as_document(result: RunResult) -> dict[str, Any]:

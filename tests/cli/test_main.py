@@ -5,17 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from click.testing import CliRunner
 from leoflow_cli.main import SUBCOMMANDS, cli
 
+ASKING = ("backfill", "connections", "dags", "logs", "push", "runs", "tokens", "trigger")
 
-def test_help_imports_neither_half():
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in ASKING)])
+def test_help_imports_neither_half(arguments: list[str]):
     program = (
         "import sys\n"
         "from leoflow_cli.main import cli\n"
-        "cli.main(['--help'], standalone_mode=False)\n"
+        f"cli.main({arguments}, standalone_mode=False)\n"
         "heavy = {'leoflow_builder', 'leoflow_controlplane', 'pydantic', 'sqlalchemy', 'docker',\n"
-        "         'starlette', 'python_on_whales', 'rich', 'asyncio'} & set(sys.modules)\n"
+        "         'starlette', 'python_on_whales', 'rich', 'asyncio', 'httpx'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

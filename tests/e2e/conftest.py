@@ -61,6 +61,25 @@ def leoflow(home: Path) -> Leoflow:
 
 
 @pytest.fixture
+def server(leoflow: Leoflow, tmp_path: Path) -> Iterator[str]:
+    """A control plane with that LEOFLOW_HOME, which commands of `leoflow` ask; gives its URL."""
+    database = f"sqlite:///{tmp_path / 'server.db'}"
+    with leoflow.start("server", "--port", "0", "--db", database, "--new-admin-token") as process:
+        assert process.stderr is not None
+        said = ""
+        while "the token of an admin" not in said:
+            line = process.stderr.readline()
+            assert line, f"the server ended: {said}"
+            said += line
+        url = said.split(" at ", 1)[1].split()[0]
+        leoflow.environment["LEOFLOW_SERVER"] = url
+        yield url
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.fixture
 def project(tmp_path: Path) -> Any:
     """Return a function that copies an example, so that a test may change it."""
     numbers = itertools.count(1)
