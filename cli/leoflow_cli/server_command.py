@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from leoflow_controlplane import quantity
 from leoflow_controlplane.option import Option
-from leoflow_controlplane.serversetting import FILE_NAME, SERVER_OPTIONS, read_server_settings
+from leoflow_controlplane.serveroption import SERVER_OPTIONS
+from leoflow_controlplane.serversetting import FILE_NAME, read_server_settings
 from leoflow_controlplane.setting import OPTIONS
 
 from leoflow_cli.home import leoflow_home

@@ -38,8 +38,8 @@ class Schedules:
 
     def load(self, connection: Connection, book: Book) -> None:  # noqa: ARG002
         """Read when each DAG has its next run."""
-        for row in read_schedules(connection):
-            self._note(row.dag_id, row.next_run_at)
+        for dag_id, next_at in read_schedules(connection):
+            self._note(dag_id, next_at)
 
     def next_due(self) -> float | None:
         """Give the instant of the next run."""

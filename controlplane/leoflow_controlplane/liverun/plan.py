@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from leoflow_agent.spec import DagSpec, TaskSpec, TriggerRule, XCom
+from leoflow_agent.action import XCom
+from leoflow_agent.spec import DagSpec, TaskSpec, TriggerRule
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from leoflow_controlplane.model import RunState
 from leoflow_controlplane.schema import backfills, dags, runs
 from leoflow_controlplane.timetable.planning import Known
 from leoflow_controlplane.timetable.timetable import Interval
 
 
-def read_schedules(connection: Connection) -> Sequence[Row[Any]]:
-    """Read the DAGs that are not paused: dag_id and next_run_at."""
+def read_schedules(connection: Connection) -> list[tuple[str, float | None]]:
+    """Read the DAGs that are not paused, and when each has its next run."""
     statement = select(dags.c.dag_id, dags.c.next_run_at).where(dags.c.is_paused.is_(False))
-    return connection.execute(statement).all()
+    return [(row.dag_id, row.next_run_at) for row in connection.execute(statement)]
 
 
 def last_interval(dag: Row[Any]) -> Interval | None:
@@ -52,14 +51,15 @@ def read_known(
         .where(runs.c.logical_at.between(first.timestamp(), last.timestamp()))
         .order_by(runs.c.id)
     ).all()
-    known = {_moment(row.logical_at): Known(row.run_id, _state(row)) for row in rows}
+    known = {_moment(row.logical_at): Known(row.run_id, row.state) for row in rows}
     return known, {_moment(row.logical_at): row.backfill_id for row in rows}
 
 
 def insert_backfill(connection: Connection, values: dict[str, Any]) -> int:
     """Write down a backfill and give its id."""
     inserted = connection.execute(insert(backfills).values(**values))
-    return int(inserted.inserted_primary_key[0])
+    key: Any = inserted.inserted_primary_key
+    return int(key[0])
 
 
 def update_backfill(connection: Connection, pk: int, **values: Any) -> None:
@@ -90,8 +90,3 @@ def read_unfinished_of(connection: Connection, backfill_id: int) -> list[tuple[s
 
 def _moment(instant: float) -> datetime:
     return datetime.fromtimestamp(instant, UTC)
-
-
-def _state(row: Row[Any]) -> RunState:
-    state: RunState = row.state
-    return state
