@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
 ENGINE ?= auto
+# Whole files side by side: most tests wait, for containers or for processes.
+PYTEST := $(RUN)python -m pytest -n auto --dist=loadfile
 # Options of the benchmark, such as BENCH="--settings --with-airflow --write-readme".
 BENCH ?=
 export LEOFLOW_TEST_HOME ?= $(CURDIR)/.leoflow
@@ -16,16 +18,16 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready lint
 	tests/install-tools
 ifeq ($(ENGINE),none)
-	$(RUN)python -m pytest --engine=none
+	$(PYTEST) --engine=none
 else
 	base-images/install-tools
-	$(RUN)python tests/private_engine.py -- $(RUN)python -m pytest
+	$(RUN)python tests/private_engine.py -- $(PYTEST)
 endif
 
 test-long: $(VENV)/.ready
 	tests/install-tools
 	base-images/install-tools
-	$(RUN)python tests/private_engine.py -- $(RUN)python -m pytest -m "long or not long"
+	$(RUN)python tests/private_engine.py -- $(PYTEST) -m "long or not long"
 
 lint: $(VENV)/.ready
 	$(RUN)ruff check

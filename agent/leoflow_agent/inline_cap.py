@@ -13,7 +13,7 @@ DEFAULT_CAP_SECONDS = 300.0
 
 def exceeds_cap(task: TaskSpec, cap_seconds: float) -> str | None:
     """Say that an inline task declares more time than it may have, with the fix; else None."""
-    from leoflow_agent.spec import HttpAction
+    from leoflow_agent.action import HttpAction
 
     declared = task.execution_timeout_seconds
     action = task.action

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from leoflow_agent.spec import DagSpec, PythonAction, Quantities, Resources, Source, TaskSpec
+from leoflow_agent.action import PythonAction
+from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
 from leoflow_agent.wire import Inputs
 from leoflow_controlplane.model import NOT_MAPPED, TryKey
 from leoflow_controlplane.setting import Settings

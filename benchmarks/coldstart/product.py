@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from leoflow_agent.spec import DagSpec, PythonAction
+from leoflow_agent.action import PythonAction
+from leoflow_agent.spec import DagSpec
 from leoflow_controlplane.model import Phase, RunKey, RunRequest, RunResult, TaskResult, TryKey
 
 from benchmarks.build.process import BenchError

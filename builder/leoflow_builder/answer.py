@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     Action,
     Argument,
     BashAction,
     DictOf,
     ListOf,
     PythonAction,
-    Source,
     Value,
     XCom,
 )
+from leoflow_agent.spec import Source
 
 from leoflow_builder.drawing import Drawing, DrawnTask
 from leoflow_builder.httpfield import make_http

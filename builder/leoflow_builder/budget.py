@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leoflow_agent.spec import DagSpec, HttpAction, PythonAction, Resources, TaskSpec
+from leoflow_agent.action import HttpAction, PythonAction
+from leoflow_agent.spec import DagSpec, Resources, TaskSpec
 
 from leoflow_builder.budgetreport import (
     BudgetReport,

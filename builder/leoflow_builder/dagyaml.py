@@ -9,17 +9,17 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     Action,
     Argument,
     BashAction,
     DictOf,
     ListOf,
     PythonAction,
-    Source,
     Value,
     XCom,
 )
+from leoflow_agent.spec import Source
 from pydantic import Field, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from leoflow_agent.spec import Action, Source, arguments_of, xcoms
+from leoflow_agent.action import Action, arguments_of, xcoms
+from leoflow_agent.spec import Source
 
 from leoflow_builder.said import SaidTask
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     Argument,
     ConnectionPart,
     DictOf,

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from leoflow_agent.action import HttpAction, HttpPagination, HttpPoll
 from leoflow_agent.http.path import parse
-from leoflow_agent.spec import HttpAction, HttpPagination, HttpPoll
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from leoflow_builder.option import Strict

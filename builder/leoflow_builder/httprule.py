@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from leoflow_agent.spec import FromEnvironment, HttpAction, HttpCondition, TaskSpec
+from leoflow_agent.action import FromEnvironment, HttpAction, HttpCondition
+from leoflow_agent.spec import TaskSpec
 
 from leoflow_builder.written import Complaint
 

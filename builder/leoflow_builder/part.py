@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from leoflow_agent.spec import BashAction, DagSpec
+from leoflow_agent.action import BashAction
+from leoflow_agent.spec import DagSpec
 
 from leoflow_builder.agentlayer import ensure_agent
 from leoflow_builder.builder import PlannedImage

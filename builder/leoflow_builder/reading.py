@@ -217,7 +217,7 @@ def _last_user_frame(project: Project, traceback: str) -> tuple[str, int | None]
 
 
 def _calls(drawing: Drawing) -> list[dict[str, Any]]:
-    from leoflow_agent.spec import PythonAction
+    from leoflow_agent.action import PythonAction
 
     return [
         {

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leoflow_agent import wire
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     Action,
     Argument,
     BashAction,

@@ -6,7 +6,8 @@ import hashlib
 import json
 from typing import Any, NamedTuple
 
-from leoflow_agent.spec import Action, BashAction, DagSpec, HttpAction, TaskSpec
+from leoflow_agent.action import Action, BashAction, HttpAction
+from leoflow_agent.spec import DagSpec, TaskSpec
 from leoflow_agent.wire import (
     MAX_INLINE_INPUTS_BYTES,
     PROTOCOL,

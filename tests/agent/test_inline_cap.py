@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from leoflow_agent.action import Action, BashAction, HttpAction
 from leoflow_agent.inline_cap import check_inline_duration
-from leoflow_agent.spec import (
-    Action,
-    BashAction,
-    DagSpec,
-    HttpAction,
-    Quantities,
-    Resources,
-    Source,
-    TaskSpec,
-)
+from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
 
 
 def dag(action: Action, seconds: float | None) -> DagSpec:

@@ -9,15 +9,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from leoflow_agent.spec import (
-    BashAction,
-    DagSpec,
-    PythonAction,
-    Quantities,
-    Resources,
-    Source,
-    TaskSpec,
-)
+from leoflow_agent.action import BashAction, PythonAction
+from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
 
 from benchmarks.build.process import BenchError
 from benchmarks.coldstart import chart, container, page, product, result, table

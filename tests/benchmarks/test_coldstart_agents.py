@@ -9,7 +9,8 @@ from typing import Any
 
 import leoflow
 import pytest
-from leoflow_agent.spec import DagSpec, PythonAction, Quantities, Resources, Source, TaskSpec
+from leoflow_agent.action import PythonAction
+from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.subprocess import subprocess_executor
 from leoflow_controlplane.model import RunRequest, RunResult, Update

@@ -6,16 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from leoflow_agent.spec import (
-    BashAction,
-    DagSpec,
-    HttpAction,
-    PythonAction,
-    Quantities,
-    Resources,
-    Source,
-    TaskSpec,
-)
+from leoflow_agent.action import BashAction, HttpAction, PythonAction
+from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
 from leoflow_builder.budget import RUNS, Subject, check_budget, module_of
 from leoflow_builder.budgetreport import BudgetReport
 from leoflow_builder.fakestopwatch import FakeStopwatch

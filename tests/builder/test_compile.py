@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leoflow_agent.spec import BashAction, DagSpec, HttpAction, PythonAction, Source, XCom
+from leoflow_agent.action import BashAction, HttpAction, PythonAction, XCom
+from leoflow_agent.spec import DagSpec, Source
 from leoflow_builder.compile import compile_dag
 from leoflow_builder.drawing import Drawing, DrawnTask
 from leoflow_builder.option import TaskOption

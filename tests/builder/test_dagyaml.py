@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-from leoflow_agent.spec import BashAction, DictOf, ListOf, PythonAction, Source, Value, XCom
+from leoflow_agent.action import BashAction, DictOf, ListOf, PythonAction, Value, XCom
+from leoflow_agent.spec import Source
 from leoflow_builder.dagyaml import read_dag_yaml
 from leoflow_builder.drawing import Drawing, DrawnTask, upstream_of
 from leoflow_builder.said import said_task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     DictOf,
     FromEnvironment,
     HttpAction,

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     BashAction,
     FromEnvironment,
     HttpAction,
     HttpCondition,
     HttpPoll,
-    Quantities,
-    Resources,
-    Source,
-    TaskSpec,
 )
+from leoflow_agent.spec import Quantities, Resources, Source, TaskSpec
 from leoflow_builder.httprule import check_task
 
 POLL = HttpPoll(HttpCondition(status=(200,)), 10.0)

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from leoflow_agent.spec import BashAction, DagSpec, DictOf, HttpAction, PythonAction, Value, XCom
+from leoflow_agent.action import BashAction, DictOf, HttpAction, PythonAction, Value, XCom
+from leoflow_agent.spec import DagSpec
 from leoflow_builder.interpreter import HostInterpreter
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import load_project

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from leoflow_agent.spec import DagSpec, PythonAction, Quantities, Resources, Source, TaskSpec, XCom
+from leoflow_agent.action import PythonAction, XCom
+from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.fake import FakeExecutor
 from leoflow_controlplane.model import RunKey, RunRequest, RunResult

@@ -15,7 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from house import SETTINGS, make_dag, make_task
-from leoflow_agent.spec import PythonAction
+from leoflow_agent.action import PythonAction
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import make_app
 from leoflow_controlplane.controlplane import DATABASE_NAME

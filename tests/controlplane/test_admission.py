@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from house import SETTINGS, make_dag, make_task
-from leoflow_agent.spec import HttpAction
+from leoflow_agent.action import HttpAction
 from leoflow_controlplane.admission import admit
 from leoflow_controlplane.controlplane import NO_SECRETS
 from leoflow_controlplane.error import RunRefused

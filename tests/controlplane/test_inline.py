@@ -12,15 +12,15 @@ from typing import Any
 import httpx
 import pytest
 from house import SETTINGS, OpenHouse, make_task, states
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     FromEnvironment,
     HttpAction,
     HttpCondition,
     HttpPoll,
-    TaskSpec,
     Value,
     XCom,
 )
+from leoflow_agent.spec import TaskSpec
 from leoflow_controlplane.executor.fake import FakeAgent
 from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.inputs import resolve_request

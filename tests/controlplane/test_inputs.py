@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     BashAction,
     DictOf,
     FromEnvironment,

@@ -7,7 +7,7 @@ import json
 import pytest
 from house import SETTINGS, make_dag, make_task
 from leoflow_agent import wire
-from leoflow_agent.spec import Action, BashAction, HttpAction, PythonAction
+from leoflow_agent.action import Action, BashAction, HttpAction, PythonAction
 from leoflow_agent.wire import Inputs
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.model import TryKey

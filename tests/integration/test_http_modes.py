@@ -20,19 +20,16 @@ from typing import Any, NamedTuple
 import pytest
 from httpfault import FaultServer, Reply, Request, Reset, as_json, free_port, serving
 from leoflow_agent import exitcode
-from leoflow_agent.http import task
-from leoflow_agent.spec import (
+from leoflow_agent.action import (
     FromEnvironment,
     HttpAction,
     HttpCondition,
     HttpPagination,
     HttpPoll,
-    Quantities,
-    Resources,
-    Source,
-    TaskSpec,
     Value,
 )
+from leoflow_agent.http import task
+from leoflow_agent.spec import Quantities, Resources, Source, TaskSpec
 from leoflow_controlplane.inline import InlineRunner, InlineTask
 from leoflow_controlplane.inputs import resolve_request
 from leoflow_controlplane.setting import Settings

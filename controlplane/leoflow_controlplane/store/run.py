@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from leoflow_agent.spec import DagSpec, HttpAction, TaskSpec
+from leoflow_agent.action import HttpAction
+from leoflow_agent.spec import DagSpec, TaskSpec
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
