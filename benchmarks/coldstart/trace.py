@@ -15,7 +15,7 @@ from leoflow_agent.wire import Acknowledgement, Report
 from leoflow_controlplane.api import Desk
 from leoflow_controlplane.container import ContainerSite, container_name
 from leoflow_controlplane.executor.docker import DockerExecutor
-from leoflow_controlplane.executor.engine import Engine, open_engine
+from leoflow_controlplane.executor.engine import Begun, Engine, open_engine
 from leoflow_controlplane.executor.protocol import ExecutorFactory, Launch, Site
 from leoflow_controlplane.executor.reach import reach
 from leoflow_controlplane.model import TryKey
@@ -97,7 +97,7 @@ class TracedExecutor(DockerExecutor):
     """The product's executor for containers, which notes what it is handed."""
 
     def __init__(self, trace: Trace, place: ContainerSite, site: Site, seam: Seam, at: str) -> None:
-        super().__init__(cast(Engine, seam), place, site.instance, at)
+        super().__init__(cast(Engine, seam), place, site, at)
         self._trace = trace
         self._home_id = place.home_id
 
@@ -122,7 +122,7 @@ class Seam:
         self._meter = meter
         self._changes = changes
 
-    def create_and_start(self, name: str, body: dict[str, Any]) -> float:
+    def create_and_start(self, name: str, body: Mapping[str, Any]) -> Begun:
         """Note that a container is asked for, and ask for it with what is changed."""
         changed = {**body, "HostConfig": {**body["HostConfig"]}}
         changed["HostConfig"]["CgroupParent"] = self._meter.parent(name)
