@@ -59,7 +59,7 @@ WHOLE = Limit("instructions of both processes / bare `pass`", 1.032, 1.1)
 START_BYTES = Limit("bytes read from agent.bin before user code", 48_850, 50_000)
 # Of these, what a try reads is the above and what its supervisor imports. Half is of task kinds,
 # and a fifth of what only some DAGs are drawn with: groups, mapping, setups, and their errors.
-AGENT_BYTES = Limit("bytes of agent.bin", 310_970, 320_000)
+AGENT_BYTES = Limit("bytes of agent.bin", 310_970, 326_000)
 LAYER_BYTES = Limit("bytes of the agent's layer, compressed", 120_852, 124_000)
 IMAGE_BYTES = Limit("bytes of base and agent, compressed", 12_118_200, 12_500_000)
 UNPACKED_BYTES = Limit("bytes of base and agent, unpacked", 44_570_200, 46_000_000)

@@ -122,7 +122,7 @@ class Seam:
         self._meter = meter
         self._changes = changes
 
-    def create_and_start(self, name: str, body: dict[str, Any]) -> Begun:
+    def create_and_start(self, name: str, body: Mapping[str, Any]) -> Begun:
         """Note that a container is asked for, and ask for it with what is changed."""
         changed = {**body, "HostConfig": {**body["HostConfig"]}}
         changed["HostConfig"]["CgroupParent"] = self._meter.parent(name)

@@ -86,11 +86,14 @@ class Starter:
         if refusals >= MAX_REFUSALS:
             raise LaunchFailed(error.reason, transient=False) from error
         if time.monotonic() >= latest:
-            raise LaunchFailed(
-                f"its container did not run within start_timeout_seconds = "
-                f"{self._limit_seconds:g}: {error.reason}",
-                transient=False,
-            ) from error
+            raise self._too_late(error.reason) from error
+
+    def _too_late(self, reason: str) -> LaunchFailed:
+        return LaunchFailed(
+            "its container did not run within start_timeout_seconds = "
+            f"{self._limit_seconds:g}: {reason}",
+            transient=False,
+        )
 
     async def _take_turn(
         self, name: str, body: Mapping[str, Any], clock: _Clock, unwanted: asyncio.Event
@@ -111,11 +114,7 @@ class Starter:
             return await asyncio.wait_for(asyncio.shield(call), seconds)
         except TimeoutError:
             self._keep(asyncio.ensure_future(self._abandon(name, call)))
-            raise LaunchFailed(
-                "the Docker engine took its container and did not run it within "
-                f"start_timeout_seconds = {self._limit_seconds:g}",
-                transient=False,
-            ) from None
+            raise self._too_late("the Docker engine was asked and has not done it") from None
 
     async def _abandon(self, name: str, call: asyncio.Future[Begun]) -> None:
         with suppress(LaunchFailed):

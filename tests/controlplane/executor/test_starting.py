@@ -100,7 +100,7 @@ async def test_an_engine_that_stays_away_is_given_up_at_the_limit() -> None:
     stand = Stand(ScriptedEngine([NoAnswer("refused")]), start_timeout_seconds=0.05)
     reason = await stand.refusal()
     assert "did not run within start_timeout_seconds = 0.05" in reason
-    assert reason.endswith("refused")
+    assert "refused" in stand.said[-1]
 
 
 async def test_an_engine_that_says_no_again_and_again_means_it() -> None:
@@ -112,9 +112,8 @@ async def test_an_engine_that_says_no_again_and_again_means_it() -> None:
 async def test_what_an_engine_took_and_never_ran_is_given_up_and_removed() -> None:
     engine = ScriptedEngine(["hang"])
     stand = Stand(engine, start_timeout_seconds=0.05)
-    assert "took its container and did not run it within start_timeout_seconds = 0.05" in (
-        await stand.refusal()
-    )
+    reason = await stand.refusal()
+    assert "start_timeout_seconds = 0.05: the Docker engine was asked and has not" in reason
     assert engine.removed == []
     engine.let_go.set()
     await asyncio.gather(*stand.starter.under_way)
@@ -148,7 +147,7 @@ async def test_waiting_for_its_turn_is_not_the_time_of_a_start(
     engine = ScriptedEngine(["hang", None])
     stand = Stand(engine, start_timeout_seconds=0.1)
     first, second = asyncio.create_task(stand.refusal()), asyncio.create_task(stand.start())
-    assert "did not run it within" in await first
+    assert "was asked and has not done it" in await first
     assert await second == BEGUN
     engine.let_go.set()
 
