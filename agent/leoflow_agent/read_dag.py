@@ -16,7 +16,7 @@ from leoflow import registry
 from leoflow.mistake import DagError
 from leoflow.registry import Graph, Node, Reference
 
-from leoflow_agent import argument, branchtarget, context, dagoption
+from leoflow_agent import argument, context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _ELSEWHERE = {
     "dag": "dag_id",
     "task": "task_id",
 }
+
+_DATED = {"schedule", "start_date", "end_date"}
 
 
 class Reader:
@@ -126,8 +128,8 @@ def _only_graph(reader: Reader) -> "Graph | None":
 
 
 def _dag(graph: Graph, reader: Reader) -> "dict[str, Any]":
-    options = {}
-    for name, value in dagoption.plain(graph.options).items():
+    options: dict[str, Any] = {}
+    for name, value in _plain(graph.options).items():
         found = argument.problem_of(value)
         if found:
             reader.add(f"@dag: {name} has to be JSON, but {name}{found}", graph.place)
@@ -141,6 +143,23 @@ def _dag(graph: Graph, reader: Reader) -> "dict[str, Any]":
         "tasks": [_task(node, graph, reader) for node in graph.nodes.values()],
         "groups": [_group(group, graph, reader) for group in graph.groups],
     }
+
+
+def _plain(options: "dict[str, Any]") -> "dict[str, Any]":
+    """Return the options as JSON has them. What knows dates takes long to load."""
+    if _DATED.isdisjoint(options):
+        return options
+    from leoflow_agent import dagoption
+
+    return dagoption.plain(options)
+
+
+def _targets(node: Node) -> "list[str]":
+    if node.kind != "branch":
+        return []
+    from leoflow_agent import branchtarget
+
+    return branchtarget.literals(node.function)
 
 
 def _group(group: "TaskGroup", graph: Graph, reader: Reader) -> "dict[str, Any]":
@@ -180,7 +199,7 @@ def _task(node: Node, graph: Graph, reader: Reader) -> "dict[str, Any]":
         "expansion": named,
         "setup": "setup" in node.marks,
         "teardown": node.marks.get("teardown"),
-        "targets": branchtarget.literals(node.function) if node.kind == "branch" else [],
+        "targets": _targets(node),
         "upstream": [item.task_id for item in node.upstream if _known(item, graph, node, reader)],
     }
 
