@@ -25,7 +25,7 @@ _ELSEWHERE = {
 }
 
 
-def calls(node: Node) -> "Iterator[tuple[dict[str, Any], bool]]":
+def calls(node: "Node") -> "Iterator[tuple[dict[str, Any], bool]]":
     """Yield the keyword arguments of each call that is known, and whether they are all."""
     if "expand_kwargs" not in node.marks:
         yield {**node.kwargs, **node.marks.get("expand", {})}, True
