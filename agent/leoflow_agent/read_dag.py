@@ -6,7 +6,6 @@ JSON answer to what was stdout: the DAG as drawn, or problems. What user code pr
 
 import faulthandler
 import importlib
-import inspect
 import json
 import os
 import sys
@@ -16,24 +15,17 @@ from leoflow import registry
 from leoflow.mistake import DagError
 from leoflow.registry import Graph, Node, Reference
 
-from leoflow_agent import argument, branchtarget, context, dagoption
+from leoflow_agent import argument, callcheck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from typing import Any
 
     from leoflow.group import TaskGroup
     from leoflow.registry import Place
 
 
-_ELSEWHERE = {
-    "conf": "dag_run.conf",
-    "conn": "the variable AIRFLOW_CONN_NAME, for the option `connections`",
-    "var": "the variable AIRFLOW_VAR_NAME, for the option `variables`",
-    "dag": "dag_id",
-    "task": "task_id",
-}
+_DATED = {"schedule", "start_date", "end_date"}
 
 
 class Reader:
@@ -126,8 +118,8 @@ def _only_graph(reader: Reader) -> "Graph | None":
 
 
 def _dag(graph: Graph, reader: Reader) -> "dict[str, Any]":
-    options = {}
-    for name, value in dagoption.plain(graph.options).items():
+    options: dict[str, Any] = {}
+    for name, value in _plain(graph.options).items():
         found = argument.problem_of(value)
         if found:
             reader.add(f"@dag: {name} has to be JSON, but {name}{found}", graph.place)
@@ -141,6 +133,23 @@ def _dag(graph: Graph, reader: Reader) -> "dict[str, Any]":
         "tasks": [_task(node, graph, reader) for node in graph.nodes.values()],
         "groups": [_group(group, graph, reader) for group in graph.groups],
     }
+
+
+def _plain(options: "dict[str, Any]") -> "dict[str, Any]":
+    """Return the options as JSON has them. What knows dates takes long to load."""
+    if _DATED.isdisjoint(options):
+        return options
+    from leoflow_agent import dagoption
+
+    return dagoption.plain(options)
+
+
+def _targets(node: Node) -> "list[str]":
+    if node.kind != "branch":
+        return []
+    from leoflow_agent import branchtarget
+
+    return branchtarget.literals(node.function)
 
 
 def _group(group: "TaskGroup", graph: Graph, reader: Reader) -> "dict[str, Any]":
@@ -180,7 +189,7 @@ def _task(node: Node, graph: Graph, reader: Reader) -> "dict[str, Any]":
         "expansion": named,
         "setup": "setup" in node.marks,
         "teardown": node.marks.get("teardown"),
-        "targets": branchtarget.literals(node.function) if node.kind == "branch" else [],
+        "targets": _targets(node),
         "upstream": [item.task_id for item in node.upstream if _known(item, graph, node, reader)],
     }
 
@@ -230,63 +239,11 @@ def _known(upstream: Node, graph: Graph, node: Node, reader: Reader) -> bool:
 
 def _check_call(reader: Reader, node: Node) -> None:
     function: Any = node.function
-    for kwargs, is_whole in _calls(node):
-        found = call_problem(function, node.args, kwargs, is_whole)
+    for kwargs, is_whole in callcheck.calls(node):
+        found = callcheck.call_problem(function, node.args, kwargs, is_whole)
         if found:
             reader.add(f"task '{node.task_id}': {found}", node.place)
             return
-
-
-def _calls(node: Node) -> "Iterator[tuple[dict[str, Any], bool]]":
-    """Yield the keyword arguments of each call that is known, and whether they are all."""
-    if "expand_kwargs" not in node.marks:
-        yield {**node.kwargs, **node.marks.get("expand", {})}, True
-        return
-    listed = node.marks["expand_kwargs"]
-    items = [listed] if isinstance(listed, Reference) else listed
-    for item in items:
-        is_known = not isinstance(item, Reference)
-        yield {**node.kwargs, **(item if is_known else {})}, is_known
-
-
-def call_problem(
-    function: "Callable[..., Any]", args: "Any", kwargs: "dict[str, Any]", is_whole: bool = True
-) -> "str | None":
-    """Return what is wrong with calling ``function`` so in a task, or None.
-
-    Unless the call ``is_whole``, further arguments come at run time.
-    """
-    name = getattr(function, "__name__", type(function).__name__)
-    if _is_generator(function):
-        return f"'{name}' is a generator; a task returns one value: return a list"
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return None
-    free = context.free(function, len(args), kwargs)
-    bind = signature.bind if is_whole else signature.bind_partial
-    try:
-        bind(*args, **{**dict.fromkeys(free), **kwargs})
-    except TypeError as error:
-        return f"the call does not fit {name}{signature}: {error}{_airflow_hint(error)}"
-    return None
-
-
-def _is_generator(function: "Any") -> bool:
-    """Tell whether a call gives a generator: by itself, below a wrapper, or as an object."""
-    found = inspect.unwrap(function)
-    return any(
-        inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one)
-        for one in (found, type(found).__call__)
-    )
-
-
-def _airflow_hint(error: TypeError) -> str:
-    """Say where to find what Airflow has in its context under a missing name."""
-    for name, place in _ELSEWHERE.items():
-        if f"'{name}'" in str(error):
-            return f". Airflow's '{name}' is {place} here"
-    return ""
 
 
 def read_functions(reader: Reader, calls: "list[dict[str, Any]]") -> None:
@@ -304,7 +261,7 @@ def read_functions(reader: Reader, calls: "list[dict[str, Any]]") -> None:
             found = f"module '{name}' has no function '{call['function']}'"
         else:
             kwargs = dict.fromkeys(call["kwargs"])
-            found = call_problem(function, call["args"], kwargs, call["is_whole"]) or ""
+            found = callcheck.call_problem(function, call["args"], kwargs, call["is_whole"]) or ""
         if found:
             message = f"task '{call['task_id']}': {found}"
             reader.problems.append({"file": call["file"], "line": call["line"], "message": message})

@@ -31,6 +31,7 @@ NOT_IN_IMAGE = {
         "action.py",
         "argument.py",
         "branchtarget.py",
+        "callcheck.py",
         "dagoption.py",
         "inline_cap.py",
         "read_dag.py",

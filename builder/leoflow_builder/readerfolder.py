@@ -19,6 +19,7 @@ _READER_FILES = (
     "__init__.py",
     "argument.py",
     "branchtarget.py",
+    "callcheck.py",
     "context.py",
     "dagoption.py",
     "jsonhint.py",

@@ -301,6 +301,7 @@ def test_importing_leoflow_imports_nothing_but_itself() -> None:
         AGENT / "leoflow_agent" / "read_dag.py",
         AGENT / "leoflow_agent" / "argument.py",
         AGENT / "leoflow_agent" / "branchtarget.py",
+        AGENT / "leoflow_agent" / "callcheck.py",
         AGENT / "leoflow_agent" / "dagoption.py",
     ],
     ids=lambda path: path.name,

@@ -11,9 +11,14 @@ def load(rows):
     print(rows)
 
 
+@task(trigger_rule='dummy')
+def report(): ...
+
+
 @dag
 def project():
     load(extract())
+    report()
 
 
 project()
