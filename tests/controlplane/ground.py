@@ -27,9 +27,7 @@ DATE = "2026-01-01T00:00:00+00:00"
 KEY = RunKey("d", "r")
 
 
-def make_book(
-    owner: str = SERVER, companions: tuple[Companion, ...] = (), **settings: Any
-) -> Book:
+def make_book(owner: str = SERVER, companions: tuple[Companion, ...] = (), **settings: Any) -> Book:
     """Make a book whose tokens are the keys of their tries."""
     chosen = replace(SETTINGS, **{"max_parallel_tasks": 100, **settings})
     return Book(Policy(owner, chosen, lambda key, now: repr(key), str), Keeper(), companions)
