@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import leoflow_agent
 from leoflow_agent.spec import DagSpec
 from leoflow_builder.assemble import read_spec
 from leoflow_builder.host import prepare_host
@@ -29,6 +27,7 @@ from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
 from leoflow_cli import build_command
 from leoflow_cli.environment import read_options
 from leoflow_cli.home import leoflow_home
+from leoflow_cli.hostfolder import host_project
 from leoflow_cli.interruption import Interruption
 from leoflow_cli.liveview import LiveView
 from leoflow_cli.outcome import InvalidInput
@@ -147,14 +146,8 @@ def _subprocesses(wish: Wish, settings: Settings, screen: Screen) -> _Ready:
         project = load_project(wish.folder)
         environment = prepare_host(project, leoflow_home(), screen.say)
         spec = read_spec(project, environment, read_options(settings))
-    agent = Path(leoflow_agent.__file__).with_name("__main__.py")
-    variables = {"LEOFLOW_DAG_FOLDER": str(project.folder)}
-    for folder in environment.site_path:
-        variables["LEOFLOW_SITE_FOLDER"] = str(folder)
-    if environment.has_pth:
-        variables["LEOFLOW_SITE_HAS_PTH"] = "1"
-    command = [sys.executable, "-I", "-S", str(agent)]
-    executor = subprocess_executor(command, project.folder, variables)
+    on_host = host_project(project.folder, environment)
+    executor = subprocess_executor(lambda _: on_host)
     return _Ready(spec, "", executor, "as subprocesses")
 
 

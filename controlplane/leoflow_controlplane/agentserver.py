@@ -5,7 +5,9 @@ where an operator says so. Installs no signal handlers.
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import stat
 import tempfile
 from pathlib import Path
 
@@ -31,6 +33,7 @@ class AgentServer:
             http="httptools",
             ws="none",
             lifespan="off",
+            proxy_headers=False,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -45,41 +48,40 @@ class AgentServer:
         self._folder: Path | None = None
         self._ports: dict[tuple[str, int], int] = {}
 
-    async def listen_unix(self) -> Path:
-        """Return a folder, fit to be mounted into containers, that holds the socket."""
+    async def listen_unix(self, *, stable: bool = False) -> Path:
+        """Return a folder, fit to be mounted into containers, that holds the socket.
+
+        ``stable``: the folder is the same for the next process of this home, and stays.
+        """
         if self._folder is None:
             # Others of this machine stop at the outer folder; in a container only the inner
             # one is there, and its user is nobody of ours.
-            outer = _short_folder()
-            self._instance.note_folder(outer)
+            outer = _stable_folder(self._instance) if stable else _short_folder()
+            if not stable:
+                self._instance.note_folder(outer)
             inner = outer / "agent"
-            inner.mkdir()
+            inner.mkdir(exist_ok=True)
             inner.chmod(0o755)
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listener.bind(str(inner / SOCKET_NAME))
-            (inner / SOCKET_NAME).chmod(0o666)
-            await self._serve(listener)
+            await self._serve(_bind(inner / SOCKET_NAME))
             self._folder = inner
         return self._folder
 
-    async def listen_tcp(self, host: str = "127.0.0.1", port: int = 0) -> int:
+    async def listen_tcp(
+        self, host: str = "127.0.0.1", port: int = 0, *, stable: bool = False
+    ) -> int:
         """Serve the API at ``host`` and return the port, a free one for 0.
 
+        ``stable``: the free one is the same that the last process of this home had.
         OSError if ``host`` is no address of this machine or the port is taken.
         """
         if (host, port) not in self._ports:
-            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            # asyncio sets TCP_NODELAY only where the protocol is named. Without it the second part
-            # of each answer waits 40 ms for the first to be acknowledged.
-            listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-            try:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind(address)
-            except OSError:
-                listener.close()
-                raise
+            notes = self._instance.home / "agent.port"
+            wanted = port or (_read_port(notes) if stable else 0)
+            listener = _listen(host, wanted)
             await self._serve(listener)
             self._ports[host, port] = int(listener.getsockname()[1])
+            if stable:
+                notes.write_text(str(self._ports[host, port]))
         return self._ports[host, port]
 
     async def close(self) -> None:
@@ -97,10 +99,62 @@ class AgentServer:
         logger.debug("serving agents at %s", listener.getsockname())
 
 
+def _bind(path: Path) -> socket.socket:
+    """Listen at ``path`` in place of whoever did before, with no moment without a socket."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    fresh = path.with_name(f".{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    listener.bind(str(fresh))
+    fresh.chmod(0o666)
+    listener.listen()
+    fresh.rename(path)
+    return listener
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    # asyncio sets TCP_NODELAY only where the protocol is named. Without it the second part
+    # of each answer waits 40 ms for the first to be acknowledged.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _read_port(notes: Path) -> int:
+    try:
+        return int(notes.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _stable_folder(instance: Instance) -> Path:
+    """Give the folder of a home's socket; a home whose path is too long has it in /tmp."""
+    folder = instance.home / "socket"
+    if not _is_short(folder):
+        folder = Path("/tmp") / f"leoflow-{os.getuid()}-{instance.home_id}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        raise OSError(
+            f"'{folder}' belongs to somebody else: remove it, or use another LEOFLOW_HOME"
+        )
+    folder.chmod(0o700)
+    return folder
+
+
+def _is_short(folder: Path) -> bool:
+    return len(str(folder / "agent" / SOCKET_NAME).encode()) < MAX_SOCKET_PATH
+
+
 def _short_folder() -> Path:
     for parent in (None, "/tmp"):
         folder = Path(tempfile.mkdtemp(prefix="leoflow-", dir=parent))
-        if len(str(folder / "agent" / SOCKET_NAME).encode()) < MAX_SOCKET_PATH:
+        if _is_short(folder):
             return folder
         folder.rmdir()
     raise OSError("no temporary folder has a path short enough for a Unix socket")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from leoflow_agent.spec import Resources
 
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.protocol import Launch
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.workload import encode_workload
 
 USER = "65532:65532"
 SOCKET_FOLDER = "/run/leoflow"
 ARTIFACTS_FOLDER = "/artifacts"
+STAGING_FOLDER = "/staging"
 PIDS_LIMIT = 4096
 MAX_CPU_SHARES = 262144
 # What Linux hands to a program: 128 KiB in one string with its end, and of all strings and their
@@ -23,6 +25,7 @@ MAX_CPU_SHARES = 262144
 MAX_VARIABLE_BYTES = 128 * 1024 - 1
 MAX_ENVIRONMENT_BYTES = 2 * 1024**2 - 8 * 1024
 ADDRESS_BYTES = 8
+# Whose a container is: a process's own, or the server's, whichever process leads.
 LABEL_INSTANCE = "leoflow.instance"
 LABEL_HOME = "leoflow.home"
 
@@ -70,23 +73,62 @@ def make_container(launch: Launch, site: ContainerSite) -> dict[str, Any]:
 
 def container_name(key: TryKey, home_id: str) -> str:
     """Name the container of a try: always the same for the same try, and for no other."""
-    digest = hashlib.sha256("\0".join((home_id, *map(str, key))).encode()).hexdigest()[:12]
     words = [key.dag_id, key.task_id, *([] if key.map_index < 0 else [str(key.map_index)])]
-    readable = re.sub(r"[^a-z0-9_.]+", "-", "-".join(words).lower()).strip("-._")[:40]
+    readable = _readable("-".join(words))
+    digest = _digest(home_id, key)
     return "-".join(filter(None, ("leoflow", readable, str(key.try_number), digest)))
+
+
+def _readable(text: str) -> str:
+    return re.sub(r"[^a-z0-9_.]+", "-", text.lower()).strip("-._")[:40]
+
+
+def _digest(home_id: str, key: TryKey | RunKey) -> str:
+    return hashlib.sha256("\0".join((home_id, *map(str, key))).encode()).hexdigest()[:12]
+
+
+def volume_name(run: RunKey, home_id: str) -> str:
+    """Name the volume that the tries of a run share."""
+    return f"leoflow-staging-{_readable(run.dag_id)}-{_digest(home_id, run)}"
 
 
 def make_labels(key: TryKey, site: ContainerSite) -> dict[str, str]:
     """Label a container so that it can be found again without any other record."""
     return {
-        LABEL_HOME: site.home_id,
-        LABEL_INSTANCE: site.instance_id,
-        "leoflow.dag_id": key.dag_id,
-        "leoflow.run_id": key.run_id,
+        **make_run_labels(key.run, site),
         "leoflow.task_id": key.task_id,
         "leoflow.map_index": str(key.map_index),
         "leoflow.try_number": str(key.try_number),
     }
+
+
+def make_run_labels(run: RunKey, site: ContainerSite) -> dict[str, str]:
+    """Label what belongs to a run as a whole."""
+    return {
+        LABEL_HOME: site.home_id,
+        LABEL_INSTANCE: site.instance_id,
+        "leoflow.dag_id": run.dag_id,
+        "leoflow.run_id": run.run_id,
+    }
+
+
+def read_try(labels: Mapping[str, str]) -> TryKey | None:
+    """Tell which try a container is of; None if its labels are not what `make_labels` writes."""
+    try:
+        return TryKey(
+            labels["leoflow.dag_id"],
+            labels["leoflow.run_id"],
+            labels["leoflow.task_id"],
+            int(labels["leoflow.map_index"]),
+            int(labels["leoflow.try_number"]),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def read_run(labels: Mapping[str, str]) -> RunKey:
+    """Tell which run a volume is of."""
+    return RunKey(labels.get("leoflow.dag_id", ""), labels.get("leoflow.run_id", ""))
 
 
 def make_resources(resources: Resources) -> dict[str, int]:
@@ -108,6 +150,9 @@ def _environment(launch: Launch) -> list[str]:
     variables = dict(launch.environment)
     if launch.artifacts is not None:
         variables["LEOFLOW_ARTIFACTS"] = ARTIFACTS_FOLDER
+    if launch.staging_bytes is not None:
+        variables["LEOFLOW_STAGING"] = STAGING_FOLDER
+        variables["LEOFLOW_STAGING_BYTES"] = str(launch.staging_bytes)
     variables["LEOFLOW_WORKLOAD"] = encode_workload(launch.workload)
     environment = [f"{name}={value}" for name, value in variables.items()]
     _check_environment(environment, launch.task.task_id)
@@ -140,7 +185,19 @@ def _mounts(launch: Launch, site: ContainerSite) -> list[dict[str, Any]]:
         mounts.append(_bind(site.socket_folder, SOCKET_FOLDER, read_only=True))
     if launch.artifacts is not None:
         mounts.append(_bind(str(launch.artifacts), ARTIFACTS_FOLDER, read_only=False))
+    if launch.staging_bytes is not None:
+        mounts.append(_staging(launch.key.run, site))
     return mounts
+
+
+def _staging(run: RunKey, site: ContainerSite) -> dict[str, Any]:
+    # The engine makes the volume with the first container that names it.
+    return {
+        "Type": "volume",
+        "Source": volume_name(run, site.home_id),
+        "Target": STAGING_FOLDER,
+        "VolumeOptions": {"NoCopy": True, "Labels": make_run_labels(run, site)},
+    }
 
 
 def _bind(source: str, target: str, *, read_only: bool) -> dict[str, Any]:

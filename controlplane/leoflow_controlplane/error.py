@@ -35,6 +35,10 @@ class DatabaseUnusable(ControlPlaneError):
     """The state file cannot be used by this version of leoflow."""
 
 
+class NotLeading(ControlPlaneError):
+    """Another process leads, or may; what was asked for has to be asked of that one."""
+
+
 class IllegalTransition(ControlPlaneError):
     """A state was to be changed in a way that the model does not have."""
 

@@ -18,7 +18,7 @@ from leoflow_controlplane.steps import dag, report, run
 from leoflow_controlplane.store.keeper import Keeper
 from leoflow_controlplane.store.result import load_result
 from leoflow_controlplane.workload import Dispatch
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -128,5 +128,11 @@ class Ground:
 def open_ground(url: str, **settings: Any) -> Ground:
     """Make the tables at ``url``, and stand on them."""
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:", 1))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _keep_foreign_keys)
     metadata.create_all(engine)
     return Ground(engine, make_book(**settings))
+
+
+def _keep_foreign_keys(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")

@@ -12,7 +12,7 @@ from leoflow_agent.spec import DagSpec
 from leoflow_controlplane.container import container_name
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.docker import DockerExecutor
-from leoflow_controlplane.executor.engine import Engine, open_engine
+from leoflow_controlplane.executor.engine import Begun, Engine, open_engine
 from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.executor.reach import reach
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
@@ -55,10 +55,11 @@ class AlteredEngine(Engine):
         super().__init__(client)
         self._alter = alter
 
-    def create_and_start(self, name: str, body: dict[str, Any]) -> float:
+    def create_and_start(self, name: str, body: Mapping[str, Any]) -> Begun:
         """See `Engine`."""
-        self._alter(body)
-        return super().create_and_start(name, body)
+        altered = dict(body)
+        self._alter(altered)
+        return super().create_and_start(name, altered)
 
 
 def as_it_is(body: dict[str, Any]) -> None:
@@ -72,7 +73,7 @@ def executor_on(
 
     async def make(site: Site) -> DockerExecutor:
         place, found = await reach(engine, site, None)
-        executor = DockerExecutor(engine, place, site.instance, endpoint or found)
+        executor = DockerExecutor(engine, place, site, endpoint or found)
         await executor.open()
         return executor
 
@@ -164,7 +165,10 @@ def left_behind(home: Path) -> list[str]:
     """Name the containers of ``home`` that are still there."""
     engine = open_engine()
     try:
-        return [item.name for item in engine.list(f"leoflow.home={(home / 'id').read_text()}")]
+        return [
+            item.name
+            for item in engine.list_containers(f"leoflow.home={(home / 'id').read_text()}")
+        ]
     finally:
         engine.close()
 

@@ -17,7 +17,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
-from executor_contract import ExecutorContract, end_of, make_launch, run_one
+from executor_contract import (
+    ExecutorContract,
+    Heirs,
+    StagingContract,
+    end_of,
+    make_launch,
+    run_one,
+)
 from leoflow_agent.spec import Quantities, Resources
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import make_app
@@ -25,8 +32,9 @@ from leoflow_controlplane.container import container_name
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.docker import DockerExecutor, docker_executor
 from leoflow_controlplane.executor.engine import open_engine
-from leoflow_controlplane.executor.protocol import Executor, Site
+from leoflow_controlplane.executor.protocol import Executor, Limits, Site
 from leoflow_controlplane.instance import Instance, open_instance
+from leoflow_controlplane.model import SERVER
 
 pytestmark = pytest.mark.engine
 
@@ -73,6 +81,10 @@ int main(void) {
         int fd = open(path, O_CREAT | O_WRONLY, 0644);
         return fd >= 0 && write(fd, "here", 4) == 4 ? 0 : 1;
     }
+    char kept[256];
+    snprintf(kept, sizeof kept, "%s/kept", getenv("LEOFLOW_STAGING") ?: "/nowhere");
+    if (strcmp(behave, "keep") == 0) return open(kept, O_CREAT | O_WRONLY, 0644) < 0;
+    if (strcmp(behave, "find") == 0) return access(kept, F_OK) != 0;
     if (strcmp(behave, "eat") == 0) for (;;) memset(malloc(1 << 20), 1, 1 << 20);
     signal(SIGTERM, strcmp(behave, "stubborn") == 0 ? SIG_IGN : leave);
     fprintf(stderr, "ready\n");
@@ -108,10 +120,13 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     client.close()
 
 
-async def open_executor(instance: Instance) -> tuple[DockerExecutor, AgentServer]:
+async def open_executor(
+    instance: Instance, owner: str | None = None, limits: Limits | None = None
+) -> tuple[DockerExecutor, AgentServer]:
     desk: Any = None
     server = AgentServer(instance, make_app(desk))
-    return await docker_executor()(Site(instance, server, desk)), server
+    site = Site(instance, server, desk, owner, limits=limits or Limits())
+    return await docker_executor()(site), server
 
 
 @pytest.fixture
@@ -125,14 +140,32 @@ async def made(tmp_path: Path, image: str) -> AsyncIterator[DockerExecutor]:
     assert containers_of(instance) == []
 
 
+@pytest.fixture
+async def heirs(tmp_path: Path, image: str) -> AsyncIterator[Heirs]:
+    """Gives one executor after the other of the server of a home; the last is closed in the end."""
+    opened: list[tuple[DockerExecutor, AgentServer, Instance]] = []
+
+    async def make() -> DockerExecutor:
+        instance = open_instance(tmp_path)
+        opened.append((*await open_executor(instance, SERVER), instance))
+        return opened[-1][0]
+
+    yield make
+    await opened[-1][0].close()
+    for _, server, instance in opened:
+        await server.close()
+        instance.close()
+    assert containers_of(instance) == []
+
+
 def containers_of(instance: Instance) -> list[str]:
     engine = open_engine()
-    found = [item.name for item in engine.list(f"leoflow.home={instance.home_id}")]
+    found = [item.name for item in engine.list_containers(f"leoflow.home={instance.home_id}")]
     engine.close()
     return found
 
 
-class TestDocker(ExecutorContract):
+class TestDocker(ExecutorContract, StagingContract):
     """See the contract."""
 
     async def test_the_agent_socket_is_usable_in_the_container(self, made: DockerExecutor) -> None:
@@ -175,14 +208,14 @@ class TestDocker(ExecutorContract):
         launch = make_launch("sleep")
         await made.start(launch)
         engine = open_engine()
-        engine.remove(container_name(launch.key, made._site.home_id))
+        engine.remove(container_name(launch.key, made._place.home_id))
         engine.close()
         assert (await end_of(made)).exit.code in (None, 137)
 
     async def test_a_lost_event_is_made_up_for_by_the_list(
         self, made: DockerExecutor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(made, "_take_event", lambda name, action: None)
+        monkeypatch.setattr(made._watch, "_take_event", lambda name, action: None)
         ended = await run_one(made, make_launch("exit:5"))
         assert ended.exit.code == 5
 
@@ -192,18 +225,6 @@ class TestDocker(ExecutorContract):
         made._engine._stream.close()
         ended = await run_one(made, make_launch("exit:5"))
         assert ended.exit.code == 5
-
-    async def test_the_same_try_can_be_created_again(self, made: DockerExecutor) -> None:
-        """As after a create call whose answer was lost."""
-        launch = make_launch("sleep")
-        await made.start(launch)
-        await made.start(launch._replace(environment={"BEHAVE": "exit:4"}))
-        async with asyncio.timeout(30):
-            while [item.ended for item in await made._own()] != [True]:
-                await asyncio.sleep(0.05)
-        end = made._engine.read_end(container_name(launch.key, made._site.home_id))
-        assert end is not None
-        assert end.exit_code == 4
 
     async def test_closing_removes_what_is_just_being_started(
         self, tmp_path: Path, image: str

@@ -10,9 +10,11 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from leoflow_controlplane.database.group import Memory
+from leoflow_controlplane.database.leadership import Leader, write_leader
 from leoflow_controlplane.database.place import find_place
 from leoflow_controlplane.database.reader import Readers
 from leoflow_controlplane.database.writer import Writer
+from leoflow_controlplane.error import DatabaseUnusable, NotLeading
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,6 +33,8 @@ class Database:
         self._readers: Readers | None = None
         self._trouble: str | None = None
         self._usable = asyncio.Event()
+        self._may_write = True
+        self._lost = asyncio.Event()
 
     @property
     def name(self) -> str:
@@ -49,13 +53,7 @@ class Database:
 
     async def open(self) -> None:
         """Connect, making or upgrading the tables; DatabaseUnusable says why that is impossible."""
-        loop = asyncio.get_running_loop()
-
-        def tell(trouble: str | None) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._note, trouble)
-
-        writer = Writer(self._place, self._memory, loop, tell)
+        writer = Writer(self._place, self._memory, asyncio.get_running_loop(), self)
         await writer.open()
         self._writer, self._readers = writer, Readers(self._place)
         self._usable.set()
@@ -68,8 +66,10 @@ class Database:
         It must be quick, must not keep the connection, and may be run again: nothing of a run
         that was given up remains, in the tables or in the memory. It completes even if the caller
         is cancelled meanwhile. What it raises is raised here. DatabaseUnusable: it is not known to
-        be durable, and the memory was dropped.
+        be durable, and the memory was dropped. NotLeading: see `lead`.
         """
+        if not self._may_write:
+            raise NotLeading("this process does not lead, so it may not write")
         assert self._writer is not None, "open() comes first"
         result: T = await self._writer.submit(lambda connection: step(connection, *args, **kwargs))
         return result
@@ -85,6 +85,26 @@ class Database:
         result: T = await self._readers.run(lambda connection: query(connection, *args, **kwargs))
         return result
 
+    async def lead(self, leader: Leader) -> asyncio.Event:
+        """Wait until no other process leads this database, then tell peers that ``leader`` does.
+
+        The event is set when that is over, for good. From the call on, `run` raises NotLeading
+        but while this process leads. Leading goes with the writer's connection on PostgreSQL, so
+        that who lost it can write nothing; on SQLite it goes with a lock file, and Conflict names
+        the process that has it. Once this is cancelled, all that is left is to close the database.
+        """
+        assert self._writer is not None, "open() comes first"
+        self._may_write = False
+        lost = self._lost = asyncio.Event()
+        while True:
+            try:
+                await self._writer.submit(lambda c: write_leader(c, leader), leads=True)
+            except DatabaseUnusable:
+                await self.usable()
+            else:
+                self._may_write = not lost.is_set()
+                return lost
+
     async def usable(self) -> None:
         """Wait until there is no trouble; returns at once if there is none."""
         await self._usable.wait()
@@ -96,7 +116,13 @@ class Database:
         if self._readers is not None:
             await asyncio.to_thread(self._readers.close)
 
-    def _note(self, trouble: str | None) -> None:
+    def note_lost(self) -> None:
+        """Take note that this process does not lead any more; the writer's to call."""
+        self._may_write = False
+        self._lost.set()
+
+    def note(self, trouble: str | None) -> None:
+        """Take note of what is wrong; the writer's to call."""
         self._trouble = trouble
         if trouble is not None:
             self._usable.clear()

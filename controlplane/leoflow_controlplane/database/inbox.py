@@ -20,7 +20,7 @@ class Inbox(Generic[T]):
         self._taker.setblocking(False)
         self._putter.setblocking(False)
         self._asleep = False
-        self._closed = False
+        self.closed = False
 
     def put(self, item: T) -> None:
         """Add ``item``; never waits."""
@@ -30,17 +30,22 @@ class Inbox(Generic[T]):
 
     def close(self) -> None:
         """Let `take` return None when nothing is left."""
-        self._closed = True
+        self.closed = True
         self._wake()
+
+    def dispose(self) -> None:
+        """Give the descriptors back, when nobody takes any more."""
+        self._taker.close()
+        self._putter.close()
 
     def take(self, limit: int, timeout: float | None, watched: int | None) -> list[T] | None:
         """Wait for items and return up to ``limit`` of them, or None when there will be no more.
 
         Empty after ``timeout`` seconds, or when the descriptor ``watched`` can be read.
         """
-        if not self._items and not self._closed:
+        if not self._items and not self.closed:
             self._sleep(timeout, watched)
-        if not self._items and self._closed:
+        if not self._items and self.closed:
             return None
         return [self._items.popleft() for _ in range(min(limit, len(self._items)))]
 
@@ -51,7 +56,7 @@ class Inbox(Generic[T]):
                 selector.register(watched, selectors.EVENT_READ)
             self._asleep = True
             # Whoever put before the line above saw nobody asleep.
-            if not self._items and not self._closed:
+            if not self._items and not self.closed:
                 selector.select(timeout)
             self._asleep = False
         with suppress(BlockingIOError):

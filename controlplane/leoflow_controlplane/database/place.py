@@ -39,11 +39,16 @@ class Place(Protocol):
         """Connect to make or change tables, which one process at a time may do."""
         ...
 
-    def watched(self, _connection: Connection) -> int | None:
+    @property
+    def pulse_seconds(self) -> float | None:
+        """How long a connection may be idle before it is checked; None: as long as it likes."""
+        ...
+
+    def watched(self, connection: Connection) -> int | None:
         """Give the file descriptor that becomes readable when an idle connection breaks, if any."""
         ...
 
-    def check(self, _connection: Connection) -> None:
+    def check(self, connection: Connection) -> None:
         """Raise what is wrong with an idle connection."""
         ...
 
@@ -59,6 +64,23 @@ class Place(Protocol):
         """Raise unless something can be written; what is there stays as it is."""
         ...
 
+    @property
+    def leads_by_connection(self) -> bool:
+        """Whether a process that lost its connection does not lead any more."""
+        ...
+
+    def wait_to_lead(self, connection: Connection) -> None:
+        """Return once no other process leads; Conflict if there is no waiting for that."""
+        ...
+
+    def interrupt(self, connection: Connection) -> None:
+        """End a wait of `wait_to_lead`, and all use of the connection; from any thread."""
+        ...
+
+    def stop_leading(self) -> None:
+        """Let another process lead, once the connection is closed."""
+        ...
+
 
 def find_place(url: str | Path) -> Place:
     """Take a path for SQLite or a URL; SettingInvalid if it is neither, or has no driver."""
@@ -68,7 +90,7 @@ def find_place(url: str | Path) -> Place:
         return SqlitePlace(url)
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text is not repeated: it may hold a password.
         raise SettingInvalid(f"what was given is no URL of a database. Write {FORMS}.") from None
     if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from leoflow_controlplane.database.fault import TransactionGone
@@ -26,14 +28,40 @@ _CONNECT = {
     "tcp_user_timeout": "7000",
     "application_name": "leoflow",
 }
-_WRITER_OPTIONS = (
-    "-c synchronous_commit=on -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 "
-    "-c tcp_keepalives_count=2 -c tcp_user_timeout=7000 -c client_min_messages=warning"
-)
-_READER_OPTIONS = (
-    "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read "
-    "-c client_min_messages=warning"
-)
+_SETTINGS = {
+    "client_min_messages": "warning",
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "7000",
+    "client_connection_check_interval": "2000",
+}
+_WRITER = {
+    **_SETTINGS,
+    "synchronous_commit": "on",
+    # Ends the session, and with it the leadership, of a process that is stopped: its kernel
+    # goes on answering for it.
+    "idle_session_timeout": "6000",
+    "idle_in_transaction_session_timeout": "6000",
+}
+_READER = {
+    **_SETTINGS,
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "repeatable read",
+}
+_OLDEST_SERVER = 140000
+# While a session waits, it holds up the removal of dead rows, so it does not wait for long at
+# a time. An error that is caught here is none in the server's log.
+_WAIT = f"""
+DO $$
+BEGIN
+    PERFORM set_config('lock_timeout', '30s', true);
+    PERFORM pg_advisory_lock({LEADING_LOCK});
+    PERFORM set_config('leoflow.leads', 'yes', false);
+EXCEPTION WHEN lock_not_available THEN
+    NULL;
+END $$
+"""
 
 
 class PostgresqlPlace:
@@ -47,26 +75,21 @@ class PostgresqlPlace:
             )
         self._url = url.set(drivername="postgresql+psycopg").update_query_dict(_CONNECT)
         self.name = _name(url)
+        self.pulse_seconds: float | None = 2.0
+        self.leads_by_connection = True
         self.advice = "Check that the server runs, and that the user may log in and write."
 
     def writing(self) -> Engine:
         """Make the writer's engine."""
-        return create_engine(
-            self._url,
-            poolclass=NullPool,
-            hide_parameters=True,
-            connect_args={"options": _WRITER_OPTIONS},
-        )
+        engine = create_engine(self._url, poolclass=NullPool, hide_parameters=True)
+        event.listen(engine, "connect", self._preparer(_WRITER))
+        return engine
 
     def reading(self) -> Engine:
         """Make the readers' engine."""
-        return create_engine(
-            self._url,
-            pool_size=READERS,
-            max_overflow=0,
-            hide_parameters=True,
-            connect_args={"options": _READER_OPTIONS},
-        )
+        engine = create_engine(self._url, pool_size=READERS, max_overflow=0, hide_parameters=True)
+        event.listen(engine, "connect", self._preparer(_READER))
+        return engine
 
     @contextmanager
     def preparing(self, engine: Engine) -> Iterator[Connection]:
@@ -76,9 +99,9 @@ class PostgresqlPlace:
             connection.commit()
             yield connection
 
-    def watched(self, _connection: Connection) -> int | None:
+    def watched(self, connection: Connection) -> int | None:
         """Give the socket: what arrives on it unasked is the end of the connection."""
-        return int(_driver(_connection).fileno())
+        return int(_driver(connection).fileno())
 
     def check(self, connection: Connection) -> None:
         """Ask the server."""
@@ -99,6 +122,38 @@ class PostgresqlPlace:
             answer = connection.exec_driver_sql("SHOW transaction_read_only").scalar_one()
         if answer != "off":
             raise DatabaseUnusable(f"{self.name} is read-only: it is a standby, or was made so.")
+
+    def wait_to_lead(self, connection: Connection) -> None:
+        """Wait in the server for a lock that ends with the connection."""
+        leads = None
+        while leads != "yes":
+            with connection.begin():
+                connection.exec_driver_sql(_WAIT)
+                leads = connection.exec_driver_sql(
+                    "SELECT current_setting('leoflow.leads', true)"
+                ).scalar()
+
+    def interrupt(self, connection: Connection) -> None:
+        """Shut the socket down: whoever waits for an answer on it learns that none will come."""
+        with suppress(OSError), socket.socket(fileno=os.dup(_driver(connection).fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    def stop_leading(self) -> None:
+        """Nothing to do: the lock went with the connection."""
+
+    def _preparer(self, settings: dict[str, str]) -> Any:
+        changes = ", ".join(f"set_config('{name}', '{settings[name]}', false)" for name in settings)
+
+        def prepare(connection: Any, _record: Any) -> None:
+            version = connection.info.server_version
+            if version < _OLDEST_SERVER:
+                raise DatabaseUnusable(
+                    f"{self.name} is PostgreSQL {version // 10000}; leoflow needs 14 or newer."
+                )
+            connection.execute(f"SELECT {changes}")
+            connection.commit()
+
+        return prepare
 
 
 def _driver(connection: Connection) -> Any:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from leoflow_controlplane.database.fault import Displaced, TransactionGone
+from leoflow_controlplane.error import Conflict
 
 READERS = 4
 _BUSY_MS = 30_000
@@ -32,8 +34,11 @@ class SqlitePlace:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.name = str(self.path)
-        self.advice = "Check its disk and its permissions, or set LEOFLOW_HOME to another folder."
+        self.advice = "Check its disk and its permissions, or set LEOFLOW_HOME to another one."
+        self.pulse_seconds: float | None = None
+        self.leads_by_connection = False
         self._identity: tuple[int, int] | None = None
+        self._leading: IO[str] | None = None
 
     def writing(self) -> Engine:
         """Make the writer's engine. While it is connected the file must stay where it is."""
@@ -65,11 +70,11 @@ class SqlitePlace:
             with engine.connect() as connection:
                 yield connection
 
-    def watched(self, _connection: Connection) -> int | None:
+    def watched(self, connection: Connection) -> int | None:  # noqa: ARG002
         """Nothing tells of a file."""
         return None
 
-    def check(self, _connection: Connection) -> None:
+    def check(self, connection: Connection) -> None:  # noqa: ARG002
         """Raise Displaced if the file is not there any more."""
         self.confirm()
 
@@ -92,6 +97,33 @@ class SqlitePlace:
         with connection.begin():
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             connection.exec_driver_sql(f"PRAGMA user_version = {int(version)}")
+
+    def wait_to_lead(self, connection: Connection) -> None:  # noqa: ARG002
+        """Hold a lock file; Conflict names the process that holds it already."""
+        lock = self.path.with_name(self.path.name + ".server").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
+            raise Conflict(
+                f"a server (process {holder}) runs on {self.path} already. Stop it, or give this "
+                "one another database; several servers need PostgreSQL."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._leading = lock
+
+    def interrupt(self, connection: Connection) -> None:
+        """Nothing waits here."""
+
+    def stop_leading(self) -> None:
+        """Let go of the lock file, which stays: removing it could take it from its next holder."""
+        if self._leading is not None:
+            self._leading.close()
+            self._leading = None
 
     def _url(self, mode: str) -> URL:
         query = {"mode": mode, "uri": "true"}

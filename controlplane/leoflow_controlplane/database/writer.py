@@ -9,41 +9,54 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from leoflow_controlplane.database.fault import describe, unusable
+from leoflow_controlplane.database.fault import describe, is_fault, unusable
 from leoflow_controlplane.database.group import Committer, Memory, Operation, Outcome, find_fault
 from leoflow_controlplane.database.inbox import Inbox
 from leoflow_controlplane.database.migration import prepare, require_current
 from leoflow_controlplane.database.place import Place
+from leoflow_controlplane.error import DatabaseUnusable, NotLeading
 
 # A group is short enough for its first member not to wait long for its last.
 GROUP_LIMIT = 1000
 _BACKOFF_SECONDS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
+class Watcher(Protocol):
+    """Who is told what becomes of the writer. Called in the event loop."""
+
+    def note(self, trouble: str | None) -> None:
+        """Nothing can be written because of ``trouble``; None: it is over."""
+        ...
+
+    def note_lost(self) -> None:
+        """This process does not lead any more."""
+        ...
+
+
 class _Step(NamedTuple):
     operation: Operation
     done: asyncio.Future[Any]
+    # Not to be run before this process leads.
+    leads: bool
 
 
 class Writer:
-    """``on_trouble`` is called in its thread with what is wrong, or None when it is over."""
+    """Its methods are for the event loop; what begins with an underscore runs in its thread."""
 
     def __init__(
-        self,
-        place: Place,
-        memory: Memory,
-        loop: asyncio.AbstractEventLoop,
-        on_trouble: Callable[[str | None], None],
+        self, place: Place, memory: Memory, loop: asyncio.AbstractEventLoop, watcher: Watcher
     ) -> None:
         self._place = place
         self._memory = memory
         self._loop = loop
-        self._on_trouble = on_trouble
+        self._watcher = watcher
         self._inbox: Inbox[_Step] = Inbox()
         self._engine: Engine | None = None
         self._connection: Connection | None = None
@@ -51,25 +64,42 @@ class Writer:
         self._fault: BaseException | None = None
         self._failures = 0
         self._retry_at = 0.0
+        self._leading = self._fenced = False
+        self._waiting: Connection | None = None
         self._thread = threading.Thread(target=self._work, name="leoflow-database", daemon=True)
         self._opened: asyncio.Future[None] = loop.create_future()
 
     async def open(self) -> None:
         """Make or upgrade the tables and connect; DatabaseUnusable says why that is impossible."""
         self._thread.start()
-        await self._opened
+        try:
+            await self._opened
+        except BaseException:
+            await self.close()
+            raise
 
-    def submit(self, operation: Operation) -> asyncio.Future[Any]:
-        """Have ``operation`` run; the result is there when it is durable."""
+    def submit(self, operation: Operation, *, leads: bool = False) -> asyncio.Future[Any]:
+        """Have ``operation`` run; its result is there when it is durable.
+
+        With ``leads`` it waits until no other process leads, and everything behind it waits too.
+        """
+        if self._inbox.closed:
+            raise DatabaseUnusable(f"{self._place.name} was closed: this process is about to end.")
         done: asyncio.Future[Any] = self._loop.create_future()
-        self._inbox.put(_Step(operation, done))
+        self._inbox.put(_Step(operation, done, leads))
         return done
 
     async def close(self) -> None:
         """Finish what waits, then disconnect."""
+        if self._inbox.closed:
+            return
         self._inbox.close()
+        connection = self._waiting
+        if connection is not None:
+            self._place.interrupt(connection)
         if self._thread.ident is not None:
             await self._loop.run_in_executor(None, self._thread.join)
+        self._inbox.dispose()
 
     def _work(self) -> None:
         try:
@@ -82,14 +112,16 @@ class Writer:
         self._settle([(self._opened, Outcome(None, None))])
         while (steps := self._next()) is not None:
             self._tend(idle=not steps)
-            if steps:
-                self._serve(steps)
+            for group in _split(steps):
+                self._serve(group)
         self._disconnect()
+        self._place.stop_leading()
 
     def _next(self) -> list[_Step] | None:
         if self._connection is None:
             return self._inbox.take(GROUP_LIMIT, max(0.0, self._retry_at - time.monotonic()), None)
-        return self._inbox.take(GROUP_LIMIT, None, self._place.watched(self._connection))
+        watched = self._place.watched(self._connection)
+        return self._inbox.take(GROUP_LIMIT, self._place.pulse_seconds, watched)
 
     def _tend(self, *, idle: bool) -> None:
         """Look at the connection when woken without work; make it anew when that is due."""
@@ -100,30 +132,56 @@ class Writer:
             elif time.monotonic() >= self._retry_at:
                 self._connect()
                 self._fault, self._failures = None, 0
-                self._on_trouble(None)
+                self._tell(self._watcher.note, None)
         except BaseException as error:
             self._fall(error)
 
     def _serve(self, steps: list[_Step]) -> None:
-        if self._committer is None:
-            assert self._fault is not None
-            outcomes = [Outcome(None, self._told(self._fault))] * len(steps)
-        else:
-            outcomes = self._committer.run([step.operation for step in steps])
-            fault = find_fault(outcomes)
-            if fault is not None:
+        outcomes = self._run(steps)
+        fault = find_fault(outcomes)
+        if fault is not None:
+            if self._connection is not None:
                 self._fall(fault)
-                told = Outcome(None, self._told(fault))
-                outcomes = [told if outcome.error is fault else outcome for outcome in outcomes]
+            told = Outcome(None, self._told(fault))
+            outcomes = [told if outcome.error is fault else outcome for outcome in outcomes]
         self._settle([(step.done, o) for step, o in zip(steps, outcomes, strict=True)])
+
+    def _run(self, steps: list[_Step]) -> list[Outcome]:
+        if self._fault is not None:
+            return [Outcome(None, self._fault)] * len(steps)
+        assert self._committer is not None
+        try:
+            if steps[0].leads:
+                self._lead()
+            elif self._fenced:
+                raise NotLeading("this process does not lead any more, so it may not write")
+        except BaseException as error:
+            return [Outcome(None, error)] * len(steps)
+        return self._committer.run([step.operation for step in steps])
+
+    def _lead(self) -> None:
+        assert self._connection is not None
+        self._fenced = self._place.leads_by_connection
+        self._waiting = self._connection
+        try:
+            # Whoever closes the inbox after this line sees that there is a wait to interrupt.
+            if not self._inbox.closed:
+                self._place.wait_to_lead(self._connection)
+        finally:
+            self._waiting = None
+        if self._inbox.closed:
+            raise NotLeading("the database was closed before this process came to lead")
+        self._leading, self._fenced = True, False
 
     def _connect(self) -> None:
         assert self._engine is not None
         connection = self._engine.connect()
         try:
             require_current(connection, self._place)
-            self._place.probe(connection)
+            if self._failures:
+                self._place.probe(connection)
         except BaseException:
+            connection.invalidate()
             connection.close()
             raise
         self._connection = connection
@@ -132,7 +190,7 @@ class Writer:
     def _disconnect(self) -> None:
         connection, self._connection, self._committer = self._connection, None, None
         if connection is not None:
-            # Not given back to a pool, and not asked to roll back: it may hang or be broken.
+            # Not asked to roll back: it may be broken, or hang.
             connection.invalidate()
             connection.close()
 
@@ -143,15 +201,31 @@ class Writer:
         pause = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]
         self._failures += 1
         self._retry_at = time.monotonic() + pause
-        self._on_trouble(describe(fault))
+        self._tell(self._watcher.note, describe(fault))
+        if self._leading and self._place.leads_by_connection:
+            # Steps may be waiting that were submitted while this process led.
+            self._leading, self._fenced = False, True
+            self._tell(self._watcher.note_lost)
 
     def _told(self, error: BaseException) -> BaseException:
+        if not is_fault(error) and not isinstance(error, DBAPIError | OSError):
+            return error
         return unusable(self._place.name, error, self._place.advice)
 
     def _settle(self, outcomes: list[tuple[asyncio.Future[Any], Outcome]]) -> None:
+        self._tell(_deliver, outcomes)
+
+    def _tell(self, listener: Callable[..., None], *words: Any) -> None:
         # A loop that is closed has nobody left who could want to know.
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_deliver, outcomes)
+            self._loop.call_soon_threadsafe(listener, *words)
+
+
+def _split(steps: list[_Step]) -> Iterator[list[_Step]]:
+    """Group the steps such that whoever is to lead first has a group of its own."""
+    for leads, group in groupby(steps, lambda step: step.leads):
+        members = list(group)
+        yield from ([member] for member in members) if leads else [members]
 
 
 def _deliver(outcomes: list[tuple[asyncio.Future[Any], Outcome]]) -> None:

@@ -1,19 +1,14 @@
 """Run tries as containers of a Docker engine. Decides nothing; ``container`` says what they are.
 
-Blocking calls of the engine's client run in threads. That a container ended is told by the
-engine's events, and by a list every few seconds in case that an event was lost.
+Puts together what ``starting``, ``watching`` and ``tidying`` do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 
 from leoflow_agent.wire import MAX_VERDICT_BYTES, VERDICT_FILE
 
@@ -23,33 +18,26 @@ from leoflow_controlplane.container import (
     ContainerSite,
     container_name,
     make_container,
+    read_run,
+    read_try,
+    volume_name,
 )
-from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.engine import Engine, EngineUnreachable, open_engine
-from leoflow_controlplane.executor.protocol import Ended, Launch, Site
+from leoflow_controlplane.error import ExecutorUnusable
+from leoflow_controlplane.executor.engine import Engine, Found, open_engine
+from leoflow_controlplane.executor.enginecall import EngineCalls, pause
+from leoflow_controlplane.executor.enginefault import EngineUnreachable
+from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
+from leoflow_controlplane.executor.pulling import Pulls
 from leoflow_controlplane.executor.reach import Address, reach
-from leoflow_controlplane.instance import Instance
-from leoflow_controlplane.model import TryKey
-from leoflow_controlplane.verdict import Exit
+from leoflow_controlplane.executor.starting import Starter
+from leoflow_controlplane.executor.thread import in_thread
+from leoflow_controlplane.executor.tidying import Tidying
+from leoflow_controlplane.executor.watching import LIST_SECONDS, Live, Watch
+from leoflow_controlplane.model import SERVER, RunKey, TryKey
 
-T = TypeVar("T")
-
-LIST_SECONDS = 5.0
-UNREACHABLE_SECONDS = 60.0
-RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 TAIL_LINES = 50
 
 logger = logging.getLogger("leoflow.executor.docker")
-
-
-@dataclass
-class _Live:
-    key: TryKey
-    name: str
-    started: asyncio.Event = field(default_factory=asyncio.Event)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-    reading: bool = False
-    oom_seen: bool = False
 
 
 class DockerExecutor:
@@ -58,235 +46,188 @@ class DockerExecutor:
     def __init__(
         self,
         engine: Engine,
-        site: ContainerSite,
-        instance: Instance,
+        place: ContainerSite,
+        site: Site,
         endpoint: str,
         ca: str | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.ca = ca
+        self.figures = Figures()
         self._engine = engine
+        self._place = place
         self._site = site
-        self._instance = instance
-        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="leoflow-engine")
-        self._live: dict[str, _Live] = {}
-        self._ended: asyncio.Queue[Ended] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._starting: set[asyncio.Task[float]] = set()
-        self._unreachable_since: float | None = None
+        labels = (f"{LABEL_HOME}={place.home_id}", f"{LABEL_INSTANCE}={place.instance_id}")
+        self._calls = EngineCalls(engine, labels, self.figures)
+        # What a dead process left has an owner only once it was adopted.
+        self._tidying = Tidying(self._calls, may_remove_strays=not site.is_server)
+        self._watch = Watch(self._calls, self._tidying, site.limits.engine_grace_seconds)
+        self._pulls = Pulls(engine, site.limits.pull_timeout_seconds, self.figures)
+        self._starter = Starter(engine, self._pulls, site.limits, self.figures)
 
     async def open(self) -> None:
         """Begin to listen for containers that end."""
-        ready = asyncio.Event()
-        self._spawn(self._listen(ready))
-        self._spawn(self._list_regularly())
-        await ready.wait()
+        await self._watch.open()
 
     async def start(self, launch: Launch) -> dict[str, float]:
-        """Create and start the container of a try."""
-        body = make_container(launch, self._site)
-        live = _Live(launch.key, container_name(launch.key, self._site.home_id))
-        self._live[live.name] = live
-        # The call goes on in its thread when we are cancelled, so its end is waited for.
-        starting = asyncio.create_task(self._run(self._engine.create_and_start, live.name, body))
-        self._starting.add(starting)
-        starting.add_done_callback(self._starting.discard)
+        """Create and start the container of a try, or adopt the one that is there."""
+        name, known = self._name(launch.key), self._watch.live
+        if name in known:
+            await known[name].settled.wait()
+            return {}
+        body = make_container(launch, self._place)
+        live = known[name] = Live(launch.key, name)
         try:
-            created_at = await asyncio.shield(starting)
-        except LaunchFailed:
-            self._live.pop(live.name, None)
+            begun = await self._starter.start(launch, name, body, live.unwanted)
+        except BaseException:
+            known.pop(name, None)
+            live.settled.set()
             raise
-        live.started.set()
-        return {"created": created_at}
+        if begun.created_at is None:
+            self.figures.adopted += 1
+        else:
+            self.figures.started += 1
+        self._watch.look_after(live, ended=begun.ended)
+        return {} if begun.created_at is None else {"created": begun.created_at}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
         """Send SIGTERM, and SIGKILL after the grace."""
-        live = self._live.get(container_name(key, self._site.home_id))
+        live = self._watch.live.get(self._name(key))
         if live is None:
             return
-        await live.started.wait()
+        live.unwanted.set()
+        await live.settled.wait()
+        if not live.started:
+            return
         if grace_seconds > 0:
             await self._signal(live, "SIGTERM")
-            try:
-                await asyncio.wait_for(live.gone.wait(), grace_seconds)
-            except TimeoutError:
-                pass
-            else:
+            if await _happens(live.gone, grace_seconds):
                 return
-        await self._signal(live, "SIGKILL")
+        # An engine that is away now may be back before it is given up.
+        while not live.gone.is_set():
+            await self._signal(live, "SIGKILL")
+            await _happens(live.gone, LIST_SECONDS)
 
     async def ended(self) -> Ended:
         """Wait for the next container that ended; it is read out and not yet removed."""
-        return await self._ended.get()
+        return await self._watch.ended.get()
 
     async def log_tail(self, key: TryKey) -> str | None:
         """Give the last lines that the container wrote."""
-        name = container_name(key, self._site.home_id)
-        try:
-            return await self._run(self._engine.tail, name, TAIL_LINES)
-        except EngineUnreachable:
-            return None
+        with suppress(EngineUnreachable):
+            return await self._calls.run(self._engine.tail, self._name(key), TAIL_LINES)
+        return None
 
     async def left_verdict(self, key: TryKey) -> bytes | None:
         """Read the verdict that the agent left in a container which ended."""
-        name = container_name(key, self._site.home_id)
-        try:
-            return await self._run(self._engine.read_file, name, VERDICT_FILE, MAX_VERDICT_BYTES)
-        except EngineUnreachable:
-            return None
+        file = (self._name(key), VERDICT_FILE, MAX_VERDICT_BYTES)
+        with suppress(EngineUnreachable):
+            return await self._calls.run(self._engine.read_file, *file)
+        return None
 
     async def remove(self, key: TryKey) -> None:
         """Remove the container of a try, even if it runs."""
-        name = container_name(key, self._site.home_id)
-        try:
-            await self._run(self._engine.remove, name)
-        except EngineUnreachable as error:
-            logger.warning("container '%s' is left for the next sweep: %s", name, error)
-        self._live.pop(name, None)
+        name = self._name(key)
+        await self._tidying.remove([name])
+        self._watch.live.pop(name, None)
+
+    async def end_run(self, run: RunKey) -> None:
+        """Remove the volume of a run."""
+        await self._tidying.remove_volumes([volume_name(run, self._place.home_id)])
+
+    async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
+        """Take over the containers of a dead process, and remove those that are not wanted.
+
+        Waits for an engine that is away.
+        """
+        adopted: set[TryKey] = set()
+        rest = []
+        for container in await self._calls.patiently(self._calls.containers):
+            if container.name in self._watch.live:
+                continue
+            key = read_try(container.labels)
+            if key is not None and key in wanted and await self._take_over(key, container):
+                adopted.add(key)
+            else:
+                rest.append(container.name)
+        await self._tidying.remove(rest)
+        volumes = await self._calls.patiently(self._calls.volumes)
+        await self._tidying.remove_volumes(
+            v.name for v in volumes if read_run(v.labels) not in runs
+        )
+        self._tidying.may_remove_strays = True
+        return adopted
 
     async def sweep(self) -> list[str]:
-        """Remove the containers of dead processes of this home."""
-        found = await self._run(self._engine.list, f"{LABEL_HOME}={self._site.home_id}")
-        dead = [c.name for c in found if not self._instance.is_alive(c.labels[LABEL_INSTANCE])]
-        await asyncio.gather(*(self._run(self._engine.remove, name) for name in dead))
-        return [f"container {name}" for name in dead]
+        """Remove the containers and volumes of dead processes of this home."""
+        engine, run, home = self._engine, self._calls.run, self._calls.labels[0]
+        containers = [c for c in await run(engine.list_containers, home) if self._is_dead(c.labels)]
+        volumes = [v for v in await run(engine.list_volumes, home) if self._is_dead(v.labels)]
+        await asyncio.gather(*(run(engine.remove, c.name) for c in containers))
+        await asyncio.gather(*(run(engine.remove_volume, v.name) for v in volumes))
+        return [f"container {c.name}" for c in containers] + [f"volume {v.name}" for v in volumes]
 
-    async def close(self) -> None:
+    async def close(self, leave_running: bool = False) -> None:
         """Remove every container that was started here, also one whose start is under way."""
-        self._engine.stop_listening()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, *self._starting, return_exceptions=True)
+        await self._watch.close()
+        await self._pulls.close()
+        await asyncio.gather(*self._starter.under_way, return_exceptions=True)
+        if not leave_running:
+            await self._remove_own()
+        self._calls.close()
+
+    async def _remove_own(self) -> None:
+        run, remove = self._calls.run, self._engine.remove
         try:
-            names = set(self._live) | {c.name for c in await self._own()}
-            await asyncio.gather(*(self._run(self._engine.remove, name) for name in names))
+            names = set(self._watch.live) | {c.name for c in await self._calls.containers()}
+            await asyncio.gather(*(run(remove, name) for name in names))
+            for volume in await self._calls.volumes():
+                await run(self._engine.remove_volume, volume.name)
         except EngineUnreachable as error:
             logger.warning("containers are left for the next sweep: %s", error)
-        self._pool.shutdown(wait=False)
-        self._engine.close()
 
-    async def _own(self) -> list[Any]:
-        label = f"{LABEL_INSTANCE}={self._site.instance_id}"
-        return await self._run(self._engine.list, label)
+    def _name(self, key: TryKey) -> str:
+        return container_name(key, self._place.home_id)
 
-    async def _signal(self, live: _Live, signal: str) -> None:
+    def _is_dead(self, labels: Mapping[str, str]) -> bool:
+        owner = labels[LABEL_INSTANCE]
+        return owner != SERVER and not self._site.instance.is_alive(owner)
+
+    async def _take_over(self, key: TryKey, container: Found) -> bool:
+        ended = container.ended
+        if container.state == "created":
+            try:
+                ended = await self._calls.run(self._engine.start, container.name)
+            except EngineUnreachable as error:
+                logger.warning("container '%s' cannot be started: %s", container.name, error)
+                return False
+        self.figures.adopted += 1
+        self._watch.look_after(Live(key, container.name), ended=ended)
+        return True
+
+    async def _signal(self, live: Live, signal: str) -> None:
         try:
-            await self._run(self._engine.kill, live.name, signal)
+            await self._calls.run(self._engine.kill, live.name, signal)
         except EngineUnreachable as error:
             logger.warning("container '%s' cannot be sent %s: %s", live.name, signal, error)
 
-    async def _listen(self, ready: asyncio.Event) -> None:
-        loop, attempt, told = asyncio.get_running_loop(), 0, False
-        label = f"{LABEL_INSTANCE}={self._site.instance_id}"
 
-        def on_event(name: str, action: str) -> None:
-            loop.call_soon_threadsafe(partial(self._take_event, name, action))
-
-        while True:
-            # The thread of a stream is busy for as long as it lasts: not one of the pool.
-            opened = asyncio.Event()
-            announce = partial(loop.call_soon_threadsafe, opened.set)
-            stream = asyncio.create_task(
-                asyncio.to_thread(self._engine.listen, label, announce, on_event)
-            )
-            waiting = asyncio.create_task(opened.wait())
-            try:
-                await asyncio.wait({stream, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                ready.set()
-                if opened.is_set():
-                    attempt, told = 0, False
-                    self._spawn(self._reconcile())
-                await stream
-            except EngineUnreachable as error:
-                if not told:
-                    logger.warning("the Docker engine does not answer, trying again: %s", error)
-                told = True
-            finally:
-                waiting.cancel()
-            await asyncio.sleep(RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)])
-            attempt += 1
-
-    def _take_event(self, name: str, action: str) -> None:
-        live = self._live.get(name)
-        if live is None:
-            return
-        if action == "oom":
-            live.oom_seen = True
-        else:
-            self._spawn(self._read_out(live))
-
-    async def _list_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(LIST_SECONDS)
-            if self._live:
-                await self._reconcile()
-
-    async def _reconcile(self) -> None:
-        asked_for = [live for live in self._live.values() if live.started.is_set()]
-        try:
-            there = {container.name: container for container in await self._own()}
-        except EngineUnreachable as error:
-            self._note_unreachable(str(error))
-            return
-        self._unreachable_since = None
-        for live in asked_for:
-            if live.name not in there or there[live.name].ended:
-                self._spawn(self._read_out(live))
-
-    def _note_unreachable(self, reason: str) -> None:
-        now = time.monotonic()
-        self._unreachable_since = self._unreachable_since or now
-        if now - self._unreachable_since < UNREACHABLE_SECONDS:
-            return
-        for live in list(self._live.values()):
-            text = f"the Docker engine has been away for {UNREACHABLE_SECONDS:g} s: {reason}"
-            self._tell(live, Ended(live.key, Exit(None, reason=text)))
-
-    async def _read_out(self, live: _Live) -> None:
-        await live.started.wait()
-        if live.reading or live.gone.is_set():
-            return
-        live.reading = True
-        try:
-            end = await self._run(self._engine.read_end, live.name)
-        except EngineUnreachable:
-            return
-        finally:
-            live.reading = False
-        if end is None:
-            exit = Exit(None, reason="the container was removed from outside while it ran")
-            self._tell(live, Ended(live.key, exit))
-        else:
-            exit = Exit(end.exit_code, end.oom_killed or live.oom_seen, end.error)
-            self._tell(live, Ended(live.key, exit, end.started_at, end.ended_at))
-
-    def _tell(self, live: _Live, ended: Ended) -> None:
-        if not live.gone.is_set():
-            live.gone.set()
-            self._ended.put_nowait(ended)
-
-    async def _run(self, call: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call, *args)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def docker_executor(address: Address | None = None) -> Callable[[Site], Awaitable[DockerExecutor]]:
+def docker_executor(
+    address: Address | None = None, *, patient: bool = False
+) -> Callable[[Site], Awaitable[DockerExecutor]]:
     """Give the factory of an executor on the engine that DOCKER_HOST names.
 
     ``address`` is where containers reach this process; None: a mounted socket on a local engine,
-    loopback behind Docker Desktop. Raises ExecutorUnusable.
+    loopback behind Docker Desktop. Raises ExecutorUnusable; with ``patient`` the factory waits
+    for an engine that does not answer, and logs that it does.
     """
 
     async def make(site: Site) -> DockerExecutor:
-        engine = await asyncio.to_thread(open_engine)
+        engine = await _open_engine(patient)
         try:
             place, endpoint = await reach(engine, site, address)
             ca = None if address is None else address.ca
-            executor = DockerExecutor(engine, place, site.instance, endpoint, ca)
+            executor = DockerExecutor(engine, place, site, endpoint, ca)
             await executor.open()
         except BaseException:
             engine.close()
@@ -294,3 +235,23 @@ def docker_executor(address: Address | None = None) -> Callable[[Site], Awaitabl
         return executor
 
     return make
+
+
+async def _open_engine(patient: bool) -> Engine:
+    attempt = 0
+    while True:
+        try:
+            return await in_thread(open_engine)
+        except ExecutorUnusable as error:
+            if not patient:
+                raise
+            if attempt == 0:
+                logger.warning("no task can start yet, waiting for the engine: %s", error)
+        await asyncio.sleep(pause(attempt))
+        attempt += 1
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()

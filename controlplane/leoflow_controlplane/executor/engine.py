@@ -10,12 +10,15 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from leoflow_controlplane.container import STAGING_FOLDER
 from leoflow_controlplane.error import ExecutorUnusable, LaunchFailed
+from leoflow_controlplane.executor.enginefault import launching, translated
+from leoflow_controlplane.executor.enginepull import Report, read_pull
 
 TIMEOUT_SECONDS = 60
 CONNECTIONS = 16
@@ -25,15 +28,30 @@ _TAR_BYTES = 64 * 1024
 _OOM_FLAG_DELAY_SECONDS = 0.2
 
 
-class EngineUnreachable(ExecutorUnusable):
-    """The engine did not answer, or not as an engine does; a later call may work."""
-
-
 class Found(NamedTuple):
-    """A container in a list. ``ended``: it will not run any more."""
+    """A container in a list; ``state`` in the engine's words."""
 
     name: str
-    labels: dict[str, str]
+    labels: Mapping[str, str]
+    state: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not run any more."""
+        return self.state in ("exited", "dead")
+
+
+class Volume(NamedTuple):
+    """A volume in a list."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+class Begun(NamedTuple):
+    """A container that was started. ``created_at`` None: it had been created before."""
+
+    created_at: float | None
     ended: bool
 
 
@@ -63,44 +81,78 @@ class Engine:
 
     def is_desktop(self) -> bool:
         """Say whether the engine runs in Docker Desktop's virtual machine."""
-        with _translated():
+        with translated():
             return "Docker Desktop" in str(self._client.info().get("OperatingSystem"))
 
-    def create_and_start(self, name: str, body: dict[str, Any]) -> float:
-        """Create a container and start it; return the instant between. Raises LaunchFailed."""
-        with _launching(body["Image"]):
-            self._create(name, body)
-            created_at = time.time()
+    def create_and_start(self, name: str, body: Mapping[str, Any]) -> Begun:
+        """Create a container and start it, each unless that was done before.
+
+        Raises LaunchFailed, which leaves nothing behind; NoAnswer, which may; ImageMissing.
+        """
+        with launching(body["Image"]):
+            is_new = self._create(name, body)
+            created_at = time.time() if is_new else None
             try:
-                self._client.start(name)
-            except BaseException:
+                return Begun(created_at, ended=self._start(name))
+            except self._api_error():
                 self.remove(name)
                 raise
-        return created_at
+
+    def start(self, name: str) -> bool:
+        """Start a container that was only created; say whether it has ended already.
+
+        Raises EngineUnreachable, also if it cannot be started.
+        """
+        with translated():
+            return self._start(name)
+        raise AssertionError("unreachable")
+
+    def pull(self, image: str, seconds: float, report: Report, stream: list[Any]) -> None:
+        """Pull an image; what can cut that short is put into ``stream``. Raises LaunchFailed."""
+        read_pull(self._client, image, seconds, report, stream)
 
     def kill(self, name: str, signal: str) -> None:
         """Send a signal; harmless when the container has ended."""
-        with _translated(404, 409):
+        with translated(404, 409):
             self._client.kill(name, signal)
 
     def remove(self, name: str) -> None:
         """Remove a container, even if it runs; harmless when there is none."""
-        with _translated(404, 409):
+        with translated(404, 409):
             self._client.remove_container(name, force=True, v=True)
 
-    def list(self, label: str) -> list[Found]:
-        """List the containers with ``label`` (NAME=VALUE), ended ones too."""
-        with _translated():
-            found = self._client.containers(all=True, filters={"label": label})
+    def list_containers(self, *labels: str) -> list[Found]:
+        """List the containers with all of ``labels`` (NAME=VALUE), ended ones too."""
+        with translated():
+            found = self._client.containers(all=True, filters={"label": list(labels)})
         return [
-            Found(item["Names"][0].lstrip("/"), item["Labels"], item["State"] in ("exited", "dead"))
+            Found(item["Names"][0].lstrip("/"), item["Labels"], item["State"])
             for item in found
             if item["Names"]
         ]
 
+    def list_volumes(self, *labels: str) -> list[Volume]:
+        """List the volumes with all of ``labels`` (NAME=VALUE)."""
+        with translated():
+            found = self._client.volumes(filters={"label": list(labels)})["Volumes"]
+        return [Volume(item["Name"], item["Labels"] or {}) for item in found or ()]
+
+    def remove_volume(self, name: str) -> bool:
+        """Remove a volume; harmless when there is none. Say no if a container still has it."""
+        from docker.errors import APIError
+
+        with translated(404):
+            try:
+                self._client.remove_volume(name)
+            except APIError as error:
+                if error.status_code != 409:
+                    raise
+                return False
+        return True
+
     def read_end(self, name: str) -> End | None:
         """Read how a container ended, waiting for it if it has not; None if it is not there."""
-        with _translated(404):
+        with translated(404):
             state = self._client.inspect_container(name)["State"]
             if state["Running"]:
                 self._client.wait(name, timeout=TIMEOUT_SECONDS)
@@ -114,7 +166,7 @@ class Engine:
 
     def tail(self, name: str, lines: int) -> str | None:
         """Give the last lines of a container's output, None if there are none."""
-        with _translated(404, 409):
+        with translated(404, 409):
             output = self._client.logs(name, tail=lines)
             return output.decode("utf-8", "replace") or None
         return None
@@ -122,7 +174,7 @@ class Engine:
     def read_file(self, name: str, path: str, limit_bytes: int) -> bytes | None:
         """Read a file of a container, which may have ended; None if there is none or it is longer
         than ``limit_bytes``."""
-        with _translated(404):
+        with translated(404):
             stream, found = self._client.get_archive(name, path)
             with closing(stream):
                 if found["size"] > limit_bytes:
@@ -136,14 +188,14 @@ class Engine:
         return None
 
     def listen(
-        self, label: str, opened: Callable[[], Any], take: Callable[[str, str], Any]
+        self, labels: Sequence[str], opened: Callable[[], Any], take: Callable[[str, str], Any]
     ) -> None:
         """Call ``take(name, action)`` for each end of a container until the stream breaks.
 
         ``opened`` is called once no event can be missed any more. Raises EngineUnreachable.
         """
-        filters = {"type": "container", "event": ["die", "oom"], "label": label}
-        with _translated():
+        filters = {"type": "container", "event": ["die", "oom"], "label": list(labels)}
+        with translated():
             with self._lock:
                 if self._closing:
                     return
@@ -166,17 +218,40 @@ class Engine:
         """Close all connections."""
         self._client.close()
 
-    def _create(self, name: str, body: dict[str, Any]) -> None:
+    def _create(self, name: str, body: Mapping[str, Any]) -> bool:
+        """Create a container; say no if it was there. LaunchFailed if that is another's."""
         from docker.errors import APIError
 
         try:
-            self._client.create_container_from_config(body, name)
+            self._client.create_container_from_config(dict(body), name)
         except APIError as error:
             if error.status_code != 409:
                 raise
-            # The same try was created before, in a call whose answer was lost.
-            self.remove(name)
-            self._client.create_container_from_config(body, name)
+            labels = self._client.inspect_container(name)["Config"]["Labels"] or {}
+            if not body["Labels"].items() <= labels.items():
+                raise LaunchFailed(
+                    f"a container called '{name}' is there already, and it is not of this try. "
+                    f"Remove it: docker rm -f {name}",
+                    transient=False,
+                ) from None
+            return False
+        return True
+
+    def _start(self, name: str) -> bool:
+        found = self._client.inspect_container(name)
+        status = found["State"]["Status"]
+        if status == "created":
+            if any(mount["Destination"] == STAGING_FOLDER for mount in found["Mounts"]):
+                self._client.put_archive(name, "/", _open_folder(STAGING_FOLDER))
+            self._client.start(name)
+        return status in ("exited", "dead", "removing")
+
+    @staticmethod
+    def _api_error() -> type[Exception]:
+        from docker.errors import APIError
+
+        error: type[Exception] = APIError
+        return error
 
 
 def open_engine() -> Engine:
@@ -199,49 +274,14 @@ def open_engine() -> Engine:
     return Engine(client)
 
 
-@contextmanager
-def _translated(*harmless: int) -> Iterator[None]:
-    """Turn what the client raises into EngineUnreachable; let ``harmless`` statuses pass."""
-    from docker.errors import APIError, DockerException
-    from requests.exceptions import RequestException
-
-    try:
-        yield
-    except APIError as error:
-        if error.status_code not in harmless:
-            raise EngineUnreachable(_text(error)) from error
-    except (DockerException, RequestException, OSError) as error:
-        raise EngineUnreachable(_innermost(error)) from error
-
-
-@contextmanager
-def _launching(image: str) -> Iterator[None]:
-    from docker.errors import APIError, DockerException
-    from requests.exceptions import RequestException
-
-    try:
-        yield
-    except APIError as error:
-        raise _refusal(image, error.status_code or 500, _text(error)) from error
-    except (DockerException, RequestException, EngineUnreachable, OSError) as error:
-        reason = f"the Docker engine did not answer: {error}"
-        raise LaunchFailed(reason, transient=True) from error
-
-
-def _refusal(image: str, status: int, text: str) -> LaunchFailed:
-    if status == 404 and "image" in text.lower():
-        return LaunchFailed(
-            f"image '{image}' is not on this Docker engine. Build it with 'leoflow build', with "
-            "DOCKER_HOST naming the same engine.",
-            transient=False,
-        )
-    if "bind source path does not exist" in text:
-        return LaunchFailed(
-            f"the Docker engine does not see this machine's files ({text}). Set LEOFLOW_AGENT_URL "
-            "to an address at which containers reach this process.",
-            transient=False,
-        )
-    return LaunchFailed(f"the Docker engine refused the container: {text}", transient=status >= 500)
+def _open_folder(path: str) -> bytes:
+    """Give an archive that lets everybody write into a folder: a new volume is root's."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        folder = tarfile.TarInfo(path.strip("/"))
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o777
+        tar.addfile(folder)
+    return archive.getvalue()
 
 
 def _only_file(archive: bytes) -> bytes | None:
@@ -252,23 +292,6 @@ def _only_file(archive: bytes) -> bytes | None:
             return None if file is None else file.read()
     except tarfile.TarError:
         return None
-
-
-def _innermost(error: BaseException) -> str:
-    """Give the operating system's words, which HTTP libraries wrap into one another."""
-    found: BaseException | None = error
-    seen: list[BaseException] = []
-    while found is not None and found not in seen:
-        if isinstance(found, OSError) and found.strerror:
-            return found.strerror
-        seen.append(found)
-        inner = [one for one in found.args if isinstance(one, BaseException)]
-        found = found.__cause__ or found.__context__ or (inner[0] if inner else None)
-    return str(error)
-
-
-def _text(error: Any) -> str:
-    return str(error.explanation or error)
 
 
 def _events(stream: Any) -> Iterator[dict[str, Any]]:

@@ -85,6 +85,8 @@ class FakeMachine:
 
     plays: dict[TryKey, Play] = field(default_factory=dict)
     staging: set[RunKey] = field(default_factory=set)
+    tails: dict[TryKey, str] = field(default_factory=dict)
+    left: dict[TryKey, bytes] = field(default_factory=dict)
 
 
 class FakeExecutor:
@@ -99,10 +101,10 @@ class FakeExecutor:
         self.figures = Figures()
         self.started: list[Launch] = []
         self.removed: list[TryKey] = []
-        self.tails: dict[TryKey, str] = {}
-        self.left: dict[TryKey, bytes] = {}
         self.most_running = 0
         self.machine = machine or FakeMachine()
+        self.tails = self.machine.tails
+        self.left = self.machine.left
         self._desk = desk
         self._script = script
         self._ours: set[TryKey] = set()

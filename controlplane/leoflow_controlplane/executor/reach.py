@@ -50,7 +50,7 @@ async def reach(engine: Engine, site: Site, address: Address | None) -> tuple[Co
 
     Return what their containers have in common and the endpoint. Raises ExecutorUnusable.
     """
-    place = ContainerSite(site.instance.home_id, site.instance.id, socket_folder=None)
+    place = ContainerSite(site.realm_id, site.owner_id, socket_folder=None)
     if address is not None:
         await _listen_at(address, site)
         return place, address.url
@@ -60,9 +60,9 @@ async def reach(engine: Engine, site: Site, address: Address | None) -> tuple[Co
             "which its containers reach this process."
         )
     if await asyncio.to_thread(engine.is_desktop):
-        port = await site.server.listen_tcp()
+        port = await site.server.listen_tcp(stable=site.is_server)
         return place, f"http://{DESKTOP_HOST}:{port}"
-    folder = await site.server.listen_unix()
+    folder = await site.server.listen_unix(stable=site.is_server)
     return place._replace(socket_folder=str(folder)), f"unix:{SOCKET_FOLDER}/{SOCKET_NAME}"
 
 

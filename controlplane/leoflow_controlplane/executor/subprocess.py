@@ -1,5 +1,8 @@
 """Run tries as processes of this machine. For development only: nothing isolates them, and no
 limit of their resources is kept.
+
+A process lives on when its control plane is killed, and is adopted by the next one: see
+``tryfolder`` for what is on disk.
 """
 
 from __future__ import annotations
@@ -7,22 +10,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
+import signal
 import time
 import warnings
-from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 
-from leoflow_agent import exitcode
-from leoflow_agent.wire import MAX_VERDICT_BYTES, VERDICT_VARIABLE
+from leoflow_agent.wire import VERDICT_VARIABLE
 
 from leoflow_controlplane.agentserver import SOCKET_NAME
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.process import kill_group, kill_marked
-from leoflow_controlplane.executor.protocol import Ended, Launch, Site
-from leoflow_controlplane.instance import Instance
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.executor.hostproject import FindProject, HostProject
+from leoflow_controlplane.executor.process import (
+    kill_group,
+    kill_marked,
+    open_marked,
+    reap,
+    spawn,
+    wait_for_end,
+)
+from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
+from leoflow_controlplane.executor.tryfolder import TryFolder, find_folders, name_of
+from leoflow_controlplane.model import SERVER, RunKey, TryKey
 from leoflow_controlplane.verdict import Exit
 from leoflow_controlplane.workload import encode_workload
 
@@ -30,76 +40,80 @@ WARNING = (
     "tasks run as plain subprocesses: no container isolates them and no resource limit is kept. "
     "This is for development only; with a Docker engine use --executor docker."
 )
-TAIL_BYTES = 16 * 1024
-# home.instance.number: whose process it is, for as long as it inherits its environment.
+# realm.owner.try: whose process it is, for as long as it inherits its environment.
 MARK = "LEOFLOW_PROCESS"
 
 _ALLOWED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 
 
-class _Running(NamedTuple):
-    process: Process
+@dataclass
+class _Running:
+    """A try that was started or adopted. ``fd`` None: its process had ended when it was found."""
+
+    key: TryKey
+    pid: int
+    fd: int | None
     mark: str
-    output: Path
-    verdict: Path
-    watcher: asyncio.Task[None]
+    folder: TryFolder
+    started_at: float | None
+    watcher: asyncio.Task[None] | None = None
+    ended: bool = False
 
 
 class SubprocessExecutor:
-    """Starts ``command`` in ``folder`` for each try, in a session of its own."""
+    """Starts the agent in a DAG's folder for each try, in a session of its own."""
 
     # Its agents come through a socket.
     ca = None
 
-    def __init__(
-        self,
-        instance: Instance,
-        endpoint: str,
-        command: Sequence[str],
-        folder: Path,
-        environment: Mapping[str, str],
-    ) -> None:
+    def __init__(self, site: Site, endpoint: str, find_project: FindProject) -> None:
         warnings.warn(WARNING, RuntimeWarning, stacklevel=2)
         self.endpoint = endpoint
-        self._instance = instance
-        self._command = tuple(command)
-        self._folder = folder
-        self._environment = dict(environment)
+        self.figures = Figures()
+        self._site = site
+        self._find_project = find_project
+        # What outlives this process is not in its folder.
+        home = site.instance.home if site.is_server else site.instance.folder
+        self._tries = home / "processes"
+        self._staging = home / "staging"
         self._running: dict[TryKey, _Running] = {}
+        self._over: set[RunKey] = set()
         self._ended: asyncio.Queue[Ended] = asyncio.Queue()
-        self._count = 0
-        self._own = f"{instance.home_id}.{instance.id}."
+        self._own = f"{site.realm_id}.{site.owner_id}."
 
     async def start(self, launch: Launch) -> dict[str, float]:
-        """Start a try's process; LaunchFailed if there is no such command."""
-        self._count += 1
-        mark = f"{self._own}{self._count}"
-        output = self._instance.folder / f"{self._count}.log"
-        verdict = output.with_suffix(".verdict")
+        """Start a try's process, or adopt it; LaunchFailed if there is no such command."""
+        key, folder = launch.key, self._folder(launch.key)
+        if key in self._running:
+            return {}
+        if folder.read_pid() is not None:
+            self._take_over(key, folder)
+            return {}
+        project = await asyncio.to_thread(self._find_project, key.dag_id)
+        variables = self._environment(launch, project, folder)
         created_at = time.time()
-        variables = child_environment(os.environ, {**self._environment, **launch.environment})
-        variables[MARK] = mark
-        variables[VERDICT_VARIABLE] = str(verdict)
-        variables["LEOFLOW_WORKLOAD"] = encode_workload(launch.workload)
-        if launch.artifacts is not None:
-            variables["LEOFLOW_ARTIFACTS"] = str(launch.artifacts)
-        process = await self._spawn(variables, output)
-        started_at = time.time()
-        watcher = asyncio.create_task(self._watch(launch.key, process, started_at))
-        self._running[launch.key] = _Running(process, mark, output, verdict, watcher)
-        return {"created": created_at, "started": started_at}
+        folder.make(key)
+        try:
+            pid = self._spawn(project, variables, folder)
+        except LaunchFailed:
+            folder.remove()
+            raise
+        self.figures.started += 1
+        # A child is there until it is reaped, so that nobody else can have its id.
+        self._watch(_Running(key, pid, os.pidfd_open(pid), self._mark(key), folder, time.time()))
+        return {"created": created_at, "started": time.time()}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
         """Ask the agent to stop, and kill all of the try's processes after the grace."""
         running = self._running.get(key)
-        if running is None or running.process.returncode is not None:
+        if running is None or running.ended or running.fd is None or running.watcher is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            running.process.terminate()
-        try:
+            signal.pidfd_send_signal(running.fd, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(running.watcher), grace_seconds)
-        except TimeoutError:
-            _kill(running)
+            return
+        _kill(running)
 
     async def ended(self) -> Ended:
         """Wait for the next try that ended."""
@@ -107,70 +121,136 @@ class SubprocessExecutor:
 
     async def log_tail(self, key: TryKey) -> str | None:
         """Give the last lines that the agent wrote to its own output."""
-        running = self._running.get(key)
-        if running is None:
-            return None
-        return running.output.read_bytes()[-TAIL_BYTES:].decode("utf-8", "replace") or None
+        return self._folder(key).read_tail()
 
     async def left_verdict(self, key: TryKey) -> bytes | None:
         """Give the verdict that the agent of a try left."""
-        running = self._running.get(key)
-        if running is None:
-            return None
-        with contextlib.suppress(OSError), running.verdict.open("rb") as file:
-            return file.read(MAX_VERDICT_BYTES)
-        return None
+        return self._folder(key).read_verdict()
 
     async def remove(self, key: TryKey) -> None:
         """End what the agent left running and remove its output."""
         running = self._running.pop(key, None)
         if running is not None:
             _kill(running)
-            running.output.unlink(missing_ok=True)
-            running.verdict.unlink(missing_ok=True)
+            running.folder.remove()
+        if key.run in self._over:
+            await self.end_run(key.run)
+
+    async def end_run(self, run: RunKey) -> None:
+        """Remove the folder that the tries of a run shared."""
+        if any(key.run == run for key in self._running):
+            self._over.add(run)
+            return
+        self._over.discard(run)
+        await asyncio.to_thread(shutil.rmtree, self._staging / name_of(run), ignore_errors=True)
+
+    async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
+        """Take over the processes of a dead control plane, and kill those that are not wanted."""
+        adopted: set[TryKey] = set()
+        for key, folder in find_folders(self._tries):
+            if key in self._running:
+                continue
+            if key is not None and key in wanted and folder.read_pid() is not None:
+                self._take_over(key, folder)
+                adopted.add(key)
+            else:
+                kill_marked(MARK, f"{self._own}{folder.path.name}".__eq__)
+                folder.remove()
+        open_folders = {name_of(run) for run in runs}
+        for path in self._staging.glob("*/"):
+            if path.name not in open_folders:
+                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        return adopted
 
     async def sweep(self) -> list[str]:
         """Kill what processes of this home left running when they were killed themselves."""
         return [f"process {pid}" for pid in kill_marked(MARK, self._is_left)]
 
-    async def close(self) -> None:
-        """Kill and reap everything that was started here."""
+    async def close(self, leave_running: bool = False) -> None:
+        """Kill and reap everything that was started here, or only stop to look at it."""
+        watchers = [r.watcher for r in self._running.values() if r.watcher is not None]
         for running in self._running.values():
-            _kill(running)
-        await asyncio.gather(*(running.watcher for running in self._running.values()))
+            if not leave_running:
+                _kill(running)
+            elif running.watcher is not None:
+                running.watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
+        if leave_running:
+            return
         for key in list(self._running):
             await self.remove(key)
         # A start that was interrupted has a process and no record of it.
         kill_marked(MARK, lambda mark: mark.startswith(self._own))
+        await asyncio.to_thread(shutil.rmtree, self._staging, ignore_errors=True)
 
     def _is_left(self, mark: str) -> bool:
-        home, _, rest = mark.partition(".")
-        return home == self._instance.home_id and not self._instance.is_alive(
-            rest.partition(".")[0]
-        )
+        realm, _, rest = mark.partition(".")
+        owner = rest.partition(".")[0]
+        is_ours = realm == self._site.realm_id and owner != SERVER
+        return is_ours and not self._site.instance.is_alive(owner)
 
-    async def _spawn(self, variables: Mapping[str, str], output: Path) -> Process:
+    def _folder(self, key: TryKey) -> TryFolder:
+        return TryFolder(self._tries / name_of(key))
+
+    def _mark(self, key: TryKey) -> str:
+        return f"{self._own}{name_of(key)}"
+
+    def _environment(
+        self, launch: Launch, project: HostProject, folder: TryFolder
+    ) -> dict[str, str]:
+        declared = {**project.environment, **launch.environment}
+        variables = child_environment(os.environ, declared)
+        variables[MARK] = self._mark(launch.key)
+        variables[VERDICT_VARIABLE] = str(folder.verdict)
+        variables["LEOFLOW_WORKLOAD"] = encode_workload(launch.workload)
+        if launch.artifacts is not None:
+            variables["LEOFLOW_ARTIFACTS"] = str(launch.artifacts)
+        if launch.staging_bytes is not None:
+            shared = self._staging / name_of(launch.key.run)
+            shared.mkdir(parents=True, exist_ok=True)
+            variables["LEOFLOW_STAGING"] = str(shared)
+            variables["LEOFLOW_STAGING_BYTES"] = str(launch.staging_bytes)
+        return variables
+
+    def _spawn(self, project: HostProject, variables: Mapping[str, str], folder: TryFolder) -> int:
+        command = project.command
         try:
-            with output.open("wb") as file:
-                return await asyncio.create_subprocess_exec(
-                    *self._command,
-                    cwd=self._folder,
-                    env=variables,
-                    stdin=DEVNULL,
-                    stdout=file,
-                    stderr=file,
-                    start_new_session=True,
-                )
+            if shutil.which(command[0], path=variables.get("PATH")) is None:
+                raise FileNotFoundError(2, "there is no such program")
+            if not project.folder.is_dir():
+                raise FileNotFoundError(2, "there is no such folder")
+            return spawn(command, project.folder, variables, folder.output, folder.pid_file)
         except OSError as error:
             raise LaunchFailed(
-                f"'{self._command[0]}' could not be started in '{self._folder}': {error.strerror}",
+                f"'{command[0]}' could not be started in '{project.folder}': {error.strerror}",
                 transient=False,
             ) from error
 
-    async def _watch(self, key: TryKey, process: Process, started_at: float) -> None:
-        code = await process.wait()
-        exit = Exit(code if code >= 0 else exitcode.SIGNAL_BASE - code)
-        self._ended.put_nowait(Ended(key, exit, started_at, time.time()))
+    def _take_over(self, key: TryKey, folder: TryFolder) -> None:
+        pid = folder.read_pid()
+        assert pid is not None
+        fd = open_marked(pid, MARK, self._mark(key))
+        self.figures.adopted += 1
+        self._watch(_Running(key, pid, fd, self._mark(key), folder, started_at=None))
+
+    def _watch(self, running: _Running) -> None:
+        self._running[running.key] = running
+        self.figures.running += 1
+        running.watcher = asyncio.create_task(self._await_end(running))
+
+    async def _await_end(self, running: _Running) -> None:
+        ended_at, code = None, None
+        if running.fd is not None:
+            try:
+                await wait_for_end(running.fd)
+            finally:
+                os.close(running.fd)
+                running.fd = None
+            ended_at, code = time.time(), reap(running.pid)
+        running.ended = True
+        self.figures.running -= 1
+        exit = running.folder.judge() if code is None else Exit(code)
+        self._ended.put_nowait(Ended(running.key, exit, running.started_at, ended_at))
 
 
 def child_environment(own: Mapping[str, str], declared: Mapping[str, str]) -> dict[str, str]:
@@ -183,23 +263,19 @@ def child_environment(own: Mapping[str, str], declared: Mapping[str, str]) -> di
 
 
 def subprocess_executor(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    find_project: FindProject,
 ) -> Callable[[Site], Awaitable[SubprocessExecutor]]:
-    """Give the factory of an executor that starts ``command`` (the agent) in ``folder``.
-
-    ``environment`` is what the agent needs on top of what each DAG declares.
-    """
+    """Give the factory of an executor that runs the DAGs which ``find_project`` finds."""
 
     async def make(site: Site) -> SubprocessExecutor:
-        socket = await site.server.listen_unix() / SOCKET_NAME
-        return SubprocessExecutor(
-            site.instance, f"unix:{socket}", command, folder, environment or {}
-        )
+        folder = await site.server.listen_unix(stable=site.is_server)
+        return SubprocessExecutor(site, f"unix:{folder / SOCKET_NAME}", find_project)
 
     return make
 
 
 def _kill(running: _Running) -> None:
-    if running.process.returncode is None:
-        kill_group(running.process.pid)
-    kill_marked(MARK, lambda mark: mark == running.mark)
+    # The group's id is good for as long as its leader is not reaped.
+    if running.fd is not None and not running.ended:
+        kill_group(running.pid)
+    kill_marked(MARK, running.mark.__eq__)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from leoflow_controlplane.container import ContainerSite
-from leoflow_controlplane.executor import docker
-from leoflow_controlplane.executor.engine import EngineUnreachable
+from leoflow_controlplane.executor import docker, enginecall
+from leoflow_controlplane.executor.enginefault import EngineUnreachable
+from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.instance import open_instance
 
 
@@ -25,7 +26,7 @@ class LostEngine:
         self._rounds = rounds
         self._count = 0
 
-    def listen(self, _label: str, opened: Callable[[], Any], _take: object) -> None:
+    def listen(self, _labels: object, opened: Callable[[], Any], _take: object) -> None:
         self._count += 1
         if self._count > self._rounds:
             self._loop.call_soon_threadsafe(self.over.set)
@@ -34,8 +35,15 @@ class LostEngine:
             return
         raise EngineUnreachable("Connection refused")
 
-    def list(self, _label: str) -> list[Any]:
+    def list_containers(self, *_labels: str) -> list[Any]:
         return []
+
+    list_volumes = list_containers
+
+    def remove(self, _name: str) -> None:
+        pass
+
+    remove_volume = remove
 
     def stop_listening(self) -> None:
         pass
@@ -51,11 +59,13 @@ async def test_an_engine_that_went_away_is_told_once(
     opened_in: set[int],
     told: int,
 ) -> None:
-    monkeypatch.setattr(docker, "RECONNECT_SECONDS", (0.0,))
+    monkeypatch.setattr(enginecall, "PAUSES_SECONDS", (0.0,))
     instance = open_instance(tmp_path)
     engine = LostEngine(opened_in, rounds=6)
-    site = ContainerSite(instance.home_id, instance.id, socket_folder=None)
-    executor = docker.DockerExecutor(engine, site, instance, "http://x")  # type: ignore[arg-type]
+    place = ContainerSite(instance.home_id, instance.id, socket_folder=None)
+    nobody: Any = None
+    site = Site(instance, nobody, nobody)
+    executor = docker.DockerExecutor(engine, place, site, "http://x")  # type: ignore[arg-type]
     with caplog.at_level(logging.WARNING, "leoflow.executor.docker"):
         await executor.open()
         await asyncio.wait_for(engine.over.wait(), 10)

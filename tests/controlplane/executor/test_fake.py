@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from executor_contract import ExecutorContract
-from leoflow_controlplane.executor.fake import FakeAgent, FakeExecutor
+from executor_contract import ExecutorContract, Heirs
+from leoflow_controlplane.executor.fake import FakeAgent, FakeExecutor, FakeMachine
 from leoflow_controlplane.executor.protocol import Executor
 from leoflow_controlplane.verdict import Exit
 
 
-@pytest.fixture
-async def made() -> AsyncIterator[Executor]:
+def make_executor(machine: FakeMachine) -> FakeExecutor:
     async def behave(agent: FakeAgent) -> Exit:
         word, _, rest = agent.launch.environment["BEHAVE"].partition(":")
         if word == "exit":
@@ -32,9 +31,27 @@ async def made() -> AsyncIterator[Executor]:
         return Exit(143)
 
     nobody: Any = None
-    executor = FakeExecutor(nobody, behave)
+    executor = FakeExecutor(nobody, behave, machine)
+    return executor
+
+
+@pytest.fixture
+async def made() -> AsyncIterator[Executor]:
+    executor = make_executor(FakeMachine())
     yield executor
     await executor.close()
+
+
+@pytest.fixture
+async def heirs() -> AsyncIterator[Heirs]:
+    machine, executors = FakeMachine(), []
+
+    async def make() -> FakeExecutor:
+        executors.append(make_executor(machine))
+        return executors[-1]
+
+    yield make
+    await executors[-1].close()
 
 
 class TestFake(ExecutorContract):

@@ -21,10 +21,12 @@ class Server:
         self.asked: list[tuple[str, int]] = []
         self._refusal = refusal
 
-    async def listen_unix(self) -> Path:
+    async def listen_unix(self, *, stable: bool = False) -> Path:
         return Path("/sockets")
 
-    async def listen_tcp(self, host: str = "127.0.0.1", port: int = 0) -> int:
+    async def listen_tcp(
+        self, host: str = "127.0.0.1", port: int = 0, *, stable: bool = False
+    ) -> int:
         self.asked.append((host, port))
         if self._refusal is not None:
             raise self._refusal

@@ -1,0 +1,108 @@
+"""What a Docker engine that refuses or does not answer means. Talks to no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from leoflow_controlplane.error import ExecutorUnusable, LaunchFailed
+
+# The engine passes a registry's answer on as text, most often with status 500.
+_FINAL_WORDS = (
+    "not found",
+    "manifest unknown",
+    "denied",
+    "unauthorized",
+    "authentication required",
+    "no basic auth credentials",
+    "no matching manifest",
+    "invalid reference",
+    "unsupported",
+)
+_PASSING_WORDS = ("no such host", "toomanyrequests")
+
+
+class EngineUnreachable(ExecutorUnusable):
+    """The engine did not answer, or not as an engine does; a later call may work."""
+
+
+class NoAnswer(LaunchFailed):
+    """The engine did not answer a launch, so what became of it has to be looked at."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the Docker engine did not answer: {reason}", transient=True)
+
+
+class ImageMissing(LaunchFailed):
+    """The engine does not have the image."""
+
+
+@contextmanager
+def translated(*harmless: int) -> Iterator[None]:
+    """Turn what the client raises into EngineUnreachable; let ``harmless`` statuses pass."""
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except APIError as error:
+        if error.status_code not in harmless:
+            raise EngineUnreachable(text_of(error)) from error
+    except (DockerException, RequestException, OSError) as error:
+        raise EngineUnreachable(_innermost(error)) from error
+
+
+@contextmanager
+def launching(image: str) -> Iterator[None]:
+    """Turn what the client raises into LaunchFailed, ImageMissing and NoAnswer."""
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except APIError as error:
+        raise _refusal(image, error.status_code or 500, text_of(error)) from error
+    except (DockerException, RequestException, OSError) as error:
+        raise NoAnswer(_innermost(error)) from error
+    except EngineUnreachable as error:
+        raise NoAnswer(str(error)) from error
+
+
+def pull_refusal(image: str, status: int, text: str) -> LaunchFailed:
+    """Say that an image cannot be pulled, in the registry's words; what is final is not tried
+    again."""
+    words = text.lower()
+    final = status in (400, 401, 403, 404) or any(word in words for word in _FINAL_WORDS)
+    final = final and not any(word in words for word in _PASSING_WORDS)
+    return LaunchFailed(f"image '{image}' cannot be pulled: {text}", transient=not final)
+
+
+def text_of(error: Any) -> str:
+    """Give the engine's own words."""
+    return str(error.explanation or error)
+
+
+def _refusal(image: str, status: int, text: str) -> LaunchFailed:
+    if status == 404 and "image" in text.lower():
+        return ImageMissing(f"image '{image}' is not on this Docker engine", transient=False)
+    if "bind source path does not exist" in text:
+        return LaunchFailed(
+            f"the Docker engine does not see this machine's files ({text}). Set LEOFLOW_AGENT_URL "
+            "to an address at which containers reach this process.",
+            transient=False,
+        )
+    return LaunchFailed(f"the Docker engine refused the container: {text}", transient=status >= 500)
+
+
+def _innermost(error: BaseException) -> str:
+    """Give the operating system's words, which HTTP libraries wrap into one another."""
+    found: BaseException | None = error
+    seen: list[BaseException] = []
+    while found is not None and found not in seen:
+        if isinstance(found, OSError) and found.strerror:
+            return found.strerror
+        seen.append(found)
+        inner = [one for one in found.args if isinstance(one, BaseException)]
+        found = found.__cause__ or found.__context__ or (inner[0] if inner else None)
+    return str(error)
