@@ -34,8 +34,10 @@ oddities = st.sampled_from(
         *([], {}, [[]], {"": None}, {"\ud800": ["\0"]}),
     ]
 )
-fields = ("seq", "at", "type", "agent_up", "import_started", "entered", "stream", "text", "key")
-fields += ("value", "state", "reason", "exit_code", "left", "retryable", "unheard_of")
+fields = [
+    *("seq", "at", "type", "agent_up", "import_started", "entered", "stream", "text", "key"),
+    *("value", "state", "reason", "exit_code", "left", "retryable", "unheard_of"),
+]
 # Right ones, in which one field may be odd.
 events = st.builds(
     lambda event, odd: {**event, **odd},
