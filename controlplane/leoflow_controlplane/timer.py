@@ -31,7 +31,7 @@ class Timer:
             wait = None
             if self._due is not None:
                 wait = min(max(0.0, self._due - self._clock()), LONGEST_WAIT_SECONDS)
-            # asyncio.wait_for() of Python 3.11 forgets to be cancelled if the event is set just then.
+            # asyncio.wait_for() of Python 3.11 forgets a cancellation that comes with the event.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
