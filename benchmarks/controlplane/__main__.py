@@ -17,6 +17,7 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.controlplane import inline
 from benchmarks.controlplane.agents import Agents, Launched
 from benchmarks.controlplane.history import add_finished_runs
 
@@ -181,6 +182,7 @@ SCENARIOS: dict[str, Callable[[str | None], Awaitable[dict[str, Any]]]] = {
     "latency": latency,
     "flat-width": flat_width,
     "flat-history": flat_history,
+    "inline": inline.scenario,
 }
 
 
@@ -191,7 +193,7 @@ def main() -> None:
     parser.add_argument("--db", help="URL of an empty database; a SQLite file if left out")
     asked = parser.parse_args()
     for name in asked.scenarios or SCENARIOS:
-        found = uvloop.run(SCENARIOS[name](asked.db))  # type: ignore[arg-type]
+        found: dict[str, Any] = uvloop.run(SCENARIOS[name](asked.db))  # type: ignore[arg-type]
         print(json.dumps({"scenario": name, **found}), flush=True)
 
 

@@ -4,14 +4,14 @@ them feels of it. Measures the calls alone; no run, no store.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import multiprocessing
 import resource
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
+from typing import Any
 
 from leoflow_agent.action import HttpAction
 from leoflow_agent.spec import Quantities, Resources, Source, TaskSpec
@@ -138,17 +138,6 @@ async def _serve_forever(pipe: Connection, answer_after_seconds: float) -> None:
     await asyncio.Event().wait()
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=10_000)
-    parser.add_argument("--at-once", type=int, default=1_000)
-    parser.add_argument("--answer-after", type=float, default=0.5, help="seconds")
-    asked = parser.parse_args()
-    figures = asyncio.run(measure(asked.calls, asked.at_once, asked.answer_after))
-    for name, value in vars(figures).items():
-        print(f"{name:16} {value:.1f}" if isinstance(value, float) else f"{name:16} {value}")
-
-
-if __name__ == "__main__":
-    main()
+async def scenario(_url: str | None = None) -> dict[str, Any]:
+    """Ten thousand calls, a thousand at once, each answered after half a second."""
+    return asdict(await measure(10_000, 1_000, 0.5))

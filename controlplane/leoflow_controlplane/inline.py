@@ -26,6 +26,8 @@ from leoflow_agent.spec import TaskSpec
 from leoflow_agent.wire import HttpRequest
 
 from leoflow_controlplane.loopthread import LoopThread
+from leoflow_controlplane.observer import SILENT, Observer
+from leoflow_controlplane.observer import InlineOutcome as Ending
 from leoflow_controlplane.outbound.client import make_transport
 from leoflow_controlplane.outbound.guard import AddressRefused
 from leoflow_controlplane.setting import Settings
@@ -55,9 +57,13 @@ class InlineRunner:
     """Sends requests, many at a time, over shared connections."""
 
     def __init__(
-        self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        settings: Settings,
+        transport: httpx.AsyncBaseTransport | None = None,
+        observer: Observer = SILENT,
     ) -> None:
         self._settings = settings
+        self._observer = observer
         self._transport = transport
         self._thread = LoopThread("leoflow-inline")
 
@@ -68,7 +74,14 @@ class InlineRunner:
         def say(text: str) -> None:
             loop.call_soon_threadsafe(inline.say, text)
 
-        return await self._thread.run(self._judge(inline._replace(say=say)))
+        self._observer.inline_began()
+        ended: Ending = "cancelled"
+        try:
+            outcome = await self._thread.run(self._judge(inline._replace(say=say)))
+            ended = "success" if outcome.verdict.state == "success" else "failed"
+            return outcome
+        finally:
+            self._observer.inline_ended(ended)
 
     async def close(self) -> None:
         """End the calls that are under way and close the connections."""

@@ -73,8 +73,10 @@ class WebhookSender:
                     pause = await self._start_due()
                 except DatabaseUnusable:
                     pause = DATABASE_PAUSE_SECONDS
+                # asyncio.wait_for() of Python 3.11 may forget to be cancelled.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._woken.wait()
         finally:
             tasks = list(self._sending.values())
             for task in tasks:

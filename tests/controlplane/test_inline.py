@@ -26,6 +26,7 @@ from leoflow_agent.spec import TaskSpec
 from leoflow_controlplane.executor.fake import FakeAgent
 from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.inputs import resolve_request
+from leoflow_controlplane.observer import Observer
 from leoflow_controlplane.outbound.client import make_transport
 from leoflow_controlplane.secretsource import FakeSecrets
 from leoflow_controlplane.setting import Settings
@@ -375,3 +376,38 @@ async def carry_out(runner: InlineRunner, task: TaskSpec) -> InlineOutcome:
 async def ask(runner: InlineRunner, task: TaskSpec) -> InlineOutcome:
     assert isinstance(task.action, HttpAction)
     return await runner.run(InlineTask(task, resolve_request(task.action, {})))
+
+
+class Counting(Observer):
+    """Keeps what it is told of calls."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def inline_began(self) -> None:
+        self.told.append("began")
+
+    def inline_ended(self, outcome: str) -> None:
+        self.told.append(outcome)
+
+
+async def test_each_call_is_counted_however_it_ends() -> None:
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/hang":
+            loop.call_soon_threadsafe(begun.set)
+            await asyncio.Event().wait()
+        return httpx.Response(200 if request.url.path == "/good" else 500)
+
+    counting = Counting()
+    runner = InlineRunner(SETTINGS, httpx.MockTransport(streamed(answer)), counting)
+    await ask(runner, make_call("http://api/good"))
+    await ask(runner, make_call("http://api/bad"))
+    hanging = asyncio.create_task(ask(runner, make_call("http://api/hang")))
+    await begun.wait()
+    hanging.cancel()
+    await asyncio.wait({hanging})
+    await runner.close()
+    assert counting.told == ["began", "success", "began", "failed", "began", "cancelled"]
