@@ -41,6 +41,13 @@ def test_what_is_typed_wins_over_the_environment_and_that_over_the_file(
     assert not new_admin_token
 
 
+def test_the_clients_own_settings_are_no_mistakes(call, served, monkeypatch: pytest.MonkeyPatch):
+    for name in ("SERVER", "TOKEN", "CA"):
+        monkeypatch.setenv(f"LEOFLOW_{name}", "x")
+    call("server")
+    assert served
+
+
 def test_every_setting_has_an_option(call):
     text = call("server", "--help").stdout
     assert [one.flag for one in (*SERVER_OPTIONS, *OPTIONS) if one.flag not in text] == []
