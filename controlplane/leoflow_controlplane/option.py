@@ -1,5 +1,5 @@
 """What can be set, and which of the places where it was set counts: flags, then the environment,
-then the file, then the default. Reads nothing but what it is given, and reports all mistakes at once.
+then the file, then the default. Reads only what it is given, and reports all mistakes at once.
 """
 
 from __future__ import annotations
@@ -81,11 +81,16 @@ class Places(NamedTuple):
     path: str = "the file"
 
 
-def choose(options: Sequence[Option], places: Places) -> dict[str, Chosen]:
-    """Give what each option is set to, by name; SettingInvalid has a line for each mistake."""
+def choose(
+    options: Sequence[Option], places: Places, others: Sequence[Option] = ()
+) -> dict[str, Chosen]:
+    """Give what each option is set to, by name; SettingInvalid has a line for each mistake.
+
+    ``others`` are options that may be set as well, and are somebody else's to read.
+    """
     problems = [
         *_unknown_keys(options, places),
-        *_unknown_variables(options, places.environment),
+        *_unknown_variables((*options, *others), places.environment),
     ]
     chosen = {}
     for option in options:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from leoflow_controlplane.error import SettingInvalid
-from leoflow_controlplane.option import Chosen, Option, Places, choose
-from leoflow_controlplane.quantity import COUNT, PORT, SECONDS, SWITCH, TEXT, WORDS, choice
+from leoflow_controlplane.option import Chosen, Places, choose
+from leoflow_controlplane.serveroption import SERVER_OPTIONS
 from leoflow_controlplane.setting import OPTIONS, Settings
 
 CONFIG_VARIABLE = "LEOFLOW_CONFIG"
@@ -30,7 +30,7 @@ class ServerSettings:
     url: str | None
     database_url: str | None
     executor: str
-    dag_folder: str | None
+    subprocess_projects: str | None
     realm: str | None
     agent_url: str | None
     agent_listen: str | None
@@ -61,44 +61,6 @@ class ServerSettings:
         }
 
 
-SERVER_OPTIONS: tuple[Option, ...] = (
-    Option("host", TEXT, "127.0.0.1", "the address that is listened on"),
-    Option("port", PORT, 8080, "the port that is listened on"),
-    Option("url", TEXT, None, "where the other replicas reach this one"),
-    Option(
-        "database_url",
-        TEXT,
-        None,
-        "postgresql://… or sqlite:///…; none: the file leoflow.db in the home",
-        secret=True,
-        flag="--db",
-    ),
-    Option("executor", choice("docker", "subprocess"), "docker", "where tries run"),
-    Option("dag_folder", TEXT, None, "the project whose DAG subprocesses run; for development"),
-    Option("realm", TEXT, None, "a name that all replicas of one server have in common"),
-    Option("agent_url", TEXT, None, "where containers reach the agent API; none: found out"),
-    Option("agent_listen", TEXT, None, "HOST:PORT to listen on for that, if it is another"),
-    Option("agent_ca", TEXT, None, "a file of certificates that agents trust"),
-    Option("tls_cert", TEXT, None, "a file with the certificate to serve https with"),
-    Option("tls_key", TEXT, None, "a file with its private key"),
-    Option(
-        "secret_key",
-        TEXT,
-        None,
-        "keys that variables and connections are encrypted with; none: a file in the home",
-        secret=True,
-    ),
-    Option("allowed_hosts", WORDS, (), "names that requests may have in Host; none: any"),
-    Option("metrics_need_token", SWITCH, False, "whether /metrics is for tokens only"),
-    Option("docs_pages", SWITCH, False, "whether /docs is served; it loads scripts from a CDN"),
-    Option("max_requests", COUNT, 100, "requests of people and programs at once"),
-    Option(
-        "max_streams", COUNT, 1000, "logs that are followed and runs that are waited for at once"
-    ),
-    Option("shutdown_seconds", SECONDS, 10.0, "how long requests may take to end when it stops"),
-)
-
-
 def read_server_settings(
     home: Path,
     flags: Mapping[str, Any],
@@ -122,10 +84,10 @@ def _check_pairs(values: Mapping[str, Any]) -> None:
     problems = []
     if (values["tls_cert"] is None) != (values["tls_key"] is None):
         problems.append("one of tls_cert and tls_key is set, but https needs both.")
-    if values["executor"] == "subprocess" and values["dag_folder"] is None:
+    if values["executor"] == "subprocess" and values["subprocess_projects"] is None:
         problems.append(
-            "executor is 'subprocess', which runs a project's code from its folder and no image. "
-            "Name the folder: --dag-folder DIR"
+            "executor is 'subprocess', which runs projects from their folders and not from images. "
+            "Name the folder that they are in, each by its dag_id: --subprocess-projects DIR"
         )
     if problems:
         raise SettingInvalid("\n".join(problems))

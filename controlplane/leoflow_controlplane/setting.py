@@ -1,5 +1,6 @@
-"""What an operator may set of the control plane that `leoflow run` and `leoflow server` both are, as
-one frozen value. Reads nothing but the mapping that it is given."""
+"""What an operator may set of the control plane that `leoflow run` and `leoflow server` both are,
+as one frozen value. Reads nothing but the mapping that it is given.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from leoflow_controlplane.option import Option, Places, choose
 from leoflow_controlplane.outbound.guard import split_hosts
 from leoflow_controlplane.quantity import BYTES, COUNT, DAYS, SECONDS, SWITCH, WORDS, Kind
+from leoflow_controlplane.serveroption import SERVER_OPTIONS
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -116,5 +118,5 @@ OPTIONS: tuple[Option, ...] = (
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read LEOFLOW_* from ``environment``; SettingInvalid names each value that makes no sense."""
-    chosen = choose(OPTIONS, Places({}, environment, {}))
+    chosen = choose(OPTIONS, Places({}, environment, {}), SERVER_OPTIONS)
     return Settings(**{name: one.value for name, one in chosen.items()})

@@ -32,14 +32,14 @@ class Keyring:
     def __init__(self, reader: Reader, writer: Writer, clock: Callable[[], float]) -> None:
         self._reader = reader
         self._writer = writer
-        self._clock = clock
+        self.clock = clock
         self._known: dict[str, _Known] = {}
         self._uses: dict[int, float] = {}
         self._uses_written_at = 0.0
 
     def remembered(self, token: str) -> Principal | None:
         """Give whose a token is if that was found a moment ago."""
-        now = self._clock()
+        now = self.clock()
         known = self._known.get(hash_token(token))
         if known is None or now >= known.until:
             return None
@@ -50,7 +50,7 @@ class Keyring:
         found = self.remembered(token)
         if found is not None:
             return found
-        now, token_hash = self._clock(), hash_token(token)
+        now, token_hash = self.clock(), hash_token(token)
         known = await self._reader.read(_look_up, token_hash, now + MEMORY_SECONDS)
         if known is None or _is_over(known.expires_at, now):
             return None
@@ -65,13 +65,13 @@ class Keyring:
 
     async def write_uses(self) -> None:
         """Write down when tokens were used last, if that was not done a moment ago."""
-        if self._uses and self._clock() - self._uses_written_at >= USES_SECONDS:
+        if self._uses and self.clock() - self._uses_written_at >= USES_SECONDS:
             await self.close()
 
     async def close(self) -> None:
         """Write down when tokens were used last."""
         uses, self._uses = self._uses, {}
-        self._uses_written_at = self._clock()
+        self._uses_written_at = self.clock()
         if uses:
             await self._writer.run(note_uses, uses)
 

@@ -66,10 +66,11 @@ DEFAULTS = RestLimits()
 
 
 class RestApp:
-    """The app for everything that is not agents', metrics or /health."""
+    """The app for everything that is not agents', metrics or /health: ``api`` (see `make_api`) and
+    what stands before it."""
 
-    def __init__(self, office: Office, keyring: Keyring, limits: RestLimits = DEFAULTS) -> None:
-        gate = Gate(BodyLimit(make_api(office, limits)), keyring, Attempts(office.clock))
+    def __init__(self, api: FastAPI, keyring: Keyring, limits: RestLimits = DEFAULTS) -> None:
+        gate = Gate(BodyLimit(api), keyring, Attempts(keyring.clock))
         self._crowd = Crowd(gate, limits.requests, limits.streams)
         self._app: ASGIApp = SafeHeaders(self._crowd)
 

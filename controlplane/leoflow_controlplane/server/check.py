@@ -109,9 +109,9 @@ def _check_database(settings: ServerSettings) -> None:
 
 def _check_executor(settings: ServerSettings) -> None:
     if settings.executor == "subprocess":
-        folder = Path(settings.dag_folder or ".")
+        folder = Path(settings.subprocess_projects or ".")
         if not folder.is_dir():
-            raise ControlPlaneError(f"dag_folder is '{folder}', which is no folder.")
+            raise ControlPlaneError(f"subprocess_projects is '{folder}', which is no folder.")
         return
     from leoflow_controlplane.executor.engine import open_engine
     from leoflow_controlplane.executor.reach import read_address

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import sys
-import sysconfig
-from pathlib import Path
+from typing import Protocol
 
-import leoflow_agent
-
+from leoflow_controlplane.error import SettingInvalid
+from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.serversetting import ServerSettings
 
 SUBPROCESS_WARNING = (
-    "tries run as subprocesses of this machine, with its Python and its libraries and without a "
-    "container of their own: for development only"
+    "tries run as subprocesses of this machine, without a container of their own: for development "
+    "only"
 )
 
 
-def executor_factory(settings: ServerSettings) -> ExecutorFactory:
+class Projects(Protocol):
+    """Knows the code of DAGs that run as subprocesses; whoever starts the server has it."""
+
+    def find(self, dag_id: str) -> HostProject:
+        """Give the code of a DAG; LaunchFailed if there is none. May take long."""
+
+    def refusal(self, dag_id: str) -> str | None:
+        """Say why a DAG cannot run here; None if it can."""
+
+
+def executor_factory(settings: ServerSettings, projects: Projects | None) -> ExecutorFactory:
     """Give the factory of the executor; ExecutorUnusable if a certificate cannot be read."""
     if settings.executor == "subprocess":
-        return _subprocesses(Path(settings.dag_folder or "."))
+        from leoflow_controlplane.executor.subprocess import subprocess_executor
+
+        if projects is None:
+            raise SettingInvalid("executor is 'subprocess', but there is nothing to run with it.")
+        return subprocess_executor(projects.find)
     from leoflow_controlplane.executor.docker import docker_executor
     from leoflow_controlplane.executor.reach import read_address
 
     return docker_executor(read_address(settings.environment))
-
-
-def _subprocesses(folder: Path) -> ExecutorFactory:
-    from leoflow_controlplane.executor.subprocess import subprocess_executor
-
-    agent = Path(leoflow_agent.__file__).with_name("__main__.py")
-    variables = {
-        "LEOFLOW_DAG_FOLDER": str(folder.resolve()),
-        "LEOFLOW_SITE_FOLDER": sysconfig.get_path("purelib"),
-        "LEOFLOW_SITE_HAS_PTH": "1",
-    }
-    return subprocess_executor([sys.executable, "-I", "-S", str(agent)], folder, variables)

@@ -5,7 +5,6 @@ it may not any more.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -17,7 +16,7 @@ from leoflow_controlplane.database.leadership import Leader
 from leoflow_controlplane.error import DatabaseUnusable, ExecutorUnusable
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretChain
-from leoflow_controlplane.server.place import executor_factory
+from leoflow_controlplane.server.place import Projects, executor_factory
 from leoflow_controlplane.server.seat import Seat
 from leoflow_controlplane.serversetting import ServerSettings
 from leoflow_controlplane.storedsecrets import StoredSecrets
@@ -31,11 +30,14 @@ logger = logging.getLogger("leoflow.server")
 class Reign:
     """One control plane after the other. ``task`` ends with what ended the last one."""
 
-    def __init__(self, settings: ServerSettings, seat: Seat) -> None:
+    def __init__(
+        self, settings: ServerSettings, seat: Seat, projects: Projects | None = None
+    ) -> None:
         vault = open_vault(settings.home, settings.environment)
         self.secrets = StoredSecrets(seat, vault, wall_clock)
         self._settings = settings
         self._seat = seat
+        self._projects = projects
         self._opened = asyncio.Event()
         self._greet = asyncio.Event()
         self._lost = asyncio.Event()
@@ -57,8 +59,8 @@ class Reign:
     async def close(self) -> None:
         """End the control plane; what runs in containers goes on."""
         self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
+        # What it ended with, if it has ended, was raised where it was waited for.
+        await asyncio.gather(self.task, return_exceptions=True)
 
     def once_leading(self, greeting: Callable[[Seat], Awaitable[None]]) -> None:
         """Run ``greeting`` as soon as this process leads, at once if it does."""
@@ -87,7 +89,7 @@ class Reign:
             opened=self._wait_to_lead,
         )
         secrets = SecretChain(EnvironmentSecrets(os.environ), self.secrets)
-        factory = executor_factory(self._settings)
+        factory = executor_factory(self._settings, self._projects)
         limits, home = self._settings.limits, self._settings.home
         async with ControlPlane(home, factory, limits, secrets, role=role) as plane:
             for name in plane.swept:

@@ -9,15 +9,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from leoflow_agent.spec import BuiltDag
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from sqlalchemy import Connection, text
 
 from leoflow_controlplane.api import Desk
-from leoflow_controlplane.command import Commands
+from leoflow_controlplane.command import Commands, Registered
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.database.leadership import find_leader
-from leoflow_controlplane.error import DatabaseUnusable, NotLeading
+from leoflow_controlplane.error import DagRefused, DatabaseUnusable, NotLeading
 from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.rest.office import Health, Part, Ring
 
@@ -29,11 +30,18 @@ _NOBODY = "this process does not lead at the moment. Ask again."
 
 
 class Seat:
-    """Answers for the control plane that there is. ``url`` is where peers find this process."""
+    """Answers for the control plane that there is. ``url`` is where peers find this process;
+    ``refuse_dag`` says why a DAG of an id cannot run here, if it cannot."""
 
-    def __init__(self, url: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Callable[[], float],
+        refuse_dag: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         self.url = url
         self.database: Database | None = None
+        self.refuse_dag = refuse_dag
         self._clock = clock
         self._plane: ControlPlane | None = None
 
@@ -157,6 +165,13 @@ class _Relay:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._seat.plane, name)
+
+    async def register_dag(self, built: BuiltDag) -> Registered:
+        """Make a version of a DAG known, unless it could never run here."""
+        reason = await asyncio.to_thread(self._seat.refuse_dag, built.spec.dag_id)
+        if reason is not None:
+            raise DagRefused(reason)
+        return await self._seat.plane.register_dag(built)
 
 
 def _look(connection: Connection) -> None:

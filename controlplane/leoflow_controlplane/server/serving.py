@@ -17,11 +17,12 @@ from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.gate import Gate
 from leoflow_controlplane.auth.keyring import Keyring
 from leoflow_controlplane.error import DatabaseUnusable
-from leoflow_controlplane.rest.app import RestApp, RestLimits
+from leoflow_controlplane.rest.app import RestApp, RestLimits, make_api
+from leoflow_controlplane.rest.header import SafeHeaders
 from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.server.listener import Listener, bind, is_loopback
-from leoflow_controlplane.server.place import SUBPROCESS_WARNING
+from leoflow_controlplane.server.place import SUBPROCESS_WARNING, Projects
 from leoflow_controlplane.server.reign import Reign
 from leoflow_controlplane.server.seat import Seat, SeatDesk
 from leoflow_controlplane.serversetting import ServerSettings
@@ -44,35 +45,39 @@ def serve(
     *,
     new_admin_token: bool = False,
     registry: CollectorRegistry | None = None,
+    projects: Projects | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends the process at once.
 
-    ``say`` gets lines for the operator. Containers that run go on without a server, and are adopted
-    by the next one. Raises SettingInvalid, DatabaseUnusable, ExecutorUnusable.
+    ``say`` gets lines for the operator, ``registry`` has what /metrics shows, ``projects`` the code
+    of DAGs where tries run as subprocesses. Containers that run go on without a server, and are
+    adopted by the next one. Raises SettingInvalid, DatabaseUnusable, ExecutorUnusable.
     """
     import uvloop
 
-    server = Server(settings, say, new_admin_token=new_admin_token, registry=registry)
+    server = Server(settings, say, registry, projects)
+    server.new_admin_token = new_admin_token
     uvloop.run(server.run())
 
 
 class Server:
-    """One process of `leoflow server`. ``stop`` ends it as a signal does."""
+    """One process of `leoflow server`. ``stop`` ends it as a signal does; ``new_admin_token``
+    replaces the first admin's."""
 
     def __init__(
         self,
         settings: ServerSettings,
         say: Say,
-        *,
-        new_admin_token: bool = False,
         registry: CollectorRegistry | None = None,
+        projects: Projects | None = None,
     ) -> None:
         self.url = ""
+        self.new_admin_token = False
         self.started = asyncio.Event()
         self._settings = settings
         self._say = say
-        self._new_admin_token = new_admin_token
         self._registry = registry
+        self._projects = projects
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -85,15 +90,17 @@ class Server:
         # First, so that a second server of the same port ends before it touches anything.
         listener = bind(settings.host, settings.port)
         self.url = _url_of(settings, listener)
-        seat = Seat(settings.url or self.url, wall_clock)
+        seat = self._make_seat()
         async with AsyncExitStack() as stack:
             stack.callback(listener.close)
             self._listen_for_signals()
-            reign = Reign(settings, seat)
+            reign = Reign(settings, seat, self._projects)
             stack.push_async_callback(reign.close)
             await reign.open()
             keyring = Keyring(seat, seat, wall_clock)
-            rest = RestApp(self._office(seat, reign, keyring), keyring, _limits(settings))
+            limits = _limits(settings)
+            api = make_api(self._office(seat, reign, keyring), limits)
+            rest = RestApp(api, keyring, limits)
             client = await self._open_client(stack)
             http = Listener(
                 self._dispatch(seat, rest, keyring, client),
@@ -105,6 +112,12 @@ class Server:
             await http.start()
             await self._greet(seat, reign)
             await self._wait(reign)
+
+    def _make_seat(self) -> Seat:
+        url = self._settings.url or self.url
+        if self._projects is None:
+            return Seat(url, wall_clock)
+        return Seat(url, wall_clock, self._projects.refusal)
 
     def _office(self, seat: Seat, reign: Reign, keyring: Keyring) -> Office:
         return Office(
@@ -136,7 +149,8 @@ class Server:
             )
         metrics = self._metrics(keyring)
         hosts = self._settings.allowed_hosts
-        return Dispatch(agent, health_app(seat.probe), metrics, people, hosts)
+        health = SafeHeaders(health_app(seat.probe))
+        return Dispatch(agent, health, SafeHeaders(metrics), people, hosts)
 
     def _metrics(self, keyring: Keyring) -> ASGIApp:
         from prometheus_client import REGISTRY, make_asgi_app
@@ -169,9 +183,9 @@ class Server:
 
     async def _make_admin(self, seat: Seat) -> None:
         path = await ensure_admin(
-            self._settings.home, seat, seat, wall_clock(), anew=self._new_admin_token
+            self._settings.home, seat, seat, wall_clock(), anew=self.new_admin_token
         )
-        self._new_admin_token = False
+        self.new_admin_token = False
         if path is not None:
             self._say(f"the token of an admin is in {path}")
 

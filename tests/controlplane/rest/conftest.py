@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -14,14 +15,21 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fakecommands import FakeBell, FakeCommands, FakeStore
+from fastapi import FastAPI
 from leoflow_controlplane.auth.keyring import Keyring
 from leoflow_controlplane.auth.token import hash_token
-from leoflow_controlplane.rest.app import RestApp
+from leoflow_controlplane.rest.app import RestApp, make_api
 from leoflow_controlplane.rest.office import Health, Office, Part
 from leoflow_controlplane.store.token import add_token
 from leoflow_controlplane.storedsecrets import StoredSecrets
 from leoflow_controlplane.vault import Vault
 from starlette.types import ASGIApp
+
+
+@functools.cache
+def shared_api() -> FastAPI:
+    """Make the endpoints once for all tests: their first requests take a while."""
+    return make_api(cast(Office, None))
 
 
 class World:
@@ -46,7 +54,9 @@ class World:
             clock=lambda: self.now,
             forget_tokens=self.keyring.forget,
         )
-        self.app: ASGIApp = RestApp(self.office, self.keyring)
+        api = shared_api()
+        api.state.office = self.office
+        self.app: ASGIApp = RestApp(api, self.keyring)
 
     def tick(self) -> float:
         self.now += 1

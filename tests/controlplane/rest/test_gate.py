@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from conftest import World
+from conftest import World, shared_api
 from leoflow_controlplane.auth.attempt import MOST_FAILURES, WINDOW_SECONDS
 from leoflow_controlplane.auth.gate import OPEN
 from leoflow_controlplane.auth.keyring import MEMORY_SECONDS, USES_SECONDS
 from leoflow_controlplane.auth.token import hash_token, make_token
-from leoflow_controlplane.rest.app import make_api
 from leoflow_controlplane.store.token import add_token
 
 TOKENS = "/api/v2/tokens"
@@ -17,9 +16,7 @@ TOKENS = "/api/v2/tokens"
 
 def routes() -> list[tuple[str, str]]:
     """Give the method and the path of every operation."""
-    world = World()
-    paths = make_api(world.office).openapi()["paths"]
-    world.store.close()
+    paths = shared_api().openapi()["paths"]
     return [(method.upper(), path) for path, item in paths.items() for method in item]
 
 

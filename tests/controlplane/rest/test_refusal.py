@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from conftest import World, built_dag
 from leoflow_controlplane.error import DatabaseUnusable, NotLeading
-from leoflow_controlplane.rest.app import RestApp, RestLimits
+from leoflow_controlplane.rest.app import RestApp, RestLimits, make_api
 from leoflow_controlplane.rest.bodylimit import LIMIT_BYTES
 from leoflow_controlplane.rest.crowd import Crowd
 from starlette.types import Receive, Scope, Send
@@ -145,6 +144,6 @@ async def test_pages_of_documentation_are_off_unless_wanted(world: World) -> Non
     async with world.client() as client:
         assert (await client.get("/openapi.json")).status_code == 200
         assert (await client.get("/docs")).status_code == 404
-    app = RestApp(replace(world.office), world.keyring, RestLimits(docs=True))
+    app = RestApp(make_api(world.office, RestLimits(docs=True)), world.keyring)
     async with world.client(app=app) as client:
         assert (await client.get("/docs")).status_code == 200

@@ -1,0 +1,166 @@
+"""`leoflow server` as a whole: it starts, answers on its one port, and ends as it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from leoflow_controlplane.error import Conflict, LaunchFailed, SettingInvalid
+from leoflow_controlplane.executor.hostproject import HostProject
+from leoflow_controlplane.server.check import check
+from leoflow_controlplane.server.serving import Server
+from leoflow_controlplane.serversetting import ServerSettings, read_server_settings
+
+SECRET = "hush-hush"
+
+
+class NoProjects:
+    """Has no code for any DAG."""
+
+    def find(self, dag_id: str) -> HostProject:
+        raise LaunchFailed("there is none", transient=False)
+
+    def refusal(self, dag_id: str) -> str | None:
+        return f"there is no project for '{dag_id}'"
+
+
+def settings_of(home: Path, **flags: Any) -> ServerSettings:
+    given = {"port": 0, "executor": "subprocess", "subprocess_projects": str(home), **flags}
+    return read_server_settings(home, given, {})
+
+
+@asynccontextmanager
+async def running(
+    settings: ServerSettings, *, new_admin_token: bool = False
+) -> AsyncIterator[tuple[Server, list[str]]]:
+    """Run a server in this loop, and give what it says."""
+    said: list[str] = []
+    server = Server(settings, said.append, projects=NoProjects())
+    server.new_admin_token = new_admin_token
+    task = asyncio.create_task(server.run())
+    started = asyncio.create_task(server.started.wait())
+    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED, timeout=30)
+    started.cancel()
+    if task.done():
+        task.result()
+    try:
+        yield server, said
+    finally:
+        server.stop()
+        await asyncio.wait_for(task, 30)
+
+
+async def admin_of(home: Path) -> str:
+    """Wait for the first token."""
+    async with asyncio.timeout(10):
+        while not (home / "admin.token").exists():
+            await asyncio.sleep(0.01)
+    return (home / "admin.token").read_text().strip()
+
+
+async def test_it_answers_everybody_on_one_port(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path)) as (server, said):
+        token = await admin_of(tmp_path)
+        assert (tmp_path / "admin.token").stat().st_mode & 0o777 == 0o600
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            assert (await client.get("/health")).json()["status"] == "healthy"
+            assert "python_info" in (await client.get("/metrics")).text
+            assert (await client.get("/api/v2/dags")).status_code == 401
+            headers = {"Authorization": f"Bearer {token}"}
+            assert (await client.get("/api/v2/dags", headers=headers)).json()["dags"] == []
+            agent = await client.post("/agent/v1/events", content=b"{}")
+            assert (agent.status_code, "leoflow-protocol" in agent.headers) == (401, True)
+    assert any(str(tmp_path / "admin.token") in line for line in said)
+    assert not any(token in line for line in said)
+
+
+async def test_the_token_outlives_the_server_and_can_be_made_anew(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path)):
+        first = await admin_of(tmp_path)
+    (tmp_path / "admin.token").unlink()
+    async with running(settings_of(tmp_path)) as (server, _):
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            headers = {"Authorization": f"Bearer {first}"}
+            assert (await client.get("/api/v2/dags", headers=headers)).status_code == 200
+        assert not (tmp_path / "admin.token").exists()
+    async with running(settings_of(tmp_path), new_admin_token=True) as (server, _):
+        second = await admin_of(tmp_path)
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            for token, status in ((first, 401), (second, 200)):
+                headers = {"Authorization": f"Bearer {token}"}
+                answer = await client.get("/api/v2/dags", headers=headers)
+                assert answer.status_code == status
+
+
+async def test_a_signal_ends_it(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path)) as (_, said):
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(30):
+            while not any("stopping" in line for line in said):
+                await asyncio.sleep(0.01)
+
+
+async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SettingInvalid, match=f"port {port} of 127.0.0.1 is taken"):
+            async with running(settings_of(tmp_path, port=port)):
+                pass
+        findings = {f.what: f.problem for f in check(settings_of(tmp_path, port=port)).findings}
+        assert "is taken" in str(findings["port"])
+        assert findings["database"] is None
+
+
+async def test_two_servers_do_not_share_a_file(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path)):
+        await admin_of(tmp_path)
+        with pytest.raises(Conflict, match="a server"):
+            async with running(settings_of(tmp_path)) as _:
+                await asyncio.sleep(5)
+
+
+async def test_plain_http_for_others_is_warned_of(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path, host="0.0.0.0")) as (_, said):
+        assert any("not encrypted" in line for line in said)
+
+
+async def test_a_head_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path)) as (server, _):
+        port = int(server.url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        for _ in range(3):
+            writer.write(b"x" * 40_000)
+            await writer.drain()
+        async with asyncio.timeout(10):
+            assert b"431" in await reader.readline()
+        writer.close()
+
+
+async def test_only_the_hosts_that_are_allowed_are_answered(tmp_path: Path) -> None:
+    async with (
+        running(settings_of(tmp_path, allowed_hosts="leoflow.example")) as (server, _),
+        httpx.AsyncClient(base_url=server.url) as client,
+    ):
+        assert (await client.get("/openapi.json")).status_code == 400
+        assert (await client.get("/health")).status_code == 200
+        named = {"Host": "leoflow.example:8080"}
+        assert (await client.get("/openapi.json", headers=named)).status_code == 200
+
+
+def test_a_check_shows_no_secret(tmp_path: Path) -> None:
+    url = f"postgresql://me:{SECRET}@127.0.0.1:1/leoflow"
+    found = check(settings_of(tmp_path, database_url=url, secret_key=SECRET))
+    assert not found.ok
+    assert SECRET not in str(found)
+    shown = {one.name: (one.value, one.source) for one in found.settings}
+    assert shown["database_url"] == ("***", "flag --db")
+    assert list(tmp_path.iterdir()) == []
