@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from leoflow_controlplane import quantity
 from leoflow_controlplane.option import Option
-from leoflow_controlplane.serversetting import FILE_NAME, SERVER_OPTIONS, read_server_settings
+from leoflow_controlplane.serveroption import SERVER_OPTIONS
+from leoflow_controlplane.serversetting import FILE_NAME, read_server_settings
 from leoflow_controlplane.setting import OPTIONS
 
 from leoflow_cli.home import leoflow_home
@@ -21,6 +22,8 @@ from leoflow_cli.screen import Screen
 
 if TYPE_CHECKING:
     from leoflow_controlplane.server.check import Check
+    from leoflow_controlplane.server.place import Projects
+    from leoflow_controlplane.serversetting import ServerSettings
 
 _METAVARS = {
     quantity.COUNT: "N",
@@ -95,7 +98,8 @@ def command(
     if not check:
         from leoflow_controlplane.server.serving import serve
 
-        serve(settings, screen.line, new_admin_token=new_admin_token)
+        projects = _projects(settings, screen)
+        serve(settings, screen.line, new_admin_token=new_admin_token, projects=projects)
         return
     from leoflow_controlplane.server import check as checking
 
@@ -105,6 +109,15 @@ def command(
         print_json(_as_document(found))
     if not found.ok:
         context.exit(MACHINERY_FAILED)
+
+
+def _projects(settings: ServerSettings, screen: Screen) -> Projects | None:
+    """Return what knows the projects of subprocesses; the control plane itself knows none."""
+    if settings.subprocess_projects is None:
+        return None
+    from leoflow_cli.hostfolder import HostFolders
+
+    return HostFolders(Path(settings.subprocess_projects), settings.home, screen.say)
 
 
 def _show(found: Check, screen: Screen) -> None:
