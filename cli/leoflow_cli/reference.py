@@ -74,7 +74,8 @@ def _row(option: click.Option) -> str:
 def _value(option: click.Option) -> str:
     if isinstance(option.type, click.Choice):
         return " \\| ".join(f"`{choice}`" for choice in option.type.choices)
-    return option.metavar or option.type.name.upper().replace(" RANGE", "")
+    value = option.metavar or option.type.name.upper().replace(" RANGE", "")
+    return value.replace("|", "\\|")
 
 
 def _text(help_text: str) -> str:

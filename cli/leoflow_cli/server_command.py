@@ -22,6 +22,8 @@ from leoflow_cli.screen import Screen
 
 if TYPE_CHECKING:
     from leoflow_controlplane.server.check import Check
+    from leoflow_controlplane.server.place import Projects
+    from leoflow_controlplane.serversetting import ServerSettings
 
 _METAVARS = {
     quantity.COUNT: "N",
@@ -96,7 +98,8 @@ def command(
     if not check:
         from leoflow_controlplane.server.serving import serve
 
-        serve(settings, screen.line, new_admin_token=new_admin_token)
+        projects = _projects(settings, screen)
+        serve(settings, screen.line, new_admin_token=new_admin_token, projects=projects)
         return
     from leoflow_controlplane.server import check as checking
 
@@ -106,6 +109,15 @@ def command(
         print_json(_as_document(found))
     if not found.ok:
         context.exit(MACHINERY_FAILED)
+
+
+def _projects(settings: ServerSettings, screen: Screen) -> Projects | None:
+    """Return what knows the projects of subprocesses; the control plane itself knows none."""
+    if settings.subprocess_projects is None:
+        return None
+    from leoflow_cli.hostfolder import HostFolders
+
+    return HostFolders(Path(settings.subprocess_projects), settings.home, screen.say)
 
 
 def _show(found: Check, screen: Screen) -> None:

@@ -47,6 +47,7 @@ def command(
     failed.
     """
     from leoflow_cli.client.api import path
+    from leoflow_cli.client.watching import left_alone, watch_to_end
 
     if logs and not wait:
         raise InvalidInput("--logs goes with --wait")
@@ -58,15 +59,14 @@ def command(
     }
     screen = Screen()
     run = api.post(path("dags", dag_id, "dagRuns"), asked)
-    screen.line(f"{dag_id}  {run['dag_run_id']}  {run['state']}", style="bold")
-    if wait:
-        from leoflow_cli.client.watching import watch_to_end
-
-        document = watch_to_end(api, run, logs, screen)
-    else:
-        name = shlex.join([dag_id, run["dag_run_id"]])
-        screen.line(f"look at it:  leoflow runs show {name}", style="dim")
-        document = {"run_id": run["dag_run_id"], **run}
+    with left_alone(run, screen):
+        screen.line(f"{dag_id}  {run['dag_run_id']}  {run['state']}", style="bold")
+        if wait:
+            document = watch_to_end(api, run, logs, screen)
+        else:
+            name = shlex.join([dag_id, run["dag_run_id"]])
+            screen.line(f"look at it:  leoflow runs show {name}", style="dim")
+            document = {"run_id": run["dag_run_id"], **run}
     if as_json:
         print_json(document)
     if wait and document["state"] != "success":

@@ -22,6 +22,7 @@ OTHERS = frozenset(
         "CONFIG",
         "SERVER",
         "TOKEN",
+        "CA",
         "ARTIFACTS",
         "WORKLOAD",
         "VERDICT_FILE",

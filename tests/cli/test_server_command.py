@@ -9,7 +9,9 @@ import pytest
 from leoflow_cli.outcome import InvalidInput
 from leoflow_controlplane.error import SettingInvalid
 from leoflow_controlplane.server import serving
-from leoflow_controlplane.serversetting import SERVER_OPTIONS, ServerSettings
+from leoflow_controlplane.server.place import Projects
+from leoflow_controlplane.serveroption import SERVER_OPTIONS
+from leoflow_controlplane.serversetting import ServerSettings
 from leoflow_controlplane.setting import OPTIONS
 
 
@@ -18,7 +20,10 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Server
     """What servers were started with, none of which is."""
     started: list[tuple[ServerSettings, bool]] = []
 
-    def serve(settings: ServerSettings, say: object, *, new_admin_token: bool) -> None:
+    def serve(
+        settings: ServerSettings, say: object, *, new_admin_token: bool, projects: Projects | None
+    ) -> None:
+        assert (projects is not None) == (settings.executor == "subprocess")
         started.append((settings, new_admin_token))
 
     monkeypatch.setattr(serving, "serve", serve)
@@ -32,13 +37,20 @@ def test_what_is_typed_wins_over_the_environment_and_that_over_the_file(
     (tmp_path / "server.toml").write_text('port = 1\nmax_parallel_tasks = 2\nexecutor = "docker"\n')
     monkeypatch.setenv("LEOFLOW_MAX_PARALLEL_TASKS", "3")
     monkeypatch.setenv("LEOFLOW_EXECUTOR", "docker")
-    subprocesses = ("--executor", "subprocess", "--dag-folder", str(tmp_path))
+    subprocesses = ("--executor", "subprocess", "--subprocess-projects", str(tmp_path))
     call("server", *subprocesses, "--grace-seconds", "1m", "--docs-pages")
     ((settings, new_admin_token),) = served
     assert (settings.port, settings.limits.max_parallel_tasks) == (1, 3)
     assert (settings.executor, settings.limits.grace_seconds) == ("subprocess", 60)
     assert settings.docs_pages
     assert not new_admin_token
+
+
+def test_the_clients_own_settings_are_no_mistakes(call, served, monkeypatch: pytest.MonkeyPatch):
+    for name in ("SERVER", "TOKEN", "CA"):
+        monkeypatch.setenv(f"LEOFLOW_{name}", "x")
+    call("server")
+    assert served
 
 
 def test_every_setting_has_an_option(call):
@@ -57,7 +69,7 @@ def test_all_that_is_typed_wrong_is_said_at_once(call, served):
 def test_a_check_says_where_each_setting_is_from_and_starts_nothing(call, served, tmp_path: Path):
     result = call(
         *("server", "--check", "--json", "--port", "0", "--executor", "subprocess"),
-        *("--dag-folder", str(tmp_path)),
+        *("--subprocess-projects", str(tmp_path)),
         *("--db", "postgresql://me:hidden@127.0.0.1:1/x"),
     )
     assert result.exit_code == 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from leoflow_cli.client.api import Api
@@ -21,23 +23,25 @@ from leoflow_cli.report import show
 from leoflow_cli.screen import Screen
 
 
-def watch_to_end(api: Api, run: Document, logs: bool, screen: Screen) -> Document:
-    """Show a run until it is over, then its report; return what --json prints of it.
-
-    KeyboardInterrupt leaves the run alone and says how to see it again.
-    """
-    dag_id, run_id = run["dag_id"], run["dag_run_id"]
-    view = LiveView(screen, (parse(run.get("queued_at")) or datetime.now(UTC)).timestamp())
-    follower = Follower(api, dag_id, run_id, Wanted(logs), screen.line)
+@contextmanager
+def left_alone(run: Document, screen: Screen) -> Iterator[None]:
+    """Say how to see a run again, and how to cancel it, if Ctrl-C ends the block."""
     try:
-        for update in follower.updates():
-            view.show(update)
+        yield
     except KeyboardInterrupt:
+        name = shlex.join([run["dag_id"], run["dag_run_id"]])
         screen.line("the run goes on at the control plane", style="yellow")
-        name = shlex.join([dag_id, run_id])
         screen.line(f"look at it:  leoflow runs show {name}")
         screen.line(f"cancel it:   leoflow runs cancel {name}")
         raise
+
+
+def watch_to_end(api: Api, run: Document, logs: bool, screen: Screen) -> Document:
+    """Show a run until it is over, then its report; return what --json prints of it."""
+    dag_id, run_id = run["dag_id"], run["dag_run_id"]
+    view = LiveView(screen, (parse(run["queued_at"]) or datetime.now(UTC)).timestamp())
+    for update in Follower(api, dag_id, run_id, Wanted(logs), screen.line).updates():
+        view.show(update)
     return show_run(api, dag_id, run_id, screen)
 
 
