@@ -15,8 +15,8 @@ import pytest
 from ledger import Ledger, names, open_database, write
 from leoflow_controlplane.database import Database, postgresql
 from leoflow_controlplane.error import DatabaseUnusable, SettingInvalid
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 # Writes names and says which are durable, for as long as it lives.
 TALKER = """
@@ -110,6 +110,18 @@ async def test_a_change_that_cannot_be_written_fails_its_step_alone(database_url
         done = await together(database, (ledger.add, "a"), (ledger.add, "taken"))
         assert [done[0], type(done[1])] == ["a", IntegrityError]
         assert await database.read(names) == ["taken", "a"]
+        assert database.healthy
+
+
+async def test_a_value_of_no_use_is_its_steps_mistake_alone(database_url: str) -> None:
+    def confuse(connection: Connection) -> None:
+        connection.execute(text("SELECT :value"), {"value": object()})
+
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        done = await together(database, (ledger.add, "a"), (confuse,), (ledger.add, "c"))
+        assert [done[0], done[2]] == ["a", "c"]
+        assert isinstance(done[1], DBAPIError)
         assert database.healthy
 
 
@@ -262,4 +274,4 @@ async def test_a_password_is_never_told(url: str) -> None:
     while error is not None:
         chain.append(str(error))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    assert not [text for text in chain if "geheim" in text]
+    assert not [told for told in chain if "geheim" in told]
