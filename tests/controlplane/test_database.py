@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger import Ledger, names, open_database, write
+from ledger import Ledger, environment, names, open_database, write
 from leoflow_controlplane.database import Database, postgresql
 from leoflow_controlplane.error import DatabaseUnusable, SettingInvalid
 from sqlalchemy import Connection, text
@@ -213,11 +213,13 @@ async def test_acknowledged_means_on_the_disk(database_url: str) -> None:
 
 def test_what_was_answered_survives_the_process(database_url: str) -> None:
     command = [sys.executable, "-c", TALKER, database_url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as talker:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as talker:
         assert talker.stdout is not None
         answered = [talker.stdout.readline().strip() for _ in range(60)]
         talker.send_signal(signal.SIGKILL)
         answered += talker.stdout.read().split()
+
+    assert "" not in answered
 
     async def look() -> list[str]:
         async with open_database(database_url) as database:
