@@ -37,9 +37,14 @@ asyncio.run(main())
 
 async def together(database: Database, *work: tuple[Any, ...]) -> list[Any]:
     """Have several steps share one transaction: they wait while another one is being run."""
-    gate = threading.Event()
-    first = asyncio.ensure_future(database.run(lambda _: gate.wait(10)))
-    await asyncio.sleep(0)
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        begun.set()
+        gate.wait(10)
+
+    first = asyncio.ensure_future(database.run(hold))
+    await asyncio.to_thread(begun.wait, 10)
     rest: list[Awaitable[Any]] = [asyncio.ensure_future(database.run(*item)) for item in work]
     await asyncio.sleep(0)
     gate.set()
