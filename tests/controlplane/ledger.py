@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -60,6 +62,12 @@ def write(connection: Connection, name: str) -> str:
     """Write a row without the memory; a step."""
     connection.execute(_INSERT, {"name": name, "value": b"", "changed_at": 0})
     return name
+
+
+def environment() -> dict[str, str]:
+    """Give the environment of a Python that finds this module and all that this one finds."""
+    path = [str(Path(__file__).parent), *sys.path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
 
 
 @asynccontextmanager

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger import Ledger, names, open_database, write
+from ledger import Ledger, environment, names, open_database, write
 from leoflow_controlplane.database import Database, postgresql
 from leoflow_controlplane.error import DatabaseUnusable, SettingInvalid
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 # Writes names and says which are durable, for as long as it lives.
 TALKER = """
@@ -37,9 +37,14 @@ asyncio.run(main())
 
 async def together(database: Database, *work: tuple[Any, ...]) -> list[Any]:
     """Have several steps share one transaction: they wait while another one is being run."""
-    gate = threading.Event()
-    first = asyncio.ensure_future(database.run(lambda _: gate.wait(10)))
-    await asyncio.sleep(0)
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        begun.set()
+        gate.wait(10)
+
+    first = asyncio.ensure_future(database.run(hold))
+    await asyncio.to_thread(begun.wait, 10)
     rest: list[Awaitable[Any]] = [asyncio.ensure_future(database.run(*item)) for item in work]
     await asyncio.sleep(0)
     gate.set()
@@ -110,6 +115,18 @@ async def test_a_change_that_cannot_be_written_fails_its_step_alone(database_url
         done = await together(database, (ledger.add, "a"), (ledger.add, "taken"))
         assert [done[0], type(done[1])] == ["a", IntegrityError]
         assert await database.read(names) == ["taken", "a"]
+        assert database.healthy
+
+
+async def test_a_value_of_no_use_is_its_steps_mistake_alone(database_url: str) -> None:
+    def confuse(connection: Connection) -> None:
+        connection.execute(text("SELECT :value"), {"value": object()})
+
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        done = await together(database, (ledger.add, "a"), (confuse,), (ledger.add, "c"))
+        assert [done[0], done[2]] == ["a", "c"]
+        assert isinstance(done[1], DBAPIError)
         assert database.healthy
 
 
@@ -201,11 +218,13 @@ async def test_acknowledged_means_on_the_disk(database_url: str) -> None:
 
 def test_what_was_answered_survives_the_process(database_url: str) -> None:
     command = [sys.executable, "-c", TALKER, database_url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as talker:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as talker:
         assert talker.stdout is not None
         answered = [talker.stdout.readline().strip() for _ in range(60)]
         talker.send_signal(signal.SIGKILL)
         answered += talker.stdout.read().split()
+
+    assert "" not in answered
 
     async def look() -> list[str]:
         async with open_database(database_url) as database:
@@ -262,4 +281,4 @@ async def test_a_password_is_never_told(url: str) -> None:
     while error is not None:
         chain.append(str(error))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    assert not [text for text in chain if "geheim" in text]
+    assert not [told for told in chain if "geheim" in told]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ledger import Ledger, names, open_database, write
+from ledger import Ledger, environment, names, open_database, write
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import DatabaseUnusable
 from postgresqlserver import PostgresqlServer, running_server
@@ -25,7 +25,7 @@ BIG = "x" * 1_000_000
 ON_A_SMALL_DISK = """
 import asyncio, os, subprocess, sys
 from pathlib import Path
-from ledger import Ledger, names, open_database
+from ledger import Ledger, environment, names, open_database
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import DatabaseUnusable
 
@@ -204,7 +204,9 @@ def test_a_real_disk_is_full_and_then_read_only(tmp_path: Path) -> None:
     unshare = shutil.which("unshare")
     assert unshare is not None, "this test needs the program 'unshare'"
     command = [unshare, "--map-root-user", "--mount", sys.executable, "-c", ON_A_SMALL_DISK]
-    done = subprocess.run([*command, tmp_path], capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [*command, tmp_path], capture_output=True, text=True, timeout=100, env=environment()
+    )
     assert done.returncode == 0, done.stderr
     full, read_only = done.stdout.splitlines()
     assert "disk is full" in full or "disk I/O error" in full
@@ -251,6 +253,7 @@ async def test_a_loss_is_noticed_though_nothing_is_written(
         await database.usable()
 
 
+@pytest.mark.long
 @pytest.mark.postgresql
 async def test_nothing_answered_is_lost_when_the_server_crashes(
     durable_server: PostgresqlServer,

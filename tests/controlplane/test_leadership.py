@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ledger import Ledger, names, open_database
+from ledger import Ledger, environment, names, open_database
 from leoflow_controlplane.database.leadership import Leader, find_leader
 from leoflow_controlplane.error import Conflict, DatabaseUnusable, NotLeading
 from postgresqlserver import PostgresqlServer
@@ -44,7 +44,7 @@ asyncio.run(main())
 def start_leader(url: str) -> subprocess.Popen[str]:
     """Start another process that leads; return when it does."""
     command = [sys.executable, "-c", LEADER, url]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
     assert process.stdout is not None
     assert process.stdout.readline() == "leads\n"
     return process
