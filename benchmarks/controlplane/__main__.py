@@ -17,7 +17,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.controlplane.agents import Agents, Launched
+from benchmarks.controlplane.agents import FINISHED, STARTED, Agents, Launched
 from benchmarks.controlplane.history import add_finished_runs
 
 SECONDS = 15.0
@@ -111,8 +111,6 @@ async def latency(url: str | None) -> dict[str, Any]:
             due = max(due + 0.01, time.perf_counter())
             await asyncio.sleep(due - time.perf_counter())
 
-        from benchmarks.controlplane.agents import FINISHED, STARTED
-
         agents.on_launch = note_launch
         agents.play = play  # type: ignore[method-assign]
         agents.ask("register", "chains", "load", 20, 50)
@@ -191,7 +189,7 @@ def main() -> None:
     parser.add_argument("--db", help="URL of an empty database; a SQLite file if left out")
     asked = parser.parse_args()
     for name in asked.scenarios or SCENARIOS:
-        found = uvloop.run(SCENARIOS[name](asked.db))  # type: ignore[arg-type]
+        found: dict[str, Any] = uvloop.run(SCENARIOS[name](asked.db))  # type: ignore[arg-type]
         print(json.dumps({"scenario": name, **found}), flush=True)
 
 

@@ -26,6 +26,7 @@ from leoflow_controlplane.error import ControlPlaneError
 from leoflow_controlplane.executor.protocol import ExecutorFactory, Limits, Site
 from leoflow_controlplane.instance import Instance, open_instance
 from leoflow_controlplane.model import SERVER, RunKey, RunRequest, RunResult, TryKey, Update
+from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.scheduler import Scheduler, wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretSource
 from leoflow_controlplane.setting import Settings
@@ -46,13 +47,15 @@ class Role:
 
     With ``is_server`` it has the server's: what they have started goes on without it and is
     adopted by the next one. ``url`` is the database's, None for the file of the home.
-    ``companions`` take part in its steps; ``realm`` is that of an executor's Site.
+    ``companions`` take part in its steps; ``realm`` is that of an executor's Site, and
+    ``observer`` is told of what happens.
     """
 
     is_server: bool = False
     url: str | None = None
     companions: Sequence[Companion] = ()
     realm: str | None = None
+    observer: Observer = SILENT
 
 
 class ControlPlane:
@@ -245,7 +248,8 @@ class ControlPlane:
         stack.push_async_callback(database.close)
         await database.open()
         self._database = database
-        scheduler = Scheduler(database, book, tokens, self._secrets, self._clock)
+        observer = self._role.observer
+        scheduler = Scheduler(database, book, tokens, self._secrets, self._clock, observer)
         self._scheduler = scheduler
         if not self._role.is_server:
             stack.push_async_callback(self._abandon, instance.id)

@@ -25,7 +25,7 @@ class JournalEntry(NamedTuple):
 
 
 class Draft:
-    """Rows that wait to be written. ``size`` counts what was noted, also what is the same row."""
+    """Rows that wait to be written. ``size`` counts what was noted, the same row each time."""
 
     def __init__(self) -> None:
         self.size = 0

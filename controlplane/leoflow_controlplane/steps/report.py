@@ -20,7 +20,6 @@ from leoflow_controlplane.steps.progress import follow, give_verdict, go_on
 from leoflow_controlplane.store.reading import read_run_pk, read_try
 from leoflow_controlplane.verdict import Verdict
 
-
 # json.dumps() makes an encoder of its own for each call that has options.
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
