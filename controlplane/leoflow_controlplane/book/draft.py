@@ -32,7 +32,7 @@ class Draft:
         self.runs: dict[int, HeldRun] = {}
         self.instances: dict[tuple[int, str, int], tuple[HeldRun, Instance]] = {}
         self.tries: dict[TryKey, OpenTry] = {}
-        # By run and task: JSON text by map_index and key; instances whose earlier values have to go.
+        # By run and task: JSON text by map_index and key; instances whose earlier ones have to go.
         self.xcoms: dict[tuple[int, str], dict[tuple[int, str], str]] = {}
         self.forgotten_xcoms: dict[tuple[int, str], set[int]] = {}
         self.removed_instances: dict[tuple[int, str, int], None] = {}
