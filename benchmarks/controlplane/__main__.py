@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from benchmarks.controlplane import inline
-from benchmarks.controlplane.agents import Agents, Launched
+from benchmarks.controlplane.agents import FINISHED, STARTED, Agents, Launched
 from benchmarks.controlplane.history import add_finished_runs
 
 SECONDS = 15.0
@@ -111,8 +111,6 @@ async def latency(url: str | None) -> dict[str, Any]:
             nonlocal due
             due = max(due + 0.01, time.perf_counter())
             await asyncio.sleep(due - time.perf_counter())
-
-        from benchmarks.controlplane.agents import FINISHED, STARTED
 
         agents.on_launch = note_launch
         agents.play = play  # type: ignore[method-assign]

@@ -59,11 +59,11 @@ class TellingExecutor:
         """Wait for the next end."""
         return await self._ended.get()
 
-    async def log_tail(self, key: TryKey) -> str | None:
+    async def log_tail(self, key: TryKey) -> str | None:  # noqa: ARG002
         """Nothing is written."""
         return None
 
-    async def left_verdict(self, key: TryKey) -> bytes | None:
+    async def left_verdict(self, key: TryKey) -> bytes | None:  # noqa: ARG002
         """Nothing is left."""
         return None
 
@@ -73,7 +73,11 @@ class TellingExecutor:
     async def end_run(self, run: RunKey) -> None:
         """Nothing is shared."""
 
-    async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
+    async def adopt(
+        self,
+        wanted: Collection[TryKey],  # noqa: ARG002
+        runs: Collection[RunKey],  # noqa: ARG002
+    ) -> set[TryKey]:
         """Nothing outlives the process."""
         return set()
 

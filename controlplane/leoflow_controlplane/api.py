@@ -25,7 +25,13 @@ from leoflow_agent.wire import (
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from leoflow_controlplane.error import DatabaseUnusable, SecretMissing, Stale, Unauthorized
+from leoflow_controlplane.error import (
+    DatabaseUnusable,
+    NotLeading,
+    SecretMissing,
+    Stale,
+    Unauthorized,
+)
 from leoflow_controlplane.model import NOT_MAPPED
 from leoflow_controlplane.reportbody import UnknownProtocol, parse_report
 
@@ -62,6 +68,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (SecretMissing, 404),
     # The agent keeps what is not acknowledged, and sends it again.
     (DatabaseUnusable, 503),
+    (NotLeading, 503),
 )
 
 

@@ -34,6 +34,7 @@ from leoflow_controlplane.error import ControlPlaneError
 from leoflow_controlplane.executor.protocol import ExecutorFactory, Limits, Site
 from leoflow_controlplane.instance import Instance, open_instance
 from leoflow_controlplane.model import SERVER, RunKey, RunRequest, RunResult, TryKey, Update
+from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.scheduler import Scheduler, wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretSource
 from leoflow_controlplane.setting import Settings
@@ -55,8 +56,8 @@ class Role:
     With ``is_server`` it has the server's: what they have started goes on without it and is
     adopted by the next one. ``url`` is the database's, None for the file of the home.
     ``companions`` take part in its steps, beside schedules and backfills; ``realm`` is that of an
-    executor's Site. ``opened`` is awaited once the database is open and before anything is taken
-    up: to wait there is to lead later.
+    executor's Site, and ``observer`` is told of what happens. ``opened`` is awaited once the
+    database is open and before anything is taken up: to wait there is to lead later.
     """
 
     is_server: bool = False
@@ -64,6 +65,7 @@ class Role:
     companions: Sequence[Companion] = ()
     realm: str | None = None
     opened: Callable[[Database], Awaitable[None]] | None = None
+    observer: Observer = SILENT
 
 
 class ControlPlane:
@@ -269,7 +271,8 @@ class ControlPlane:
         self._database = database
         if self._role.opened is not None:
             await self._role.opened(database)
-        scheduler = Scheduler(database, book, tokens, self._secrets, self._clock)
+        observer = self._role.observer
+        scheduler = Scheduler(database, book, tokens, self._secrets, self._clock, observer)
         self._scheduler = scheduler
         if not self._role.is_server:
             stack.push_async_callback(self._abandon, instance.id)

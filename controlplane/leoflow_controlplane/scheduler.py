@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from sqlalchemy import Connection
@@ -21,14 +21,17 @@ from leoflow_controlplane.error import (
     ControlPlaneError,
     DatabaseUnusable,
     LaunchFailed,
+    NotLeading,
     SecretMissing,
 )
 from leoflow_controlplane.executor.protocol import Ended, Executor
 from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.launching import Launcher
 from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.secretsource import SecretSource, find_missing, find_secrets
 from leoflow_controlplane.steps import due, ending, recovery, report
+from leoflow_controlplane.timeline import timeline_ms
 from leoflow_controlplane.timer import Timer
 from leoflow_controlplane.trytoken import TryTokens
 from leoflow_controlplane.verdict import Exit, Verdict
@@ -56,6 +59,7 @@ class Scheduler:
         tokens: TryTokens,
         secrets: SecretSource,
         clock: Callable[[], float],
+        observer: Observer = SILENT,
     ) -> None:
         self.bell = Bell()
         self.failure: BaseException | None = None
@@ -64,6 +68,7 @@ class Scheduler:
         self._tokens = tokens
         self._secrets = secrets
         self._clock = clock
+        self._observer = observer
         self._timer = Timer(clock)
         self._inline = InlineRunner(book.settings)
         self._launcher = Launcher(book.settings, secrets)
@@ -108,10 +113,13 @@ class Scheduler:
 
     async def take_report(self, token: str, told: Report) -> Acknowledgement:
         """Make a report durable and start what follows; raises Unauthorized and Stale."""
-        now = self._clock()
+        now, began = self._clock(), time.perf_counter()
         key = self._tokens.check(token, now)
         answer, progress = await self._step(report.take_report, key, told, now)
         self._follow(progress)
+        self._observer.report_taken()
+        if progress.dispatches:
+            self._observer.decision(time.perf_counter() - began)
         fresh = self._tokens.renew(token, now)
         if fresh is not None:
             answer["token"] = fresh
@@ -146,6 +154,7 @@ class Scheduler:
         try:
             return await self._database.run(step, self._book, *args, **kwargs)
         except DatabaseUnusable:
+            self._observer.database_failed()
             self._resume_later()
             raise
 
@@ -159,6 +168,9 @@ class Scheduler:
             except DatabaseUnusable as error:
                 logger.warning("not written down yet, trying again: %s", error)
                 await self._database.usable()
+            except NotLeading:
+                # It is the next leader's now, and this scheduler is about to be closed.
+                await asyncio.Event().wait()
 
     def _resume_later(self) -> None:
         """Once the database is back, find out what of the last steps it has kept after all."""
@@ -187,8 +199,26 @@ class Scheduler:
         for key in progress.over:
             assert self._executor is not None
             self._spawn(self._executor.end_run(key))
+        self._tell(progress)
         self._timer.note(progress.next_due)
         self.bell.ring(progress.changed)
+
+    def _tell(self, progress: Progress) -> None:
+        observer = self._observer
+        if observer is SILENT:
+            return
+        for lag in progress.lags:
+            observer.scheduling_lag(lag)
+        for state in progress.task_ends:
+            observer.task_ended(state)
+        for run_state in progress.run_ends:
+            observer.run_ended(run_state)
+        for instants in progress.closed:
+            known = {phase: at for phase, at in instants.items() if at is not None}
+            observer.cold_start(timeline_ms(known))
+        observer.tasks_queued(progress.queued)
+        if self._executor is not None:
+            observer.containers_running(self._executor.figures.running)
 
     def _dispatch(self, dispatch: Dispatch) -> None:
         key = dispatch.key
@@ -209,6 +239,7 @@ class Scheduler:
             launch = self._launcher.prepare(dispatch, self._executor, self._sayer(key))
             self._ours[key] |= await self._executor.start(launch)
         except LaunchFailed as error:
+            self._observer.launch_failed(transient=False)
             await self._fail_launch(key, error.reason)
             self._forget(key)
         finally:
@@ -225,9 +256,13 @@ class Scheduler:
         # Durable before the first byte is sent, so that a crash does not send it twice.
         self._follow(await self._persist(ending.begin_inline, key, self._clock()))
         said: list[asyncio.Task[None]] = []
+        self._observer.inline_began()
+        ended: Literal["success", "failed", "cancelled"] = "cancelled"
         try:
             outcome = await self._answer(dispatch, self._sayer(key, said))
+            ended = "success" if outcome.verdict.state == "success" else "failed"
         finally:
+            self._observer.inline_ended(ended)
             await asyncio.gather(*said)
         end = (outcome.verdict, outcome.value, self._clock())
         self._follow(await self._persist(ending.end_inline, key, end, self._clock()))

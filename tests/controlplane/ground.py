@@ -68,10 +68,12 @@ class Ground:
             self.dispatches += told.dispatches
         return answer
 
-    def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args) -> T:
+    def read(
+        self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Ask a question."""
         with self.engine.begin() as connection:
-            return query(connection, *args)
+            return query(connection, *args, **kwargs)
 
     def submit(self, *tasks: TaskSpec, plan: RunPlan | None = None, **fields: Any) -> list[TryKey]:
         """Make a run of a DAG that nobody registered; name the tries that were handed out."""

@@ -179,16 +179,16 @@ async def test_each_answer_is_marked_as_a_control_planes(
 async def test_text_that_no_store_can_hold_is_made_storable(
     client: httpx.AsyncClient, desk: FakeDesk, escaped: str, kept: str
 ) -> None:
-    event = '{"seq":1,"at":1,"type":"log","text":"%s"}' % escaped
-    body = f'{{"protocol":1,"nonce":"n","events":[{event}]}}'
+    event = '{"seq":1,"at":1,"type":"log","text":"' + escaped + '"}'
+    body = '{"protocol":1,"nonce":"n","events":[' + event + "]}"
     assert (await client.post(wire.EVENTS_PATH, content=body)).status_code == 200
     assert desk.reports[0]["events"][0]["text"] == kept
 
 
 async def test_a_value_of_any_depth_is_taken(client: httpx.AsyncClient, desk: FakeDesk) -> None:
     value = "[" * 300 + "]" * 300
-    event = '{"seq":1,"at":1,"type":"xcom","key":"k","value":%s}' % value
-    body = f'{{"protocol":1,"nonce":"n","events":[{event}]}}'
+    event = '{"seq":1,"at":1,"type":"xcom","key":"k","value":' + value + "}"
+    body = '{"protocol":1,"nonce":"n","events":[' + event + "]}"
     assert (await client.post(wire.EVENTS_PATH, content=body)).status_code == 200
     assert str(desk.reports[0]["events"][0]["value"]) == value
 

@@ -27,7 +27,7 @@ from executor_contract import (
 )
 from leoflow_agent.spec import Quantities, Resources
 from leoflow_controlplane.agentserver import AgentServer
-from leoflow_controlplane.api import make_app
+from leoflow_controlplane.api import AgentApp
 from leoflow_controlplane.container import container_name
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.docker import DockerExecutor, docker_executor
@@ -124,7 +124,7 @@ async def open_executor(
     instance: Instance, owner: str | None = None, limits: Limits | None = None
 ) -> tuple[DockerExecutor, AgentServer]:
     desk: Any = None
-    server = AgentServer(instance, make_app(desk))
+    server = AgentServer(instance, AgentApp(desk))
     site = Site(instance, server, desk, owner, limits=limits or Limits())
     return await docker_executor()(site), server
 

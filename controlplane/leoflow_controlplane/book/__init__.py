@@ -1,1 +1,1 @@
-"""What the writer remembers of the runs that are not over. Holds no SQL: ``store`` reads and writes."""
+"""What the writer remembers of runs that are not over. Holds no SQL: ``store`` reads and writes."""

@@ -7,7 +7,7 @@ dropped at any moment and is read from the tables again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
@@ -18,7 +18,7 @@ from leoflow_controlplane.book.draft import Draft
 from leoflow_controlplane.book.gate import Gate
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
 from leoflow_controlplane.book.line import HeldUp, Line, Waiting
-from leoflow_controlplane.model import SERVER, RunKey, TaskState, TryKey
+from leoflow_controlplane.model import SERVER, RunKey, RunState, TaskState, TryKey
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.workload import Dispatch
 
@@ -49,6 +49,12 @@ class Progress(NamedTuple):
     changed: frozenset[RunKey] = frozenset()
     # Runs that are over and had a folder that their tries shared.
     over: tuple[RunKey, ...] = ()
+    # For whoever counts: final states, how long those handed out had been due, what was closed.
+    task_ends: tuple[TaskState, ...] = ()
+    run_ends: tuple[RunState, ...] = ()
+    lags: tuple[float, ...] = ()
+    closed: tuple[Mapping[str, float | None], ...] = ()
+    queued: int = 0
 
 
 class Companion(Protocol):
@@ -170,6 +176,11 @@ class Book:
             min((at for at in due if at is not None), default=None),
             frozenset(run.key for run in self.touched.values()),
             tuple(self._over),
+            tuple(self.task_ends),
+            tuple(self.run_ends),
+            tuple(self.lags),
+            tuple(self.closed),
+            sum(map(len, self.lines.values())),
         )
 
     def touch(self, run: HeldRun) -> None:
@@ -259,6 +270,7 @@ class Book:
         """Remember a try no more: its container is gone."""
         self.tries.pop(held.key, None)
         held.run.tries.pop(held.key, None)
+        self.closed.append(held.instants)
 
     def _count(self, held: OpenTry, step: int) -> None:
         dag_id, task_id = held.key.dag_id, held.key.task_id
@@ -298,5 +310,9 @@ class Book:
         self.dispatches: list[Dispatch] = []
         self.stops: list[Stop] = []
         self._over: list[RunKey] = []
+        self.task_ends: list[TaskState] = []
+        self.run_ends: list[RunState] = []
+        self.lags: list[float] = []
+        self.closed: list[Mapping[str, float | None]] = []
         # Values that were looked up in this step, by run, task and key.
         self.looked_up: dict[tuple[int, str, str], Any] = {}

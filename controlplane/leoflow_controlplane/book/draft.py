@@ -25,14 +25,14 @@ class JournalEntry(NamedTuple):
 
 
 class Draft:
-    """Rows that wait to be written. ``size`` counts what was noted, also what is the same row."""
+    """Rows that wait to be written. ``size`` counts what was noted, the same row each time."""
 
     def __init__(self) -> None:
         self.size = 0
         self.runs: dict[int, HeldRun] = {}
         self.instances: dict[tuple[int, str, int], tuple[HeldRun, Instance]] = {}
         self.tries: dict[TryKey, OpenTry] = {}
-        # By run and task: JSON text by map_index and key; instances whose earlier values have to go.
+        # By run and task: JSON text by map_index and key; instances whose earlier ones have to go.
         self.xcoms: dict[tuple[int, str], dict[tuple[int, str], str]] = {}
         self.forgotten_xcoms: dict[tuple[int, str], set[int]] = {}
         self.removed_instances: dict[tuple[int, str, int], None] = {}

@@ -34,6 +34,7 @@ class Line:
     def __init__(self, held_up: Callable[[Waiting], HeldUp | None]) -> None:
         self._held_up = held_up
         self._turn = 0
+        self._length = 0
         # Of each DAG those that wait, and the DAGs that are not held up by their first one.
         self._lanes: dict[str, list[Waiting]] = {}
         self._open: list[tuple[int, str]] = []
@@ -41,8 +42,7 @@ class Line:
         self._parked: dict[_Place, deque[Waiting]] = {}
 
     def __len__(self) -> int:
-        lanes = sum(map(len, self._lanes.values()))
-        return lanes + sum(map(len, self._parked.values()))
+        return self._length
 
     def join(self, run: HeldRun, instance: Instance) -> None:
         """Let a task instance wait at the end."""
@@ -68,6 +68,7 @@ class Line:
             elif cause is not None:
                 place = _place(cause, waiting.run, waiting.instance.task_id)
                 self._parked.setdefault(place, deque()).append(waiting)
+                self._length += 1
             else:
                 return waiting
         return None
@@ -89,6 +90,7 @@ class Line:
                 continue
             while parked:
                 waiting = parked.popleft()
+                self._length -= 1
                 if _waits(waiting):
                     self._enter(waiting)
                     break
@@ -99,12 +101,14 @@ class Line:
         dag_id = waiting.run.key.dag_id
         lane = self._lanes.setdefault(dag_id, [])
         heapq.heappush(lane, waiting)
+        self._length += 1
         if lane[0] is waiting and dag_id not in self._shut:
             heapq.heappush(self._open, (waiting.turn, dag_id))
 
     def _leave(self, dag_id: str, lane: list[Waiting]) -> None:
         heapq.heappop(self._open)
         heapq.heappop(lane)
+        self._length -= 1
         if lane:
             heapq.heappush(self._open, (lane[0].turn, dag_id))
         else:

@@ -1,4 +1,4 @@
-"""The values that the tasks of a run left: those that wait to be written, and those in the tables."""
+"""The values that the tasks of a run left: those that wait to be written and those in tables."""
 
 from __future__ import annotations
 

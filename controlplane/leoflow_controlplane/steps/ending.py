@@ -1,4 +1,4 @@
-"""The ends that no report tells of: containers that are gone, launches that failed, inline calls."""
+"""The ends that no report tells of: containers gone, launches that failed, inline calls."""
 
 from __future__ import annotations
 

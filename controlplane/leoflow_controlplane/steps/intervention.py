@@ -77,7 +77,7 @@ def set_task_state(
     asked: tuple[TaskSelection, Literal["success", "failed", "skipped"], bool],
     now: float,
 ) -> tuple[list[TaskRef], Progress]:
-    """Set the states of task instances; ``asked``: which, to what, and whether only to say which."""
+    """Set the states of task instances; ``asked``: which, to what, whether only to say which."""
     book.begin(connection)
     run = find_run(book, key)
     selection, state, dry_run = asked

@@ -95,6 +95,8 @@ def _follow_move(book: Book, run: HeldRun, move: Moved, now: float) -> None:
         book.lines[is_inline(task)].join(run, instance)
     if move.old_state in OPEN and move.state not in ("queued", "running"):
         _leave_try(book, run, move, now)
+    if move.state in FINISHED and move.state is not None:
+        book.task_ends.append(move.state)
     if move.state in ("success", "failed"):
         tell_task_end(book, run, instance, now)
 
@@ -126,6 +128,7 @@ def _follow_run(book: Book, run: HeldRun, now: float) -> None:
     if facts.state == "queued":
         gate.join(run)
     else:
+        book.run_ends.append(facts.state)
         tell_run_end(book, run, now)
         for companion in book.companions:
             companion.run_ended(book.connection, book, run, now)
@@ -156,6 +159,7 @@ def _hand_out(book: Book, now: float) -> None:
 def _start_try(book: Book, run: HeldRun, instance: Instance, now: float) -> None:
     book.touch(run)
     scheduled_at = instance.scheduled_at
+    book.lags.append(0.0 if scheduled_at is None else max(0.0, now - scheduled_at))
     follow(book, run, run.live.hand_out(instance.task_id, instance.map_index, now), now)
     task = run.version.tasks[instance.task_id]
     key, inline = run.try_key(instance, instance.try_number), is_inline(task)

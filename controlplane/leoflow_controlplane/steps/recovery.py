@@ -11,7 +11,7 @@ from leoflow_controlplane.book.book import Book, Progress
 from leoflow_controlplane.book.heldrun import OpenTry
 from leoflow_controlplane.model import FINISHED_RUN, RunKey, TryKey
 from leoflow_controlplane.repetition import may_repeat
-from leoflow_controlplane.steps.progress import dispatch, give_verdict, go_on
+from leoflow_controlplane.steps.progress import dispatch, give_verdict, go_on, let_through
 from leoflow_controlplane.verdict import Verdict
 
 
@@ -54,6 +54,8 @@ def recover(
             dispatch(book, held, now)
         else:
             gone.append(key)
+    for run in [run for run in book.runs.values() if run.facts.state == "queued"]:
+        let_through(book, run.key.dag_id, run.backfill_id, now)
     return gone, go_on(book, now)
 
 

@@ -23,7 +23,7 @@ from leoflow_controlplane.store.reading import read_run, read_run_pk
 def submit(
     connection: Connection, book: Book, dag: tuple[DagSpec, str], plan: RunPlan, now: float
 ) -> Progress:
-    """Make a run of a DAG (spec, image) that nobody has registered, and hand out its first tries."""
+    """Make a run of a DAG (spec, image) that nobody has registered; hand out its first tries."""
     book.begin(connection)
     spec, image = dag
     pk, _, _ = register_version(connection, spec, {"reference": image, "digest": None}, now)
@@ -84,4 +84,4 @@ def find_run(book: Book, key: RunKey) -> HeldRun:
             f"run '{key.run_id}' of DAG '{key.dag_id}' belongs to a 'leoflow run' process, and "
             "only that can change it."
         )
-    return hold_run(book.connection, book, rows)
+    return hold_run(book, rows)

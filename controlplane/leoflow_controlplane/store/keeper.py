@@ -30,8 +30,7 @@ class Keeper:
     def load(self, connection: Connection, book: Book) -> None:
         """Remember all runs of the book's owner that are not over."""
         held = [
-            hold_run(connection, book, rows)
-            for rows in reading.read_unfinished(connection, book.policy.owner)
+            hold_run(book, rows) for rows in reading.read_unfinished(connection, book.policy.owner)
         ]
         _queue_instances(book, held)
 
@@ -83,7 +82,7 @@ class Keeper:
 NO_LIMIT = 2**31
 
 
-def hold_run(connection: Connection, book: Book, rows: RunRows) -> HeldRun:
+def hold_run(book: Book, rows: RunRows) -> HeldRun:
     """Remember a run as it is in the tables. What of it waits is not in any line yet."""
     run = make_run(book, rows.run, [_instance(row) for row in rows.instances])
     for row in rows.tries:
