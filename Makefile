@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
 ENGINE ?= auto
+export POSTGRES ?= auto
 # Options of the benchmark, such as BENCH="--settings --with-airflow --write-readme".
 BENCH ?=
 export LEOFLOW_TEST_HOME ?= $(CURDIR)/.leoflow
@@ -16,10 +17,10 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready lint
 	tests/install-tools
 ifeq ($(ENGINE),none)
-	$(RUN)python -m pytest --engine=none
+	$(RUN)python -m pytest --engine=none --postgres=$(POSTGRES)
 else
 	base-images/install-tools
-	$(RUN)python tests/private_engine.py -- $(RUN)python -m pytest
+	$(RUN)python tests/private_engine.py -- $(RUN)python -m pytest --postgres=$(POSTGRES)
 endif
 
 test-long: $(VENV)/.ready

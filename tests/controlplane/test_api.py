@@ -14,9 +14,10 @@ import pytest
 from leoflow_agent import wire
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from leoflow_controlplane.agentserver import AgentServer
-from leoflow_controlplane.api import MAX_BODY_BYTES, EventBody, ReportBody, make_app
+from leoflow_controlplane.api import MAX_BODY_BYTES, AgentApp
 from leoflow_controlplane.error import DatabaseUnusable, Stale, Unauthorized
 from leoflow_controlplane.instance import open_instance
+from leoflow_controlplane.reportbody import EventBody, ReportBody
 
 REPORT = {"protocol": 1, "nonce": "n", "events": [{"seq": 1, "at": 1.0, "type": "heartbeat"}]}
 INPUTS = Inputs(args=[1], kwargs={}, environment={}, request=None)
@@ -57,7 +58,7 @@ def desk() -> FakeDesk:
 
 @pytest.fixture
 async def client(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(make_app(desk))
+    transport = httpx.ASGITransport(AgentApp(desk))
     headers = {"Authorization": "Bearer good"}
     async with httpx.AsyncClient(
         transport=transport, base_url="http://leoflow", headers=headers
@@ -66,8 +67,8 @@ async def client(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def test_bodies_have_the_fields_of_the_contract() -> None:
-    assert set(EventBody.model_fields) == set(wire.Event.__annotations__)
-    assert set(ReportBody.model_fields) == set(wire.Report.__annotations__)
+    assert set(EventBody.__annotations__) == set(wire.Event.__annotations__)
+    assert set(ReportBody.__annotations__) == set(wire.Report.__annotations__)
 
 
 async def test_a_report_is_acknowledged(client: httpx.AsyncClient, desk: FakeDesk) -> None:
@@ -92,6 +93,10 @@ async def test_xcoms_are_given(client: httpx.AsyncClient) -> None:
         ({"task_id": "a"}, "the parameter 'key' is missing"),
         ({"key": "k"}, "the parameter 'task_id' is missing"),
         ({"task_id": "a", "key": "k", "map_index": "x"}, "map_index 'x' is no whole number"),
+        (
+            {"task_id": "a", "key": "k", "map_index": str(2**31)},
+            "map_index '2147483648' is not between -1 and 2147483647",
+        ),
     ],
 )
 async def test_a_question_that_is_none_is_refused(
@@ -130,6 +135,8 @@ async def test_tokens(client: httpx.AsyncClient, token: str, status: int) -> Non
         ({"events": [{"seq": 1, "at": 1.0, "type": "dance"}]}, "events.0.type"),
         ({"nonce": ""}, "nonce"),
         ({"protocol": "one"}, "protocol"),
+        ({"events": [{"seq": 2**40, "at": 1.0, "type": "log"}]}, "events.0.seq"),
+        ({"events": [{"seq": 1, "at": "nan", "type": "log"}]}, "events.0.at"),
     ],
 )
 async def test_a_malformed_report_is_told_where(
@@ -168,19 +175,34 @@ async def test_each_answer_is_marked_as_a_control_planes(
         assert answer.headers[wire.PROTOCOL_HEADER] == "1"
 
 
-async def test_text_that_no_file_can_hold_is_made_storable(
-    client: httpx.AsyncClient, desk: FakeDesk
+@pytest.mark.parametrize(("escaped", "kept"), [("a\\ud800", "a?"), ("a\\u0000", "a\ufffd")])
+async def test_text_that_no_store_can_hold_is_made_storable(
+    client: httpx.AsyncClient, desk: FakeDesk, escaped: str, kept: str
 ) -> None:
-    body = b'{"protocol":1,"nonce":"n","events":[{"seq":1,"at":1,"type":"log","text":"a\\ud800"}]}'
+    event = '{"seq":1,"at":1,"type":"log","text":"%s"}' % escaped
+    body = f'{{"protocol":1,"nonce":"n","events":[{event}]}}'
     assert (await client.post(wire.EVENTS_PATH, content=body)).status_code == 200
-    assert desk.reports[0]["events"][0]["text"] == "a?"
+    assert desk.reports[0]["events"][0]["text"] == kept
+
+
+async def test_a_value_of_any_depth_is_taken(client: httpx.AsyncClient, desk: FakeDesk) -> None:
+    value = "[" * 300 + "]" * 300
+    event = '{"seq":1,"at":1,"type":"xcom","key":"k","value":%s}' % value
+    body = f'{{"protocol":1,"nonce":"n","events":[{event}]}}'
+    assert (await client.post(wire.EVENTS_PATH, content=body)).status_code == 200
+    assert str(desk.reports[0]["events"][0]["value"]) == value
+
+
+async def test_what_is_not_there_is_said(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/nowhere")).status_code == 404
+    assert (await client.get(wire.EVENTS_PATH)).status_code == 405
 
 
 async def test_it_serves_on_a_socket_that_only_containers_can_reach(
     tmp_path: Path, desk: FakeDesk
 ) -> None:
     instance = open_instance(tmp_path)
-    server = AgentServer(instance, make_app(desk))
+    server = AgentServer(instance, AgentApp(desk))
     folder = await server.listen_unix()
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
@@ -199,7 +221,7 @@ async def test_it_serves_on_a_socket_that_only_containers_can_reach(
 
 async def test_over_the_network_it_listens_on_loopback_only(tmp_path: Path, desk: FakeDesk) -> None:
     instance = open_instance(tmp_path)
-    server = AgentServer(instance, make_app(desk))
+    server = AgentServer(instance, AgentApp(desk))
     port = await server.listen_tcp()
     assert port == await server.listen_tcp()
     assert server._servers[0][1].getsockname()[0] == "127.0.0.1"
@@ -213,7 +235,7 @@ async def test_over_the_network_it_listens_on_loopback_only(tmp_path: Path, desk
 async def test_over_the_network_an_answer_is_not_held_back(tmp_path: Path, desk: FakeDesk) -> None:
     """By Nagle's algorithm and the delayed acknowledgement together: 40 ms for each report."""
     instance = open_instance(tmp_path)
-    server = AgentServer(instance, make_app(desk))
+    server = AgentServer(instance, AgentApp(desk))
     url = f"http://127.0.0.1:{await server.listen_tcp()}{wire.EVENTS_PATH}"
     headers = {"Authorization": "Bearer good"}
     async with httpx.AsyncClient(trust_env=False, headers=headers) as client:

@@ -174,24 +174,6 @@ async def test_an_image_that_is_missing_fails_at_once_and_uses_no_retry(
     assert (task.state, task.try_number, task.reason) == ("failed", 1, "image 'x' is not here")
 
 
-async def test_a_launch_that_fails_for_a_moment_is_repeated(
-    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("leoflow_controlplane.scheduler.FIRST_PAUSE_SECONDS", 0.01)
-    async with open_house() as house:
-        start, refusals = house.executor.start, [1, 2]
-
-        async def refuse_twice(launch: object) -> dict[str, float]:
-            if refusals:
-                refusals.pop()
-                raise LaunchFailed("busy", transient=True)
-            return await start(launch)
-
-        house.executor.start = refuse_twice
-        (task,) = (await house.run(make_task("a"))).tasks
-    assert (task.state, task.try_number) == ("success", 1)
-
-
 async def test_a_container_whose_agent_never_reports_is_stopped(open_house: OpenHouse) -> None:
     async def hang(agent: FakeAgent) -> Exit:
         await asyncio.Event().wait()
@@ -264,7 +246,7 @@ async def test_leaving_the_context_ends_what_runs(open_house: OpenHouse, tmp_pat
     assert house.executor.running == 0
     with sqlite3.connect(tmp_path / "leoflow.db") as connection:
         runs = connection.execute("SELECT state, reason FROM runs").fetchall()
-        tasks = connection.execute("SELECT state FROM task_instances ORDER BY id").fetchall()
+        tasks = connection.execute("SELECT state FROM task_instances ORDER BY position").fetchall()
     assert runs == [("failed", "the process that ran it ended")]
     assert tasks == [("failed",), ("skipped",)]
     assert not list((tmp_path / "instances").iterdir())
@@ -391,15 +373,15 @@ async def test_whoever_watches_is_told_when_the_scheduler_fails(
     open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def break_down(*args: object) -> None:
-        raise OSError("disk full")
+        raise LookupError("what should be there is not")
 
     async def hang(agent: FakeAgent) -> Exit:
         await asyncio.Event().wait()
         return Exit(0)
 
-    monkeypatch.setattr("leoflow_controlplane.store.step.come_due", break_down)
+    monkeypatch.setattr("leoflow_controlplane.steps.due.come_due", break_down)
     async with open_house(hang, start_allowance_seconds=0.01) as house:
-        with pytest.raises(ControlPlaneError, match="disk full"):
+        with pytest.raises(ControlPlaneError, match="what should be there is not"):
             await house.run(make_task("a"))
     assert "cannot go on" in caplog.text
 

@@ -1,186 +1,277 @@
-"""Short transactions, many to one commit, on a file that several processes share."""
+"""Steps that share commits and change a memory, queries that see one instant; on both databases."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from leoflow_controlplane.database import Database
-from leoflow_controlplane.error import DatabaseUnusable
-from sqlalchemy import Connection
+from ledger import Ledger, names, open_database, write
+from leoflow_controlplane.database import Database, postgresql
+from leoflow_controlplane.error import DatabaseUnusable, SettingInvalid
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-OPENER = """
-import asyncio, sys
-from pathlib import Path
-from leoflow_controlplane.database import Database
+# Writes names and says which are durable, for as long as it lives.
+TALKER = """
+import asyncio, itertools, sys
+from ledger import Ledger, open_database
 
 async def main():
-    database = Database(Path(sys.argv[1]))
-    await database.open()
-    for number in range(20):
-        await database.run(lambda c: c.exec_driver_sql(
-            "INSERT INTO dag_versions (dag_id, spec_hash, image, spec, created_at) "
-            "VALUES (?, ?, '', '', 0)", (sys.argv[2], str(number))))
-    await database.close()
+    ledger = Ledger()
+    async with open_database(sys.argv[1], ledger) as database:
+        for number in itertools.count():
+            group = [f"{number:06}-{member}" for member in range(3)]
+            done = await asyncio.gather(*(database.run(ledger.add, name) for name in group))
+            print(*done, sep="\\n", flush=True)
 
 asyncio.run(main())
 """
 
 
-def insert(connection: Connection, name: str) -> str:
-    connection.exec_driver_sql(
-        "INSERT INTO dag_versions (dag_id, spec_hash, image, spec, created_at) "
-        "VALUES (?, '', '', '', 0)",
-        (name,),
-    )
-    return name
-
-
-def insert_and_fail(connection: Connection, name: str) -> str:
-    insert(connection, name)
-    raise LookupError(name)
-
-
-def names(path: Path) -> list[str]:
-    with sqlite3.connect(path) as connection:
-        rows = connection.execute("SELECT dag_id FROM dag_versions ORDER BY id").fetchall()
-    return [row[0] for row in rows]
-
-
-async def open_database(folder: Path) -> Database:
-    database = Database(folder / "new" / "state.db")
-    await database.open()
-    return database
-
-
-async def test_the_file_appears_by_itself(tmp_path: Path) -> None:
-    database = await open_database(tmp_path)
-    assert await database.run(insert, "a") == "a"
-    await database.close()
-    assert names(tmp_path / "new" / "state.db") == ["a"]
-
-
-async def test_an_operation_that_fails_takes_nobody_with_it(tmp_path: Path) -> None:
-    database = await open_database(tmp_path)
-    work = [
-        database.run(insert, "a"),
-        database.run(insert_and_fail, "b"),
-        database.run(insert, "c"),
-    ]
-    done = await asyncio.gather(*work, return_exceptions=True)
-    await database.close()
-    assert done[0] == "a"
-    assert isinstance(done[1], LookupError)
-    assert names(tmp_path / "new" / "state.db") == ["a", "c"]
-
-
-async def test_operations_that_wait_share_a_commit(tmp_path: Path) -> None:
-    database = await open_database(tmp_path)
-    commits = 0
-
-    def count(_: object) -> None:
-        nonlocal commits
-        commits += 1
-
-    def watch(connection: Connection) -> None:
-        from sqlalchemy import event
-
-        event.listen(connection.engine, "commit", count)
-
-    await database.run(watch)
-    await asyncio.gather(*(database.run(insert, str(number)) for number in range(100)))
-    await database.close()
-    assert commits < 50
-
-
-async def test_what_was_answered_is_durable(tmp_path: Path) -> None:
-    """The setting that makes it so: a commit is on the disk when it returns."""
-    database = await open_database(tmp_path)
-
-    def read(connection: Connection) -> list[object]:
-        questions = ("synchronous", "journal_mode", "foreign_keys")
-        return [connection.exec_driver_sql(f"PRAGMA {q}").scalar() for q in questions]
-
-    assert await database.run(read) == [2, "wal", 1]
-    await database.close()
-
-
-async def test_an_operation_completes_though_its_caller_is_cancelled(tmp_path: Path) -> None:
-    database = await open_database(tmp_path)
-    task = asyncio.create_task(database.run(insert, "a"))
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await database.close()
-    assert names(tmp_path / "new" / "state.db") == ["a"]
-
-
-async def test_a_full_disk_is_told_in_plain_words_and_does_no_lasting_harm(tmp_path: Path) -> None:
-    database = await open_database(tmp_path)
-
-    def limit(connection: Connection, pages: int) -> None:
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-
-    await database.run(limit, 1)
-    with pytest.raises(DatabaseUnusable) as caught:
-        await database.run(insert, "x" * 100_000)
-    assert "database or disk is full. Check its disk" in str(caught.value)
-    assert "sqlalche" not in str(caught.value)
-    await database.run(limit, 10_000)
-    await database.run(insert, "later")
-    await database.close()
-    assert names(tmp_path / "new" / "state.db") == ["later"]
-
-
-async def test_nothing_counts_as_done_that_a_full_disk_rolled_back(tmp_path: Path) -> None:
-    """SQLite then ends the whole transaction, and with it the steps that it was shared with."""
-    database = await open_database(tmp_path)
+async def together(database: Database, *work: tuple[Any, ...]) -> list[Any]:
+    """Have several steps share one transaction: they wait while another one is being run."""
     gate = threading.Event()
-
-    def wait(_: Connection) -> None:
-        gate.wait(10)
-
-    def overflow(connection: Connection) -> None:
-        connection.exec_driver_sql("PRAGMA max_page_count = 1")
-        insert(connection, "x" * 100_000)
-
-    # While the first step waits, the other two come to share a transaction.
-    steps = [database.run(wait), database.run(insert, "early"), database.run(overflow)]
-    together = asyncio.gather(*steps, return_exceptions=True)
+    first = asyncio.ensure_future(database.run(lambda _: gate.wait(10)))
+    await asyncio.sleep(0)
+    rest: list[Awaitable[Any]] = [asyncio.ensure_future(database.run(*item)) for item in work]
     await asyncio.sleep(0)
     gate.set()
-    outcomes = (await together)[1:]
-    await database.close()
-    assert [type(outcome) for outcome in outcomes] == [DatabaseUnusable, DatabaseUnusable]
-    assert names(tmp_path / "new" / "state.db") == []
+    await first
+    return await asyncio.gather(*rest, return_exceptions=True)
 
 
-@pytest.mark.parametrize(("version", "age"), [(99, "a newer"), (-1, "an older")])
-async def test_a_file_of_another_version_is_refused(tmp_path: Path, version: int, age: str) -> None:
-    path = tmp_path / "state.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {version}")
-    with pytest.raises(DatabaseUnusable, match=f"{age} version of leoflow"):
-        await Database(path).open()
+async def test_what_was_answered_is_there_for_everybody(database_url: str) -> None:
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        assert await database.run(ledger.add, "a") == "a"
+        assert await database.read(names) == ["a"]
+    async with open_database(database_url) as database:
+        assert await database.read(names) == ["a"]
 
 
-async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "state.db").write_text(
-        "something else entirely, and long enough to be looked at" * 9
-    )
-    with pytest.raises(DatabaseUnusable, match="cannot be used as the state file"):
-        await Database(tmp_path / "state.db").open()
+async def test_steps_that_wait_share_a_flush(database_url: str) -> None:
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        added = [f"{number:03}" for number in range(100)]
+        assert await together(database, *((ledger.add, name) for name in added)) == added
+        assert await database.read(names) == added
+    assert ledger.flushes == [added]
 
 
-def test_several_processes_open_and_write_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    command = [sys.executable, "-c", OPENER, str(path)]
-    processes = [subprocess.Popen([*command, str(number)]) for number in range(4)]
-    assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
-    assert len(names(path)) == 80
+async def test_a_step_that_fails_before_it_changed_anything_fails_alone(database_url: str) -> None:
+    ledger = Ledger()
+
+    def refuse(_: Connection) -> None:
+        raise LookupError("no")
+
+    async with open_database(database_url, ledger) as database:
+        done = await together(database, (ledger.add, "a"), (refuse,), (ledger.add, "c"))
+        assert [done[0], str(done[1]), done[2]] == ["a", "no", "c"]
+    assert ledger.flushes == [["a", "c"]]
+    assert ledger.forgotten == 0
+
+
+async def test_a_step_that_fails_after_a_change_takes_nobody_with_it(database_url: str) -> None:
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        done = await together(
+            database, (ledger.add, "a"), (ledger.add_and_fail, "b"), (ledger.add, "c")
+        )
+        assert [done[0], type(done[1]), done[2]] == ["a", LookupError, "c"]
+        assert await database.read(names) == ["a", "c"]
+    assert ledger.forgotten > 0
+
+
+async def test_nothing_remains_of_a_row_whose_step_failed(database_url: str) -> None:
+    """It is seen by the statement, since the memory knows nothing of it."""
+
+    def write_and_fail(connection: Connection) -> None:
+        write(connection, "b")
+        raise LookupError("b")
+
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        done = await together(database, (ledger.add, "a"), (write_and_fail,), (write, "c"))
+        assert [done[0], type(done[1]), done[2]] == ["a", LookupError, "c"]
+        assert sorted(await database.read(names)) == ["a", "c"]
+
+
+async def test_a_change_that_cannot_be_written_fails_its_step_alone(database_url: str) -> None:
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        await database.run(ledger.add, "taken")
+        done = await together(database, (ledger.add, "a"), (ledger.add, "taken"))
+        assert [done[0], type(done[1])] == ["a", IntegrityError]
+        assert await database.read(names) == ["taken", "a"]
+        assert database.healthy
+
+
+async def test_a_value_of_no_use_is_its_steps_mistake_alone(database_url: str) -> None:
+    def confuse(connection: Connection) -> None:
+        connection.execute(text("SELECT :value"), {"value": object()})
+
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        done = await together(database, (ledger.add, "a"), (confuse,), (ledger.add, "c"))
+        assert [done[0], done[2]] == ["a", "c"]
+        assert isinstance(done[1], DBAPIError)
+        assert database.healthy
+
+
+@pytest.mark.postgresql
+async def test_an_error_that_a_step_hid_is_no_success(postgresql_url: str) -> None:
+    """PostgreSQL answers the COMMIT that follows as if it had been one."""
+
+    def hide(connection: Connection) -> None:
+        write(connection, "a")
+        try:
+            write(connection, "a")
+        except IntegrityError:
+            return
+
+    async with open_database(postgresql_url) as database:
+        with pytest.raises(Exception, match="after a statement of its own had failed"):
+            await database.run(hide)
+        assert await database.read(names) == []
+
+
+async def test_a_step_completes_though_its_caller_is_cancelled(database_url: str) -> None:
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        task = asyncio.create_task(database.run(ledger.add, "a"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with open_database(database_url) as database:
+        assert await database.read(names) == ["a"]
+
+
+async def test_a_database_that_was_closed_does_nothing_more(database_url: str) -> None:
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        pass
+    with pytest.raises(DatabaseUnusable, match="was closed"):
+        await database.run(ledger.add, "a")
+
+
+async def test_steps_that_wait_at_the_end_are_completed(database_url: str) -> None:
+    ledger = Ledger()
+    async with open_database(database_url, ledger) as database:
+        waiting = [asyncio.ensure_future(database.run(ledger.add, name)) for name in "abc"]
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*waiting) == ["a", "b", "c"]
+
+
+async def test_a_query_sees_one_instant_and_holds_up_nobody(database_url: str) -> None:
+    ledger = Ledger()
+    seen, written = threading.Event(), threading.Event()
+
+    def look_twice(connection: Connection) -> tuple[list[str], list[str]]:
+        before = names(connection)
+        seen.set()
+        assert written.wait(10)
+        return before, names(connection)
+
+    async with open_database(database_url, ledger) as database:
+        await database.run(ledger.add, "a")
+        looking = asyncio.ensure_future(database.read(look_twice))
+        await asyncio.to_thread(seen.wait, 10)
+        await database.run(ledger.add, "b")
+        written.set()
+        assert await looking == (["a"], ["a"])
+        assert await database.read(names) == ["a", "b"]
+
+
+async def test_a_query_can_write_nothing(database_url: str) -> None:
+    async with open_database(database_url) as database:
+        with pytest.raises(DatabaseUnusable, match=r"read-?only"):
+            await database.read(write, "a")
+        assert await database.read(names) == []
+        assert database.healthy
+
+
+async def test_acknowledged_means_on_the_disk(database_url: str) -> None:
+    """The settings that make it so, as the database itself tells them."""
+
+    def settings(connection: Connection) -> list[object]:
+        questions = ["PRAGMA synchronous", "PRAGMA journal_mode", "PRAGMA foreign_keys"]
+        if connection.dialect.name == "postgresql":
+            questions = ["SHOW synchronous_commit"]
+        return [connection.exec_driver_sql(question).scalar() for question in questions]
+
+    async with open_database(database_url) as database:
+        assert await database.run(settings) in ([2, "wal", 1], ["on"])
+
+
+def test_what_was_answered_survives_the_process(database_url: str) -> None:
+    command = [sys.executable, "-c", TALKER, database_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as talker:
+        assert talker.stdout is not None
+        answered = [talker.stdout.readline().strip() for _ in range(60)]
+        talker.send_signal(signal.SIGKILL)
+        answered += talker.stdout.read().split()
+
+    async def look() -> list[str]:
+        async with open_database(database_url) as database:
+            return await database.read(names)
+
+    assert set(answered) <= set(asyncio.run(look()))
+
+
+async def test_two_processes_share_a_file(tmp_path: Path) -> None:
+    first, second = Ledger(), Ledger()
+    async with (
+        open_database(tmp_path / "leoflow.db", first) as one,
+        open_database(tmp_path / "leoflow.db", second) as other,
+    ):
+        work = [one.run(first.add, f"a{number}") for number in range(20)]
+        work += [other.run(second.add, f"b{number}") for number in range(20)]
+        await asyncio.gather(*work)
+        assert len(await one.read(names)) == 40
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql://root@localhost/leoflow", "'mysql' names no database that leoflow uses"),
+        ("leoflow.db", "is no URL of a database. Write sqlite:///"),
+        ("sqlite://", "'sqlite' names no database"),
+    ],
+)
+def test_a_url_that_is_of_no_use_is_refused(url: str, reason: str) -> None:
+    with pytest.raises(SettingInvalid, match=reason):
+        Database(url, Ledger())
+
+
+def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "find_spec", lambda name: None)
+    with pytest.raises(SettingInvalid, match=r"pip install 'leoflow\[postgresql\]'"):
+        Database("postgresql://localhost/leoflow", Ledger())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://leoflow:geheim@127.0.0.1:1/leoflow",
+        "postgresql://leoflow@127.0.0.1:1/leoflow?password=geheim",
+        "postgresql://leoflow:geheim@127.0.0.1:port/leoflow",
+        "postgresql://leoflow@127.0.0.1:1/leoflow?password=geheim&nonsense=1",
+    ],
+)
+async def test_a_password_is_never_told(url: str) -> None:
+    with pytest.raises((DatabaseUnusable, SettingInvalid)) as caught:
+        await Database(url, Ledger()).open()
+    chain: list[str] = []
+    error: BaseException | None = caught.value
+    while error is not None:
+        chain.append(str(error))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    assert not [told for told in chain if "geheim" in told]

@@ -16,7 +16,6 @@ from leoflow_controlplane.workload import (
     Dispatch,
     RunContext,
     encode_workload,
-    hash_token,
     make_job,
     make_workload,
 )
@@ -84,8 +83,3 @@ def test_the_text_is_the_document() -> None:
 )
 def test_jobs(action: Action, job: tuple[str | None, ...]) -> None:
     assert tuple(make_job(action).values()) == job
-
-
-def test_only_a_digest_of_a_token_is_kept() -> None:
-    assert hash_token("t") != hash_token("u")
-    assert hash_token("t") != "t"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from leoflow_controlplane.error import DatabaseUnusable
 
@@ -20,15 +20,17 @@ class TransactionGone(Exception):
 
 def is_fault(error: BaseException) -> bool:
     """Say whether no other step would have fared better."""
-    if isinstance(error, Displaced | OperationalError | InterfaceError):
+    if isinstance(error, Displaced | OperationalError):
         return True
     if not isinstance(error, DBAPIError):
         return False
+    if error.connection_invalidated:
+        return True
     state = getattr(error.orig, "sqlstate", None)
     if isinstance(state, str):
         return state.startswith(_FAULTS)
     # SQLite says so of a file that is damaged, and has no finer word for it.
-    return error.connection_invalidated or type(error) is DatabaseError
+    return type(error) is DatabaseError
 
 
 def describe(error: BaseException) -> str:

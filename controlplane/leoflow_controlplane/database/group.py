@@ -81,7 +81,8 @@ class Committer:
             self._memory.forget()
             # A connection that broke has rolled back by itself.
             with suppress(DBAPIError):
-                transaction.rollback()
+                if transaction.is_active:
+                    transaction.rollback()
             raise
         return outcomes
 

@@ -33,6 +33,11 @@ class Inbox(Generic[T]):
         self.closed = True
         self._wake()
 
+    def dispose(self) -> None:
+        """Give the descriptors back, when nobody takes any more."""
+        self._taker.close()
+        self._putter.close()
+
     def take(self, limit: int, timeout: float | None, watched: int | None) -> list[T] | None:
         """Wait for items and return up to ``limit`` of them, or None when there will be no more.
 

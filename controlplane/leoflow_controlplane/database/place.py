@@ -90,7 +90,7 @@ def find_place(url: str | Path) -> Place:
         return SqlitePlace(url)
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text is not repeated: it may hold a password.
         raise SettingInvalid(f"what was given is no URL of a database. Write {FORMS}.") from None
     if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):

@@ -41,8 +41,8 @@ _WRITER = {
     "synchronous_commit": "on",
     # Ends the session, and with it the leadership, of a process that is stopped: its kernel
     # goes on answering for it.
-    "idle_session_timeout": "7000",
-    "idle_in_transaction_session_timeout": "7000",
+    "idle_session_timeout": "6000",
+    "idle_in_transaction_session_timeout": "6000",
 }
 _READER = {
     **_SETTINGS,

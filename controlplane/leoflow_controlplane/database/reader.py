@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from leoflow_controlplane.database.fault import is_fault, unusable
 from leoflow_controlplane.database.group import Operation
@@ -39,9 +40,18 @@ class Readers:
 
     def _answer(self, query: Operation) -> Any:
         try:
-            with self._engine.connect() as connection, connection.begin():
-                return query(connection)
+            try:
+                return self._ask(query)
+            except DBAPIError as error:
+                # It may have broken long ago; all that were open are dropped now.
+                if not error.connection_invalidated:
+                    raise
+                return self._ask(query)
         except Exception as error:
             if is_fault(error):
                 raise unusable(self._place.name, error, self._place.advice) from None
             raise
+
+    def _ask(self, query: Operation) -> Any:
+        with self._engine.connect() as connection, connection.begin():
+            return query(connection)

@@ -34,7 +34,7 @@ class SqlitePlace:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.name = str(self.path)
-        self.advice = "Check its disk and its permissions, or set LEOFLOW_HOME to another folder."
+        self.advice = "Check its disk and its permissions, or set LEOFLOW_HOME to another one."
         self.pulse_seconds: float | None = None
         self.leads_by_connection = False
         self._identity: tuple[int, int] | None = None
@@ -105,10 +105,11 @@ class SqlitePlace:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
             raise Conflict(
-                f"a server (process {lock.read().strip() or 'unknown'}) runs on {self.path} "
-                "already. Stop it, or give this one another database; several servers need "
-                "PostgreSQL."
+                f"a server (process {holder}) runs on {self.path} already. Stop it, or give this "
+                "one another database; several servers need PostgreSQL."
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))

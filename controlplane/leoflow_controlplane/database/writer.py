@@ -21,7 +21,7 @@ from leoflow_controlplane.database.group import Committer, Memory, Operation, Ou
 from leoflow_controlplane.database.inbox import Inbox
 from leoflow_controlplane.database.migration import prepare, require_current
 from leoflow_controlplane.database.place import Place
-from leoflow_controlplane.error import NotLeading
+from leoflow_controlplane.error import DatabaseUnusable, NotLeading
 
 # A group is short enough for its first member not to wait long for its last.
 GROUP_LIMIT = 1000
@@ -72,25 +72,34 @@ class Writer:
     async def open(self) -> None:
         """Make or upgrade the tables and connect; DatabaseUnusable says why that is impossible."""
         self._thread.start()
-        await self._opened
+        try:
+            await self._opened
+        except BaseException:
+            await self.close()
+            raise
 
     def submit(self, operation: Operation, *, leads: bool = False) -> asyncio.Future[Any]:
         """Have ``operation`` run; its result is there when it is durable.
 
         With ``leads`` it waits until no other process leads, and everything behind it waits too.
         """
+        if self._inbox.closed:
+            raise DatabaseUnusable(f"{self._place.name} was closed: this process is about to end.")
         done: asyncio.Future[Any] = self._loop.create_future()
         self._inbox.put(_Step(operation, done, leads))
         return done
 
     async def close(self) -> None:
         """Finish what waits, then disconnect."""
+        if self._inbox.closed:
+            return
         self._inbox.close()
         connection = self._waiting
         if connection is not None:
             self._place.interrupt(connection)
         if self._thread.ident is not None:
             await self._loop.run_in_executor(None, self._thread.join)
+        self._inbox.dispose()
 
     def _work(self) -> None:
         try:
