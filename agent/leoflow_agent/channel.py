@@ -36,7 +36,7 @@ class Channel:
         self.deadline = 0.0
         self._scheme, _, self._place = endpoint.partition(":")
         self._place = self._place.strip("/") if self._scheme != "unix" else self._place
-        self._token = token
+        self.token = token
         self._ca = ca
         # A socket, or what can be used as one: see `connect`, `resolver` and `tls`.
         self._socket: Any = None
@@ -48,7 +48,7 @@ class Channel:
         """Begin a request; the answer comes out of `advance`. Raises ChannelError."""
         host = "leoflow" if self._scheme == "unix" else self._place
         head = (
-            f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {self._token}\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {self.token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._outgoing = (head + body).encode("ascii", "replace")

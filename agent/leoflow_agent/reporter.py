@@ -115,12 +115,16 @@ class Reporter:
         ack, terminate, seconds = answer["ack"], answer["terminate"], answer["heartbeat_seconds"]
         if type(ack) is not int or not isinstance(terminate, (str, type(None))):
             raise TypeError("a field is of another type")
+        token = answer.get("token", self.channel.token)
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+            raise TypeError("the token fits into no header")
         if not float(seconds) > 0:  # as NaN is not
             raise ValueError(f"heartbeat_seconds is {seconds}")
         self._outbox.acknowledge(ack)
         shortest = max(float(seconds), SHORTEST_HEARTBEAT_SECONDS)
         self._heartbeat_seconds = min(shortest, LONGEST_HEARTBEAT_SECONDS)
         self.terminate = terminate
+        self.channel.token = token
 
     def _step_back(self, reason: str, now: float) -> None:
         from leoflow_agent import setback

@@ -203,8 +203,12 @@ class LeftVerdict(TypedDict):
 
 
 class Acknowledgement(TypedDict):
-    """All events up to ``ack`` are durable. ``terminate`` says why to stop, or None."""
+    """All events up to ``ack`` are durable. ``terminate`` says why to stop, or None.
+
+    ``token`` takes the place of the one that the agent has, which will expire.
+    """
 
     ack: int
     terminate: str | None
     heartbeat_seconds: float
+    token: NotRequired[str]

@@ -80,9 +80,7 @@ class Agents:
 
     async def connect(self) -> None:
         """Connect to the server, which has to be there."""
-        reader, self._writer = await asyncio.open_unix_connection(
-            self._home / SOCKET, limit=2**24
-        )
+        reader, self._writer = await asyncio.open_unix_connection(self._home / SOCKET, limit=2**24)
         _, endpoint, self.start_seconds = json.loads(await reader.readline())
         loop = asyncio.get_running_loop()
         place = urlsplit(endpoint)

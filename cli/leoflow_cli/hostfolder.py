@@ -50,7 +50,7 @@ class HostFolders:
     def refusal(self, dag_id: str) -> str | None:
         """Say why a DAG cannot run here, for whoever pushes it; None if it can."""
         folder = self._place / dag_id
-        if folder.is_dir():
+        if folder.is_dir() and dag_id == folder.name and dag_id != "..":
             return None
         return (
             f"this server runs tasks as subprocesses, from project folders and not from images, "

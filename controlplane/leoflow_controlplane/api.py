@@ -85,7 +85,7 @@ class AgentApp:
         status, kind = 200, _JSON
         try:
             answer = await self._handler(scope)(scope, receive)
-            body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+            body = json.dumps(answer).encode()
         except Exception as error:
             status, text = _describe(error)
             kind, body = _TEXT, text.encode("utf-8", "replace")

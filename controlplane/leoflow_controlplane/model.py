@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from leoflow_agent.spec import DagSpec, TaskSpec
+from leoflow_agent.spec import DagSpec
 
 NOT_MAPPED = -1
 # Whose runs are those of ``leoflow server``, whichever process leads.
@@ -98,27 +98,6 @@ class TryKey(NamedTuple):
     def run(self) -> RunKey:
         """The run that the try belongs to."""
         return RunKey(self.dag_id, self.run_id)
-
-
-@dataclass(frozen=True)
-class TaskInstance:
-    """One task of one run. ``due_at`` is set while it waits to be tried again."""
-
-    task_id: str
-    state: TaskState | None = None
-    map_index: int = NOT_MAPPED
-    try_number: int = 0
-    due_at: float | None = None
-
-
-@dataclass(frozen=True)
-class RunSnapshot:
-    """All that a decision about one run depends on. ``tasks`` are in topological order."""
-
-    state: RunState
-    tasks: tuple[TaskSpec, ...]
-    instances: tuple[TaskInstance, ...]
-    cancelled: bool = False
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class Timer:
             wait = None
             if self._due is not None:
                 wait = min(max(0.0, self._due - self._clock()), LONGEST_WAIT_SECONDS)
+            # asyncio.wait_for() of Python 3.11 forgets to be cancelled if the event is set just then.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
         self._due = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.model import RunKey, TryKey
 
 VARIABLE = "TRACEPARENT"
 _FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -30,3 +30,9 @@ def continue_trace(parent: str, key: TryKey) -> str:
     digest = hashlib.sha256("\0".join((parent, *map(str, key))).encode()).hexdigest()
     # An id of zeros alone is invalid; that a digest begins so is not to be expected.
     return f"00-{match[2]}-{digest[:16]}-{match[4]}"
+
+
+def own_trace(key: RunKey) -> str:
+    """Return the traceparent of a run that nobody gave one: a trace of its own, sampled."""
+    digest = hashlib.sha256("\0".join(key).encode()).hexdigest()
+    return f"00-{digest[:32]}-{digest[32:48]}-01"

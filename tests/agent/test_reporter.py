@@ -23,6 +23,7 @@ class Channel:
 
     def __init__(self, answers) -> None:
         self.answers = list(answers)
+        self.token = "t"
         self.requests: list[tuple[str, str, str]] = []
         self.busy = False
         self.deadline = 0.0
@@ -45,6 +46,17 @@ class Channel:
 def _ok(ack, terminate=None, heartbeat_seconds=10):
     reply = {"ack": ack, "terminate": terminate, "heartbeat_seconds": heartbeat_seconds}
     return 200, json.dumps(reply).encode()
+
+
+def test_a_token_that_comes_with_an_answer_is_used_from_then_on() -> None:
+    answer = {"ack": 1, "terminate": None, "heartbeat_seconds": 10}
+    renewed = (200, json.dumps({**answer, "token": "fresh"}).encode())
+    reporter, outbox = _reporter(renewed, _ok(2))
+    for _ in range(2):
+        outbox.add("heartbeat")
+        reporter.pump(0.0)
+        reporter.advance(0.0)
+        assert reporter.channel.token == "fresh"
 
 
 def _reporter(*answers):
@@ -146,6 +158,9 @@ BAD = [
     _odd(heartbeat_seconds=-1),
     _odd(heartbeat_seconds=None),
     _odd(heartbeat_seconds=[]),
+    _odd(token=None),
+    _odd(token="a\r\nHost: elsewhere"),
+    _odd(token="é"),
 ]
 
 

@@ -18,7 +18,7 @@ from leoflow_controlplane.steps import dag, report, run
 from leoflow_controlplane.store.keeper import Keeper
 from leoflow_controlplane.store.result import load_result
 from leoflow_controlplane.workload import Dispatch
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,9 +27,7 @@ DATE = "2026-01-01T00:00:00+00:00"
 KEY = RunKey("d", "r")
 
 
-def make_book(
-    owner: str = SERVER, companions: tuple[Companion, ...] = (), **settings: Any
-) -> Book:
+def make_book(owner: str = SERVER, companions: tuple[Companion, ...] = (), **settings: Any) -> Book:
     """Make a book whose tokens are the keys of their tries."""
     chosen = replace(SETTINGS, **{"max_parallel_tasks": 100, **settings})
     return Book(Policy(owner, chosen, lambda key, now: repr(key), str), Keeper(), companions)
@@ -130,5 +128,11 @@ class Ground:
 def open_ground(url: str, **settings: Any) -> Ground:
     """Make the tables at ``url``, and stand on them."""
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:", 1))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _keep_foreign_keys)
     metadata.create_all(engine)
     return Ground(engine, make_book(**settings))
+
+
+def _keep_foreign_keys(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")

@@ -14,10 +14,14 @@ from leoflow_controlplane.container import (
     ContainerSite,
     container_name,
     make_container,
+    make_labels,
     make_resources,
+    read_run,
+    read_try,
+    volume_name,
 )
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.model import RunKey, TryKey
 
 SITE = ContainerSite("home", "instance", "/tmp/x/agent")
 MIB = 1024**2
@@ -128,3 +132,39 @@ def test_names_tell_tries_and_homes_apart() -> None:
     names += [container_name(key, "elsewhere"), container_name(key._replace(try_number=2), "home")]
     assert len(set(names)) == len(names)
     assert container_name(key, "home") == names[0]
+
+
+def test_a_run_with_a_shared_folder_has_a_volume_in_each_container() -> None:
+    body = make_container(make_launch("exit:0", staging=5), SITE)
+    assert {"LEOFLOW_STAGING=/staging", "LEOFLOW_STAGING_BYTES=5"} < set(body["Env"])
+    labels = {
+        "leoflow.home": "home",
+        "leoflow.instance": "instance",
+        "leoflow.dag_id": "d",
+        "leoflow.run_id": "r",
+    }
+    assert body["HostConfig"]["Mounts"][-1] == {
+        "Type": "volume",
+        "Source": volume_name(RunKey("d", "r"), "home"),
+        "Target": "/staging",
+        "VolumeOptions": {"NoCopy": True, "Labels": labels},
+    }
+    assert read_run(labels) == RunKey("d", "r")
+
+
+def test_each_run_has_a_volume_of_its_own() -> None:
+    names = {volume_name(RunKey("d", run_id), home) for run_id in "ab" for home in "cd"}
+    assert len(names) == 4
+    assert all(name.startswith("leoflow-staging-d-") for name in names)
+
+
+@given(st.builds(TryKey, st.text(), st.text(), st.text(), st.integers(-1), st.integers(1)))
+def test_a_try_is_found_again_by_its_labels(key: TryKey) -> None:
+    assert read_try(make_labels(key, SITE)) == key
+
+
+@pytest.mark.parametrize(
+    "labels", [{}, {**make_labels(TryKey("d", "r", "t", 0, 1), SITE), "leoflow.map_index": "x"}]
+)
+def test_labels_of_another_hand_are_of_no_try(labels: dict[str, str]) -> None:
+    assert read_try(labels) is None

@@ -9,28 +9,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
+from baredatabase import NoMemory
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import Conflict, NotFound, Refused
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretChain
 from leoflow_controlplane.store.sealed import load_sealed
 from leoflow_controlplane.storedsecrets import StoredSecrets
 from leoflow_controlplane.vault import SecretUnreadable, Vault
-from sqlalchemy import Connection
 
 OLD, NEW = b"1" * 32, b"2" * 32
 Open = Callable[..., AbstractAsyncContextManager[StoredSecrets]]
-
-
-class NoMemory:
-    """The memory of a database in which no runs are."""
-
-    size = 0
-
-    def flush(self, connection: Connection) -> None:
-        raise AssertionError
-
-    def forget(self) -> None:
-        pass
 
 
 @pytest.fixture

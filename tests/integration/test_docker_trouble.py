@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -33,8 +34,16 @@ from registryserver import running_registry
 from test_docker_executor import IMAGE, image, open_executor
 
 __all__ = ["image"]
-# The engine's client leaves a socket that could not be connected to the garbage collector.
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore:unclosed <socket")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collected() -> Iterator[None]:
+    """The engine's client leaves sockets that could not be connected to the garbage collector."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
@@ -46,7 +55,6 @@ def wire(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{wire.path}")
     yield wire
     wire.cut()
-    gc.collect()
 
 
 @asynccontextmanager

@@ -101,6 +101,7 @@ class Book:
         self.versions = Versions(lambda pk: store.read_version(self.connection, pk))
         self._connection: Connection | None = None
         self._loaded = False
+        self.draft = Draft()
         self.forget()
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from leoflow_controlplane.error import LaunchFailed
@@ -19,11 +19,27 @@ from leoflow_controlplane.executor.thread import in_thread
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 5.0)
 # An engine that says no this often means it. One that says nothing may be starting.
 MAX_REFUSALS = 4
+# More at once make an engine no faster.
+STARTS_AT_ONCE = 8
 # An image that is gone again as soon as it was pulled.
 MAX_PULLS = 3
 STOPPED = "it was stopped before its container ran"
 
 logger = logging.getLogger("leoflow.executor.docker")
+
+
+class _Clock:
+    """When a start has to be done. Neither waiting for others nor a pull takes from its time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the time that passes not count."""
+        began = time.monotonic()
+        yield
+        self.deadline += time.monotonic() - began
 
 
 class Starter:
@@ -35,30 +51,29 @@ class Starter:
         self._pulls = pulls
         self._figures = figures
         self._limit_seconds = limits.start_timeout_seconds
+        self._turns = asyncio.Semaphore(STARTS_AT_ONCE)
 
     async def start(
         self, launch: Launch, name: str, body: Mapping[str, Any], unwanted: asyncio.Event
     ) -> Begun:
         """Bring a container up. Raises LaunchFailed, which is final, also once ``unwanted`` is
         set and the container does not run yet."""
-        deadline = time.monotonic() + self._limit_seconds
-        pulls, attempt, refusals = 0, 0, 0
+        clock, pulls, attempt, refusals = _Clock(self._limit_seconds), 0, 0, 0
         while True:
             try:
-                return await self._try_once(name, body, deadline)
+                return await self._take_turn(name, body, clock, unwanted)
             except ImageMissing as error:
                 if pulls == MAX_PULLS:
-                    raise LaunchFailed(
-                        f"{error.reason}: it is removed again and again", transient=False
-                    ) from error
-                began, pulls = time.monotonic(), pulls + 1
-                await _unless(unwanted, self._pulls.pull(launch.image, launch.say))
-                deadline += time.monotonic() - began
+                    reason = f"{error.reason}: it is removed again and again"
+                    raise LaunchFailed(reason, transient=False) from error
+                pulls += 1
+                with clock.held():
+                    await _unless(unwanted, self._pulls.pull(launch.image, launch.say))
             except LaunchFailed as error:
                 refusals += not isinstance(error, NoAnswer)
                 self._figures.engine_errors += isinstance(error, NoAnswer)
                 pause = PAUSES_SECONDS[min(attempt, len(PAUSES_SECONDS) - 1)]
-                self._check(error, refusals, deadline - pause)
+                self._check(error, refusals, clock.deadline - pause)
                 launch.say(f"{error.reason}; trying again in {pause:g} s")
                 logger.warning("container '%s' is not started yet: %s", name, error.reason)
                 attempt += 1
@@ -76,6 +91,16 @@ class Starter:
                 f"{self._limit_seconds:g}: {error.reason}",
                 transient=False,
             ) from error
+
+    async def _take_turn(
+        self, name: str, body: Mapping[str, Any], clock: _Clock, unwanted: asyncio.Event
+    ) -> Begun:
+        with clock.held():
+            await _unless(unwanted, self._turns.acquire())
+        try:
+            return await self._try_once(name, body, clock.deadline)
+        finally:
+            self._turns.release()
 
     async def _try_once(self, name: str, body: Mapping[str, Any], deadline: float) -> Begun:
         # The call goes on in its thread when we are cancelled, so its end is waited for.

@@ -11,9 +11,10 @@ from typing import Any
 
 from leoflow_controlplane.error import Refused
 from leoflow_controlplane.liverun.facts import MISSING, Values
+from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.ledger import Ledger
 from leoflow_controlplane.liverun.plan import Plan
-from leoflow_controlplane.liverun.trigger import DONE, SUCCESS
+from leoflow_controlplane.model import NOT_MAPPED
 
 
 class BranchInvalid(Refused):
@@ -25,41 +26,39 @@ def choose(plan: Plan, position: int, value: Any) -> frozenset[int]:
     direct = plan.downstream[position]
     if plan.tasks[position].branch == "short_circuit":
         return frozenset(direct) if value is not MISSING and value else frozenset()
-    chosen: set[int] = set()
+    chosen: frozenset[int] = frozenset()
     for name in _names(value):
-        chosen |= _named(plan, position, name)
-    reached = set(chosen)
-    for number in chosen:
-        reached |= plan.below(number)
-    return frozenset(reached.intersection(direct))
+        for number in _named(plan, position, name):
+            chosen |= plan.reached_directly(position, number)
+    return chosen
 
 
 class Branching:
-    """What the branches of a run have chosen so far."""
+    """What the branches of a run have chosen so far. Teardowns are never left out."""
 
     def __init__(self, plan: Plan, ledger: Ledger, values: Values) -> None:
         self._plan = plan
         self._ledger = ledger
         self._values = values
-        self._chosen: dict[int, frozenset[int] | None] = {}
+        self._chosen: dict[tuple[int, int], tuple[int, frozenset[int] | None]] = {}
 
-    def forget(self, position: int) -> None:
-        """Note that an instance of a branch has another state or value."""
-        self._chosen.pop(position, None)
+    def not_chosen_by(self, position: int, map_index: int = NOT_MAPPED) -> str | None:
+        """Name a branch directly upstream that sent the run another way, or None.
 
-    def not_chosen_by(self, position: int) -> str | None:
-        """Name a branch directly upstream that sent the run another way, or None."""
+        As in Airflow an instance of a mapped branch speaks for the instance below it that has the
+        same map index, and a branch that is not mapped for all.
+        """
         if self._plan.is_teardown(position):
             return None
         for up in self._plan.branches[position]:
-            chosen = self._chosen_by(up)
+            chosen = self._chosen_by(up, map_index)
             if chosen is not None and position not in chosen:
                 return self._plan.tasks[up].task_id
         return None
 
     def left_out(self, position: int) -> list[int]:
-        """List the tasks that a branch, which is done, has decided not to run."""
-        chosen = self._chosen_by(position)
+        """List the tasks that a branch, unless it is mapped, has decided not to run."""
+        chosen = self._chosen_by(position, NOT_MAPPED)
         if chosen is None:
             return []
         plan, task = self._plan, self._plan.tasks[position]
@@ -67,29 +66,27 @@ class Branching:
         numbers: Iterable[int] = plan.below(position) if whole else plan.downstream[position]
         return sorted(n for n in numbers if n not in chosen and not plan.is_teardown(n))
 
-    def _chosen_by(self, position: int) -> frozenset[int] | None:
-        if position not in self._chosen:
-            self._chosen[position] = self._choose(position)
-        return self._chosen[position]
-
-    def _choose(self, position: int) -> frozenset[int] | None:
-        """A branch that is mapped has chosen what one of its instances has."""
+    def _chosen_by(self, position: int, map_index: int) -> frozenset[int] | None:
         task = self._ledger.tasks[position]
-        if not task.flags & DONE or not task.flags & SUCCESS:
+        instance = task.instances.get(NOT_MAPPED) or task.instances.get(map_index)
+        if instance is None or instance.state != "success":
             return None
-        chosen: frozenset[int] = frozenset()
-        for instance in task.instances.values():
-            if instance.state != "success":
-                continue
-            value = self._values.value(instance.task_id, instance.map_index)
-            if value is MISSING and instance.is_marked:
-                return None
-            try:
-                chosen |= choose(self._plan, position, value)
-            except BranchInvalid:
-                # A value of an earlier try, under a success that was marked by hand.
-                return None
+        key = (position, instance.map_index)
+        version, chosen = self._chosen.get(key, (-1, None))
+        if version != task.version:
+            chosen = self._choose(position, instance)
+            self._chosen[key] = (task.version, chosen)
         return chosen
+
+    def _choose(self, position: int, instance: Instance) -> frozenset[int] | None:
+        value = self._values.value(instance.task_id, instance.map_index)
+        if value is MISSING and instance.is_marked:
+            return None
+        try:
+            return choose(self._plan, position, value)
+        except BranchInvalid:
+            # What an earlier try returned, under a success that was marked by hand.
+            return None
 
 
 def _names(value: Any) -> list[str]:

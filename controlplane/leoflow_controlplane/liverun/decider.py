@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from leoflow_controlplane.liverun.branching import Branching
 from leoflow_controlplane.liverun.facts import Past
+from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.ledger import Ledger, TaskLedger
 from leoflow_controlplane.liverun.mapping import Mapping
 from leoflow_controlplane.liverun.reason import explain_rule, explain_scope
 from leoflow_controlplane.liverun.trigger import (
+    ANY_FAILED,
+    DONE,
+    SUCCESS,
     Outcome,
     evaluate_setups,
     evaluate_trigger_rule,
@@ -39,33 +43,51 @@ class Decider:
     def judge(self, task: TaskLedger) -> tuple[Outcome, str | None]:
         """Say what is to become of the undecided instances of a task, but for its past."""
         plan, position = self._ledger.plan, task.position
-        spec = plan.tasks[position]
+        rule = plan.rule(position)
         if branch := self._branching.not_chosen_by(position):
             return "skip", not_chosen(branch)
-        if task.scope.total and task.tally.total and spec.trigger_rule != "always":
-            outcome = evaluate_setups(task.scope)
-            if outcome in _STATE_OF:
-                return outcome, explain_scope(self._ledger, position, outcome)
-            if outcome == "wait":
-                # As in Airflow its own rule may decide against it before the setups are done.
-                own = evaluate_trigger_rule(spec.trigger_rule, task.tally, task.setups)
-                if own not in _STATE_OF:
-                    return "wait", None
-        outcome = evaluate_trigger_rule(spec.trigger_rule, task.tally, task.setups)
+        scope: Outcome = "run" if rule == "always" else evaluate_setups(task.scope)
+        if scope in _STATE_OF:
+            return scope, explain_scope(self._ledger, position, scope)
+        outcome = evaluate_trigger_rule(rule, task.tally, task.setups)
         if outcome in _STATE_OF:
             return outcome, explain_rule(self._ledger, position, outcome)
-        return outcome, None
+        # As in Airflow its own rule may decide against it, but not for it, before the setups did.
+        if "wait" in (scope, outcome):
+            return "wait", None
+        return self._judge_sources(position)
+
+    def _judge_sources(self, position: int) -> tuple[Outcome, str | None]:
+        """Hold a task up until what it is expanded over is done, whatever its trigger rule.
+
+        A mapped task can be expanded over even if some of its instances failed.
+        """
+        for source in self._ledger.plan.sources[position]:
+            task = self._ledger.tasks[source]
+            if not task.flags & DONE:
+                return "wait", None
+            if not task.is_expanded() and not task.flags & SUCCESS:
+                state = task.instances[NOT_MAPPED].state
+                name = self._ledger.plan.tasks[source].task_id
+                outcome: Outcome = "upstream_failed" if task.flags & ANY_FAILED else "skip"
+                return outcome, f"nothing to expand it over: upstream '{name}' {state}"
+        return "run", None
 
     def note_waiting(self, task: TaskLedger) -> None:
         """Find out, without deciding anything, whether a task waits for the run before."""
-        if task.undecided and self.judge(task)[0] == "run" and self._is_held_by_past(task):
+        if task.undecided and self._is_held_by_past(task) and self.judge(task)[0] == "run":
             self.waiting.add(task.position)
+
+    def is_waiting(self) -> bool:
+        """Say whether any task still waits for the run before."""
+        self.waiting = {number for number in self.waiting if self._ledger.tasks[number].undecided}
+        return bool(self.waiting)
 
     def end_undecided(
         self, task: TaskLedger, state: TaskState, reason: str | None, now: float
     ) -> None:
         """Give every undecided instance of a task its last state."""
-        for instance in sorted(task.undecided.values(), key=lambda item: item.map_index):
+        for instance in sorted(task.undecided.values(), key=_by_index):
             self._ledger.move(instance, state, reason, finished_at=now)
 
     def _schedule(self, task: TaskLedger, now: float) -> None:
@@ -74,8 +96,12 @@ class Decider:
             return
         if self._ledger.plan.tasks[task.position].expansion is not None:
             self._mapping.expand(task, now)
-        for instance in sorted(task.undecided.values(), key=lambda item: item.map_index):
-            self._ledger.move(instance, "scheduled", scheduled_at=now)
+        for instance in sorted(task.undecided.values(), key=_by_index):
+            branch = self._branching.not_chosen_by(task.position, instance.map_index)
+            if branch:
+                self._ledger.move(instance, "skipped", not_chosen(branch), finished_at=now)
+            else:
+                self._ledger.move(instance, "scheduled", scheduled_at=now)
 
     def _is_held_by_past(self, task: TaskLedger) -> bool:
         spec = self._ledger.plan.tasks[task.position]
@@ -84,6 +110,10 @@ class Decider:
         if self._past.state(spec.task_id, NOT_MAPPED) not in FINISHED_WELL:
             return True
         return spec.wait_for_downstream and not self._past.downstream_done(spec.task_id)
+
+
+def _by_index(instance: Instance) -> int:
+    return instance.map_index
 
 
 def not_chosen(branch: str) -> str:

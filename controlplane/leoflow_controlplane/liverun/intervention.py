@@ -34,11 +34,10 @@ def mark(run: LiveRun, instances: Iterable[Instance], state: TaskState, now: flo
     for instance in marked:
         _mark(run, instance, state, now)
     _follow_branches(run, marked, now)
-    chosen = {id(item) for item in marked}
     names = list(dict.fromkeys(item.task_id for item in marked))
     failed = TaskSelection(names, downstream=True, only_failed=True)
     below = select(run.ledger, failed, with_setups=True) if names else []
-    clear(run, [item for item in below if id(item) not in chosen], now)
+    clear(run, [item for item in below if item.task_id not in names], now)
 
 
 def succeed(run: LiveRun, now: float) -> None:
@@ -47,7 +46,8 @@ def succeed(run: LiveRun, now: float) -> None:
     for instance in marked:
         _mark(run, instance, "success", now)
     if run.ledger.unfinished:
-        run.move_run("running", now)
+        if run.facts.state != "running" or run.facts.cancelled:
+            run.move_run("running", now)
         _touch_all(run)
     elif run.facts.state != "success" or marked:
         run.move_run("success", now)
@@ -75,7 +75,7 @@ def time_out(run: LiveRun, now: float) -> None:
     for instance in list(run.instances):
         if instance.state not in FINISHED:
             run.ledger.move(instance, "skipped", _TIMED_OUT, finished_at=now)
-    run.move_run("failed", now, _TIMED_OUT)
+    run.move_run("failed", now, _TIMED_OUT, cancelled=run.facts.cancelled)
 
 
 def _clear(run: LiveRun, instance: Instance) -> bool:
@@ -89,14 +89,12 @@ def _clear(run: LiveRun, instance: Instance) -> bool:
         run.ledger.move(instance, "restarting")
     else:
         run.ledger.move(instance, None, scheduled_at=None, started_at=None, finished_at=None)
-    run.branching.forget(position)
     run.ledger.touch(position)
     return True
 
 
 def _mark(run: LiveRun, instance: Instance, state: TaskState, now: float) -> None:
     run.ledger.move(instance, state, MARKED, finished_at=now)
-    run.branching.forget(run.plan.position[instance.task_id])
 
 
 def _follow_branches(run: LiveRun, marked: Iterable[Instance], now: float) -> None:

@@ -17,6 +17,7 @@ from leoflow_controlplane.liverun.plan import Plan
 from leoflow_controlplane.liverun.trigger import (
     DONE,
     FAILED,
+    NONE,
     SKIPPED,
     SUCCESS,
     UPSTREAM_FAILED,
@@ -29,7 +30,8 @@ class TaskLedger:
     """The instances of one task, and the tallies of what its trigger rule looks at.
 
     ``tally`` is of the tasks directly upstream, ``setups`` of those among them that set up,
-    ``scope`` of the setups further up. ``undecided`` are the instances with no state.
+    ``scope`` of the setups further up. ``undecided`` are the instances with no state. ``version``
+    grows whenever one of them changes.
     """
 
     __slots__ = (
@@ -41,6 +43,8 @@ class TaskLedger:
         "setups",
         "tally",
         "undecided",
+        "unfinished",
+        "version",
     )
 
     def __init__(self, position: int) -> None:
@@ -49,9 +53,11 @@ class TaskLedger:
         self.undecided: dict[int, Instance] = {}
         self.counts: dict[TaskState | None, int] = {}
         self.flags = 0
+        self.unfinished = 0
+        self.version = 0
         self.tally = Tally()
-        self.setups = Tally()
-        self.scope = Tally()
+        self.setups = NONE
+        self.scope = NONE
 
     def count(self, state: TaskState | None) -> int:
         """Give the number of instances in ``state``."""
@@ -64,13 +70,12 @@ class TaskLedger:
     def see_flags(self) -> int:
         """Sum up what the tasks downstream can see."""
         counts = self.counts
-        finished = sum(counts.get(state, 0) for state in FINISHED)
         return (
             (SUCCESS if counts.get("success") else 0)
             | (FAILED if counts.get("failed") else 0)
             | (UPSTREAM_FAILED if counts.get("upstream_failed") else 0)
             | (SKIPPED if counts.get("skipped") else 0)
-            | (DONE if finished == len(self.instances) else 0)
+            | (DONE if not self.unfinished else 0)
         )
 
 
@@ -95,8 +100,15 @@ class Ledger:
         plan = self.plan
         for number, task in enumerate(self.tasks):
             task.tally.total = len(plan.upstream[number])
-            task.setups.total = sum(plan.tasks[up].is_setup for up in plan.upstream[number])
-            task.scope.total = len(plan.scopes[number])
+            setups = sum(plan.is_setup_of(up, number) for up in plan.upstream[number])
+            if setups:
+                task.setups = Tally(setups)
+        for scoped in plan.scoped.values():
+            for number in scoped:
+                task = self.tasks[number]
+                if task.scope is NONE:
+                    task.scope = Tally()
+                task.scope.total += 1
         for task in self.tasks:
             self._refresh(task)
         self._dirty.clear()
@@ -177,8 +189,10 @@ class Ledger:
 
     def _count(self, task: TaskLedger, instance: Instance, by: int) -> None:
         state = instance.state
+        task.version += 1
         task.counts[state] = task.counts.get(state, 0) + by
         if state not in FINISHED:
+            task.unfinished += by
             self.unfinished += by
         if state in MOVING:
             self.moving += by
@@ -193,17 +207,16 @@ class Ledger:
         if old == new:
             return
         task.flags = new
-        number, is_setup = task.position, self.plan.tasks[task.position].is_setup
+        number = task.position
         for down in self.plan.downstream[number]:
             below = self.tasks[down]
             below.tally.shift(old, new)
-            if is_setup:
+            if below.setups is not NONE and self.plan.is_setup_of(number, down):
                 below.setups.shift(old, new)
             self._touch_undecided(below)
-        if is_setup:
-            for down in self.plan.scoped[number]:
-                self.tasks[down].scope.shift(old, new)
-                self._touch_undecided(self.tasks[down])
+        for down in self.plan.scoped.get(number, ()):
+            self.tasks[down].scope.shift(old, new)
+            self._touch_undecided(self.tasks[down])
 
     def _touch_undecided(self, task: TaskLedger) -> None:
         if task.undecided:

@@ -6,7 +6,6 @@ Methods take the instant and give what changed, in order. After one that raises,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from heapq import heapify, heappop, heappush
 from typing import Literal
 
 from leoflow_controlplane.command import TaskSelection
@@ -19,8 +18,9 @@ from leoflow_controlplane.liverun.facts import NO_PAST, Past, RunFacts, Values
 from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.ledger import Ledger
 from leoflow_controlplane.liverun.mapping import Mapping as TaskMapping
+from leoflow_controlplane.liverun.mapping import indices_left
 from leoflow_controlplane.liverun.plan import Plan
-from leoflow_controlplane.liverun.retry import retry_delay_seconds
+from leoflow_controlplane.liverun.retry import Retries, retry_delay_seconds
 from leoflow_controlplane.liverun.selection import select
 from leoflow_controlplane.liverun.trigger import ANY_FAILED
 from leoflow_controlplane.model import FINISHED_RUN, NOT_MAPPED, RunState, TaskState
@@ -52,18 +52,10 @@ class LiveRun:
         self.branching = Branching(self.plan, self.ledger, values)
         mapping = TaskMapping(self.ledger, values, max_map_length)
         self.decider = Decider(self.ledger, self.branching, mapping, past)
-        self._due = [
-            (item.due_at, item.task_id, item.map_index)
-            for item in self.instances
-            if item.state == "up_for_retry" and item.due_at is not None
-        ]
-        heapify(self._due)
+        self._retries = Retries(self.instances)
         if facts.state == "running":
-            for number, task in enumerate(self.ledger.tasks):
-                if self.plan.tasks[number].depends_on_past or (
-                    self.plan.tasks[number].wait_for_downstream
-                ):
-                    self.decider.note_waiting(task)
+            for task in self.ledger.tasks:
+                self.decider.note_waiting(task)
 
     @staticmethod
     def new_instances(plan: Plan, selected: str | None = None) -> list[Instance]:
@@ -111,6 +103,11 @@ class LiveRun:
         names = [self.plan.tasks[number].task_id for number in below]
         return all(self.task_state(name) in ("success", "skipped") for name in names)
 
+    def indices_left(self, task_id: str) -> list[int]:
+        """List the instances of an expanded task whose values make up the list that is read
+        downstream, in order."""
+        return indices_left(self.ledger.task(task_id), self.values)
+
     def start(self, now: float) -> list[Change]:
         """Begin a queued run; harmless if it has begun."""
         if self.facts.state == "queued":
@@ -125,7 +122,13 @@ class LiveRun:
         instance = self.instance(task_id, map_index)
         if instance.state != "scheduled":
             raise IllegalTransition(f"task '{task_id}' is '{instance.state}' and not scheduled")
-        self.ledger.move(instance, "queued", try_number=instance.try_number + 1)
+        self.ledger.move(
+            instance,
+            "queued",
+            try_number=instance.try_number + 1,
+            started_at=None,
+            finished_at=None,
+        )
         return self._settle(now)
 
     def run(self, task_id: str, map_index: int, now: float) -> list[Change]:
@@ -161,9 +164,7 @@ class LiveRun:
         """Give the first instant at which ``come_due`` has something to do, or None."""
         if self.facts.state != "running":
             return None
-        while self._due and not self._is_due(*self._due[0]):
-            heappop(self._due)
-        instants = [self._due[0][0] if self._due else None, self._times_out_at()]
+        instants = (self._retries.next_due(), self._times_out_at())
         return min((instant for instant in instants if instant is not None), default=None)
 
     def wake(self, now: float, task_ids: Iterable[str]) -> list[Change]:
@@ -227,7 +228,6 @@ class LiveRun:
 
     def follow_branch(self, position: int, now: float) -> None:
         """Skip what a branch leaves out, once it is done; anything that has started goes on."""
-        self.branching.forget(position)
         reason = not_chosen(self.plan.tasks[position].task_id)
         for number in self.branching.left_out(position):
             task = self.ledger.tasks[number]
@@ -255,7 +255,7 @@ class LiveRun:
             self.ledger.move(
                 instance, "up_for_retry", verdict.reason, due_at=due_at, finished_at=now
             )
-            heappush(self._due, (due_at, instance.task_id, instance.map_index))
+            self._retries.add(instance)
             return
         self.ledger.move(instance, verdict.state, verdict.reason, finished_at=now)
         if task.branch is not None:
@@ -263,25 +263,13 @@ class LiveRun:
 
     def _settle(self, now: float) -> list[Change]:
         if self.facts.state == "running":
-            self._retry(now)
+            for instance in self._retries.take_due(now):
+                self.ledger.move(instance, "scheduled", scheduled_at=now)
             while (task := self.ledger.next_touched()) is not None:
                 if task.undecided:
                     self.decider.decide(task, now)
             self._finish(now)
         return self.ledger.take_changes()
-
-    def _retry(self, now: float) -> None:
-        while self._due and self._due[0][0] <= now:
-            entry = heappop(self._due)
-            if self._is_due(*entry):
-                instance = self.instance(entry[1], entry[2])
-                self.ledger.move(instance, "scheduled", scheduled_at=now)
-
-    def _is_due(self, due_at: float, task_id: str, map_index: int) -> bool:
-        instance = self.ledger.task(task_id).instances.get(map_index)
-        return (
-            instance is not None and instance.state == "up_for_retry" and instance.due_at == due_at
-        )
 
     def _times_out_at(self) -> float | None:
         seconds, started_at = self.plan.spec.dagrun_timeout_seconds, self.facts.started_at
@@ -290,7 +278,7 @@ class LiveRun:
         return started_at + seconds
 
     def _finish(self, now: float) -> None:
-        if self.ledger.unfinished and not self.ledger.moving and not self.decider.waiting:
+        if self.ledger.unfinished and not self.ledger.moving and not self.decider.is_waiting():
             for task in self.ledger.tasks:
                 self.decider.end_undecided(task, "skipped", _STUCK, now)
             self.move_run("failed", now, _STUCK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 from leoflow_agent.spec import Argument, Expansion, XCom
 
@@ -14,8 +13,17 @@ from leoflow_controlplane.liverun.ledger import Ledger, TaskLedger
 from leoflow_controlplane.model import NOT_MAPPED
 
 
-class NothingToMap(Exception):
-    """An upstream task left no value because it did not run to its end."""
+def indices_left(task: TaskLedger, values: Values) -> list[int]:
+    """List the instances of an expanded task whose return values it stands for downstream.
+
+    In the order of the map index. Those that left nothing, or did not end well, are left out.
+    """
+    return [
+        index
+        for index in sorted(task.instances)
+        if task.instances[index].state == "success"
+        and values.value(task.instances[index].task_id, index) is not MISSING
+    ]
 
 
 class Mapping:
@@ -25,20 +33,22 @@ class Mapping:
         self._ledger = ledger
         self._values = values
         self._longest = max_map_length
+        # By position of a mapped task how many values its instances left, at a version of it.
+        self._lengths: dict[int, tuple[int, int]] = {}
 
     def expand(self, task: TaskLedger, now: float) -> None:
         """Make the instances of ``task`` those that its values ask for, just before they run.
 
-        What cannot be decided by values is decided at once: no values, no instances, too many.
+        What it is expanded over has ended well. If it is empty the task is skipped, if it is no
+        list, or too long, it failed.
         """
         spec = self._ledger.plan.tasks[task.position]
         assert spec.expansion is not None
         try:
             length = self._length(spec.expansion)
-        except NothingToMap as error:
-            self._end_undecided(task, "upstream_failed", str(error), now)
         except Unmappable as error:
-            self._end_undecided(task, "failed", str(error), now)
+            for instance in list(task.undecided.values()):
+                self._ledger.move(instance, "failed", str(error), finished_at=now)
         else:
             self._resize(task, length, spec.retries, now)
 
@@ -62,34 +72,23 @@ class Mapping:
                 f"cannot be expanded over the XCom '{argument.key}' of task '{argument.task_id}': "
                 "only return values can"
             )
-        upstream = self._upstream(argument.task_id)
+        position = self._ledger.plan.position.get(argument.task_id)
+        upstream = None if position is None else self._ledger.tasks[position]
         if upstream is None or not upstream.is_expanded():
-            return length_of(argument, self._single(argument, upstream), listed=listed)
-        return sum(
-            self._values.value(argument.task_id, index) is not MISSING
-            for index, instance in upstream.instances.items()
-            if instance.state == "success"
-        )
-
-    def _single(self, argument: XCom, upstream: TaskLedger | None) -> Any:
-        instance = upstream.instances.get(NOT_MAPPED) if upstream else None
-        mapped = upstream and self._ledger.plan.tasks[upstream.position].expansion
-        if instance and mapped and instance.state == "skipped":
-            return []
-        if instance and instance.state != "success":
-            raise NothingToMap(
-                f"nothing to be expanded over: upstream '{argument.task_id}' {instance.state}"
-            )
-        value = self._values.value(argument.task_id, NOT_MAPPED)
-        return None if value is MISSING else value
-
-    def _upstream(self, task_id: str) -> TaskLedger | None:
-        position = self._ledger.plan.position.get(task_id)
-        return None if position is None else self._ledger.tasks[position]
+            value = self._values.value(argument.task_id, NOT_MAPPED)
+            return length_of(argument, None if value is MISSING else value, listed=listed)
+        version, length = self._lengths.get(upstream.position, (-1, 0))
+        if version != upstream.version:
+            length = len(indices_left(upstream, self._values))
+            self._lengths[upstream.position] = (upstream.version, length)
+        return length
 
     def _resize(self, task: TaskLedger, length: int, retries: int, now: float) -> None:
         ledger, task_id = self._ledger, self._ledger.plan.tasks[task.position].task_id
         whole = task.instances.get(NOT_MAPPED)
+        alive = len(task.instances) - task.count("removed")
+        if whole is None and alive == length > 0:
+            return
         for index in range(length):
             known = task.instances.get(index)
             if known is None:
@@ -111,7 +110,3 @@ class Mapping:
         whole = task.instances[NOT_MAPPED]
         if whole.state is None:
             self._ledger.move(whole, "skipped", reason, finished_at=now)
-
-    def _end_undecided(self, task: TaskLedger, state: Any, reason: str, now: float) -> None:
-        for instance in list(task.undecided.values()):
-            self._ledger.move(instance, state, reason, finished_at=now)

@@ -5,17 +5,16 @@ Positions are those of ``DagSpec.tasks``, which is in topological order: upstrea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from leoflow_agent.spec import DagSpec, TaskSpec
+from leoflow_agent.spec import DagSpec, TaskSpec, TriggerRule, XCom
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Indices of a DAG. ``scopes`` are, for each task, the setups that it is in the scope of
-    without being directly below them: they have to succeed for it to run."""
+    """Indices of a DAG."""
 
     spec: DagSpec
     tasks: tuple[TaskSpec, ...]
@@ -23,15 +22,22 @@ class Plan:
     upstream: tuple[tuple[int, ...], ...]
     downstream: tuple[tuple[int, ...], ...]
 
+    # What ``reached_directly`` found before.
+    _reach: dict[tuple[int, int], frozenset[int]] = field(default_factory=dict, compare=False)
+
     @classmethod
     def of(cls, spec: DagSpec) -> Plan:
-        """Index ``spec``. Setups that a teardown names are upstream of it, written so or not."""
+        """Index ``spec``.
+
+        The setups of a teardown, and what a task is expanded over, are upstream of it even if
+        they are not written so.
+        """
         position = {task.task_id: number for number, task in enumerate(spec.tasks)}
         upstream: list[tuple[int, ...]] = []
         downstream: list[list[int]] = [[] for _ in spec.tasks]
         for number, task in enumerate(spec.tasks):
             setups = task.teardown.setups if task.teardown else ()
-            names = dict.fromkeys((*task.upstream_task_ids, *setups))
+            names = dict.fromkeys((*task.upstream_task_ids, *setups, *_sources(task)))
             above = tuple(position[name] for name in names if name in position)
             upstream.append(above)
             for up in above:
@@ -47,7 +53,12 @@ class Plan:
     def alone(self, task_id: str) -> Plan:
         """Give the plan of a run of one task alone: it waits for nothing and leads nowhere."""
         task = replace(
-            self.tasks[self.position[task_id]], upstream_task_ids=(), teardown=None, branch=None
+            self.tasks[self.position[task_id]],
+            upstream_task_ids=(),
+            depends_on_past=False,
+            wait_for_downstream=False,
+            teardown=None,
+            branch=None,
         )
         return Plan.of(replace(self.spec, tasks=(task,)))
 
@@ -55,13 +66,27 @@ class Plan:
         """Say whether the task cleans up."""
         return self.tasks[position].teardown is not None
 
-    def above(self, position: int) -> set[int]:
-        """Give all that is upstream of a task, however far."""
-        return _reached(self.upstream, self.upstream[position])
+    def rule(self, position: int) -> TriggerRule:
+        """Give the trigger rule of a task; that of a teardown cannot be chosen, as in Airflow."""
+        if self.is_teardown(position):
+            return "all_done_setup_success"
+        return self.tasks[position].trigger_rule
 
-    def below(self, position: int) -> set[int]:
-        """Give all that is downstream of a task, however far."""
-        return _reached(self.downstream, self.downstream[position])
+    def above(self, *positions: int) -> set[int]:
+        """Give all that is upstream of at least one of the tasks, however far."""
+        return _reached(self.upstream, positions)
+
+    def below(self, *positions: int) -> set[int]:
+        """Give all that is downstream of at least one of the tasks, however far."""
+        return _reached(self.downstream, positions)
+
+    def reached_directly(self, branch: int, chosen: int) -> frozenset[int]:
+        """Give what is directly below ``branch`` and reached from ``chosen``, itself included."""
+        known = self._reach.get((branch, chosen))
+        if known is None:
+            reached = self.below(chosen).intersection(self.downstream[branch])
+            known = self._reach[branch, chosen] = frozenset(reached | {chosen})
+        return known
 
     @cached_property
     def leaves(self) -> tuple[int, ...]:
@@ -78,25 +103,23 @@ class Plan:
         return tuple(leaves or (n for n in range(len(self.tasks)) if not self.downstream[n]))
 
     @cached_property
-    def scopes(self) -> tuple[tuple[int, ...], ...]:
-        """For each task the setups, not directly upstream, that it is in the scope of."""
-        if not any(task.is_setup for task in self.tasks):
-            return ((),) * len(self.tasks)
-        return tuple(
-            ()
-            if self.is_teardown(number)
-            else tuple(s for s in self.setups_around(number) if s not in self.upstream[number])
-            for number in range(len(self.tasks))
-        )
+    def scopes(self) -> dict[int, frozenset[int]]:
+        """By setup the tasks that it concerns: those below it and above a teardown of it, or all
+        below it if it has none. As in Airflow they run only if it succeeds."""
+        scopes = {}
+        for setup in (n for n, task in enumerate(self.tasks) if task.is_setup):
+            below, teardowns = self.below(setup), self.teardowns_of(setup)
+            within = below & self.above(*teardowns) if teardowns else below
+            scopes[setup] = frozenset(n for n in within if not self.is_teardown(n))
+        return scopes
 
     @cached_property
-    def scoped(self) -> tuple[tuple[int, ...], ...]:
-        """For each setup the tasks in whose ``scopes`` it is."""
-        below: list[list[int]] = [[] for _ in self.tasks]
-        for number, setups in enumerate(self.scopes):
-            for setup in setups:
-                below[setup].append(number)
-        return tuple(map(tuple, below))
+    def scoped(self) -> dict[int, tuple[int, ...]]:
+        """By setup the tasks in its scope that are not directly below it."""
+        return {
+            setup: tuple(sorted(scope.difference(self.downstream[setup])))
+            for setup, scope in self.scopes.items()
+        }
 
     @cached_property
     def branches(self) -> tuple[tuple[int, ...], ...]:
@@ -106,26 +129,40 @@ class Plan:
             for above in self.upstream
         )
 
+    @cached_property
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """For each task the tasks whose values it is expanded over."""
+        return tuple(
+            tuple(self.position[name] for name in _sources(task) if name in self.position)
+            for task in self.tasks
+        )
+
     def teardowns_of(self, setup: int) -> tuple[int, ...]:
         """Give the tasks that clean up after a setup."""
         return tuple(down for down in self.downstream[setup] if self.is_teardown(down))
 
     def setups_around(self, position: int) -> list[int]:
-        """Give the setups upstream that concern a task: with a teardown below it, or with none."""
-        above = sorted(up for up in self.above(position) if self.tasks[up].is_setup)
-        if not above:
-            return []
-        below = self.below(position)
-        return [
-            setup
-            for setup in above
-            if not (teardowns := self.teardowns_of(setup)) or not below.isdisjoint(teardowns)
-        ]
+        """Give the setups in whose scope a task is."""
+        return [setup for setup, scope in self.scopes.items() if position in scope]
+
+    def is_setup_of(self, setup: int, teardown: int) -> bool:
+        """Say whether a task directly above another one is what that one may clean up after."""
+        named = self.tasks[teardown].teardown
+        task = self.tasks[setup]
+        return task.is_setup or (named is not None and task.task_id in named.setups)
+
+
+def _sources(task: TaskSpec) -> Iterator[str]:
+    if task.expansion is not None:
+        listed = () if task.expansion.listed is None else (task.expansion.listed,)
+        for argument in (*task.expansion.kwargs.values(), *listed):
+            if isinstance(argument, XCom):
+                yield argument.task_id
 
 
 def _reached(edges: tuple[tuple[int, ...], ...], begin: Iterable[int]) -> set[int]:
     seen: set[int] = set()
-    todo = list(begin)
+    todo = [number for start in begin for number in edges[start]]
     while todo:
         number = todo.pop()
         if number not in seen:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from leoflow_controlplane.liverun.ledger import Ledger, TaskLedger
 from leoflow_controlplane.liverun.trigger import ANY_FAILED, FLAGS, SKIPPED, Outcome, Tally
-from leoflow_controlplane.model import FINISHED, TaskState
+from leoflow_controlplane.model import NOT_MAPPED, TaskState
 
 _SHOWN = 3
 _ENDED = sum(FLAGS)
@@ -16,15 +16,16 @@ _ORDER: tuple[TaskState, ...] = ("failed", "upstream_failed", "skipped", "succes
 def explain_rule(ledger: Ledger, position: int, outcome: Outcome) -> str:
     """Say which upstream tasks decided against a task, by its trigger rule."""
     task, plan = ledger.tasks[position], ledger.plan
-    rule = plan.tasks[position].trigger_rule
-    return f"trigger rule '{rule}' with upstream " + _list(
+    return f"trigger rule '{plan.rule(position)}' with upstream " + _list(
         (ledger.tasks[up] for up in plan.upstream[position]), task.tally, outcome, ledger
     )
 
 
 def explain_scope(ledger: Ledger, position: int, outcome: Outcome) -> str:
     """Say which setups decided against a task that is in their scope."""
-    setups = (ledger.tasks[up] for up in ledger.plan.scopes[position])
+    setups = (
+        ledger.tasks[setup] for setup, below in ledger.plan.scoped.items() if position in below
+    )
     return "in the scope of setup " + _list(setups, ledger.tasks[position].scope, outcome, ledger)
 
 
@@ -47,7 +48,6 @@ def _decisive(tally: Tally, outcome: Outcome) -> int:
 def _standing(task: TaskLedger, ledger: Ledger) -> str:
     name = ledger.plan.tasks[task.position].task_id
     if not task.is_expanded():
-        state = next(state for state in task.counts if task.counts[state] and state in FINISHED)
-        return f"'{name}' {state}"
+        return f"'{name}' {task.instances[NOT_MAPPED].state}"
     ends = [f"{task.count(state)} {state}" for state in _ORDER if task.count(state)]
     return f"'{name}' ({', '.join(ends)})"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable, Iterator
+from heapq import heapify, heappop, heappush
 
 from leoflow_agent.spec import TaskSpec
 
@@ -31,3 +33,51 @@ def retry_delay_seconds(task: TaskSpec, key: RunKey, instance: Instance) -> floa
     spread = int.from_bytes(hashlib.sha256(name.encode()).digest()) % least
     longest = task.max_retry_delay_seconds
     return min(float(least + spread), LONGEST_SECONDS, math.inf if longest is None else longest)
+
+
+class Retries:
+    """The instances that wait to be tried again, the first one first.
+
+    One that has gone another way meanwhile is passed over; nobody has to take it out.
+    """
+
+    def __init__(self, instances: Iterable[Instance]) -> None:
+        self._waiting = [_entry(item) for item in instances if item.state == "up_for_retry"]
+        heapify(self._waiting)
+
+    def add(self, instance: Instance) -> None:
+        """Have an instance wait for its ``due_at``."""
+        heappush(self._waiting, _entry(instance))
+
+    def next_due(self) -> float | None:
+        """Give the first instant at which one is due, or None."""
+        while self._waiting and not _waits(self._waiting[0]):
+            heappop(self._waiting)
+        return self._waiting[0][0] if self._waiting else None
+
+    def take_due(self, now: float) -> Iterator[Instance]:
+        """Yield those whose time has come, in a lasting order."""
+        while self._waiting and self._waiting[0][0] <= now:
+            entry = heappop(self._waiting)
+            if _waits(entry):
+                yield entry[-1]
+
+
+_Entry = tuple[float, str, int, int, Instance]
+
+
+def _entry(instance: Instance) -> _Entry:
+    assert instance.due_at is not None
+    return (
+        instance.due_at,
+        instance.task_id,
+        instance.map_index,
+        instance.try_number,
+        instance,
+    )
+
+
+def _waits(entry: _Entry) -> bool:
+    due_at, _, _, try_number, instance = entry
+    waits = instance.state == "up_for_retry" and instance.due_at == due_at
+    return waits and instance.try_number == try_number

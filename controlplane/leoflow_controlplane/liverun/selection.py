@@ -51,13 +51,8 @@ def _named(ledger: Ledger, selection: TaskSelection) -> tuple[dict[int, set[int]
 
 
 def _related(plan: Plan, starts: Iterable[int], selection: TaskSelection) -> set[int]:
-    related: set[int] = set()
-    for number in starts:
-        if selection.upstream:
-            related |= plan.above(number)
-        if selection.downstream:
-            related |= plan.below(number)
-    return related
+    above = plan.above(*starts) if selection.upstream else set()
+    return above | plan.below(*starts) if selection.downstream else above
 
 
 def _around(
@@ -66,17 +61,12 @@ def _around(
     """Give the setups of each task, and the teardowns of each of these; as Airflow clears them."""
     around: set[int] = set()
     for number in numbers:
-        spec = plan.tasks[number]
-        if not spec.is_setup and spec.teardown is None:
+        if not plan.tasks[number].is_setup:
             for setup in plan.setups_around(number):
                 around |= {setup, *plan.teardowns_of(setup)}
-    for number in starts:
-        if plan.tasks[number].is_setup:
-            around.update(plan.teardowns_of(number))
-        if selection.upstream:
-            for setup in plan.above(number):
-                if plan.tasks[setup].is_setup:
-                    around.update(plan.teardowns_of(setup))
+    above = plan.above(*starts) if selection.upstream else set()
+    for number in above.union(starts).intersection(plan.scopes):
+        around.update(plan.teardowns_of(number))
     return around
 
 

@@ -49,10 +49,11 @@ class Tally:
         return bool(self.failed or self.upstream_failed)
 
 
-_NO_SETUPS = Tally()
+# Of no tasks at all; shared, for most tasks have no setups.
+NONE = Tally()
 
 
-def evaluate_trigger_rule(rule: TriggerRule, tally: Tally, setups: Tally = _NO_SETUPS) -> Outcome:
+def evaluate_trigger_rule(rule: TriggerRule, tally: Tally, setups: Tally = NONE) -> Outcome:
     """Say what ``rule`` makes of the upstream tasks, of which ``setups`` are those that set up.
 
     A task without upstream tasks runs under every rule. Once all upstream tasks are done the

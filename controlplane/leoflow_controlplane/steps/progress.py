@@ -87,18 +87,9 @@ def find_try(run: HeldRun, instance: Instance) -> OpenTry | None:
 def _follow_move(book: Book, run: HeldRun, move: Moved, now: float) -> None:
     instance = move.instance
     book.draft.note_instance(run, instance)
-    book.draft.note_journal(
-        JournalEntry(
-            run.pk,
-            "state",
-            now,
-            move.state or "none",
-            instance.task_id,
-            instance.map_index,
-            instance.try_number,
-            reason=move.reason,
-        )
-    )
+    place = (instance.task_id, instance.map_index, instance.try_number)
+    state = move.state or "none"
+    book.draft.note_journal(JournalEntry(run.pk, "state", now, state, *place, reason=move.reason))
     task = run.version.tasks[instance.task_id]
     if move.state == "scheduled":
         book.lines[is_inline(task)].join(run, instance)
@@ -118,7 +109,7 @@ def _leave_try(book: Book, run: HeldRun, move: Moved, now: float) -> None:
     if move.state != "restarting":
         final: FinalState = "failed"
         if move.state in ("success", "skipped"):
-            final = move.state  # type: ignore[assignment]
+            final = move.state
         held.verdict = Verdict(final, reason)
         book.free_place(held)
 

@@ -21,6 +21,10 @@ from leoflow_controlplane.store.reading import read_run_pk, read_try
 from leoflow_controlplane.verdict import Verdict
 
 
+# json.dumps() makes an encoder of its own for each call that has options.
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 class _Taking(NamedTuple):
     book: Book
     held: OpenTry
@@ -180,14 +184,16 @@ def _take_log(taking: _Taking, event: Event) -> None:
 def _take_xcom(taking: _Taking, event: Event) -> None:
     book, held = taking.book, taking.held
     key, limit = event.get("key", "return_value"), book.settings.xcom_limit_bytes
-    text = json.dumps(event.get("value"), ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODE(event.get("value"))
     # No character takes more than four bytes.
     size = len(text) if len(text) * 4 <= limit else len(text.encode("utf-8", "surrogatepass"))
     if size > limit:
         held.defect = describe_oversize(held.key.task_id, key, size, limit)
     else:
         place = (held.run.pk, held.key.task_id, held.key.map_index)
-        book.draft.note_xcom(*place, key, json.dumps(event.get("value")))
+        # What is no UTF-8 is kept as JSON spells it.
+        kept = text if text.isascii() else json.dumps(event.get("value"))
+        book.draft.note_xcom(*place, key, kept)
 
 
 def _take_finished(taking: _Taking, event: Event) -> None:

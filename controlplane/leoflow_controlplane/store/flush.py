@@ -60,7 +60,9 @@ _UPDATE_RUN = (
         }
     )
 )
-_PLACE = {name: bindparam(f"at_{name}") for name in ("run_pk", "task_id", "map_index")}
+_PLACE: dict[str, Any] = {
+    name: bindparam(f"at_{name}") for name in ("run_pk", "task_id", "map_index")
+}
 _FORGET_XCOMS = delete(xcoms).where(*(xcoms.c[name] == value for name, value in _PLACE.items()))
 _REMOVE_INSTANCE = delete(task_instances).where(
     *(task_instances.c[name] == value for name, value in _PLACE.items())

@@ -93,6 +93,7 @@ def hold_run(connection: Connection, book: Book, rows: RunRows) -> HeldRun:
         gate.running.add(run.pk)
     elif run.facts.state == "queued":
         gate.join(run)
+    book.agenda.note_run(run)
     return run
 
 

@@ -73,7 +73,8 @@ def register_version(
     )
     number = (connection.execute(last).scalar_one() or 0) + 1
     inserted = connection.execute(
-        insert(dag_versions).values(
+        insert(dag_versions)
+        .values(
             dag_id=spec.dag_id,
             version_number=number,
             spec_hash=digest,
@@ -82,8 +83,9 @@ def register_version(
             spec=text,
             created_at=now,
         )
+        .returning(dag_versions.c.id)
     )
-    return int(inserted.inserted_primary_key[0]), number, True
+    return int(inserted.scalar_one()), number, True
 
 
 def instant_of(date: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, select
@@ -55,7 +56,7 @@ def find_run(connection: Connection, key: RunKey) -> Row[Any]:
 def load_result(connection: Connection, key: RunKey) -> RunResult:
     """Tell how a run stands; KeyError if there is none."""
     run = find_run(connection, key)
-    rows = connection.execute(
+    rows: Iterable[Row[Any]] = connection.execute(
         select(
             *(column for column in tries.c if column.name not in _OF_INSTANCE),
             task_instances.c.task_id,

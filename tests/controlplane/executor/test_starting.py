@@ -141,6 +141,18 @@ async def test_the_time_of_a_pull_is_not_that_of_the_start() -> None:
     assert await stand.start() == BEGUN
 
 
+async def test_waiting_for_its_turn_is_not_the_time_of_a_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(starting, "STARTS_AT_ONCE", 1)
+    engine = ScriptedEngine(["hang", None])
+    stand = Stand(engine, start_timeout_seconds=0.1)
+    first, second = asyncio.create_task(stand.refusal()), asyncio.create_task(stand.start())
+    assert "did not run it within" in await first
+    assert await second == BEGUN
+    engine.let_go.set()
+
+
 async def test_a_pull_that_failed_for_now_is_tried_again() -> None:
     engine = ScriptedEngine([MISSING, None], [pull_refusal(IMAGE, 500, "EOF")] * 2 + [None])
     stand = Stand(engine)

@@ -32,7 +32,9 @@ def logs(ground: Ground) -> list[str]:
 
 
 def begin(ground: Ground, **task: Any) -> Ground:
-    assert ground.submit(make_task("a", **{"retries": 1, "retry_delay_seconds": 5.0, **task})) == [FIRST]
+    assert ground.submit(make_task("a", **{"retries": 1, "retry_delay_seconds": 5.0, **task})) == [
+        FIRST
+    ]
     return ground
 
 
