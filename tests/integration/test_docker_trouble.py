@@ -88,6 +88,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@pytest.mark.long
 async def test_an_engine_that_is_away_for_a_while_loses_nothing(
     wire: Wire, tmp_path: Path, image: str
 ) -> None:
@@ -173,7 +174,7 @@ async def test_a_container_that_was_only_created_is_started_once(
     instance = open_instance(tmp_path)
     dead, server = await open_executor(instance, SERVER)
     with monkeypatch.context() as patch:
-        patch.setattr(dead._engine, "_start", lambda _: False)
+        patch.setattr(dead._engine, "_run", lambda *_: None)
         await dead.start(launch)
         await dead.start(again)
     await dead.close(leave_running=True)
@@ -186,6 +187,7 @@ async def test_a_container_that_was_only_created_is_started_once(
     instance.close()
 
 
+@pytest.mark.long
 async def test_what_a_killed_server_had_started_is_adopted(tmp_path: Path, image: str) -> None:
     runs, ended, unwanted = (make_launch(what, n) for n, what in enumerate(BEHAVIOURS))
     child = await asyncio.create_subprocess_exec(
@@ -249,6 +251,7 @@ async def test_a_paused_container_is_stopped(tmp_path: Path, image: str) -> None
         assert (await end_of(executor)).exit.code == 137
 
 
+@pytest.mark.long
 async def test_nothing_of_an_executor_that_is_closed_goes_on(tmp_path: Path, image: str) -> None:
     files = open_files()
     for _ in range(3):

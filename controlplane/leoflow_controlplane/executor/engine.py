@@ -10,7 +10,7 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -91,9 +91,13 @@ class Engine:
         """
         with launching(body["Image"]):
             is_new = self._create(name, body)
-            created_at = time.time() if is_new else None
+            created_at = time.time()
             try:
-                return Begun(created_at, ended=self._start(name))
+                if not is_new:
+                    return Begun(None, ended=self._start(name))
+                mounts = body["HostConfig"].get("Mounts", ())
+                self._run(name, (mount["Target"] for mount in mounts))
+                return Begun(created_at, ended=False)
             except self._api_error():
                 self.remove(name)
                 raise
@@ -241,10 +245,13 @@ class Engine:
         found = self._client.inspect_container(name)
         status = found["State"]["Status"]
         if status == "created":
-            if any(mount["Destination"] == STAGING_FOLDER for mount in found["Mounts"]):
-                self._client.put_archive(name, "/", _open_folder(STAGING_FOLDER))
-            self._client.start(name)
+            self._run(name, (mount["Destination"] for mount in found["Mounts"]))
         return status in ("exited", "dead", "removing")
+
+    def _run(self, name: str, targets: Iterable[str]) -> None:
+        if STAGING_FOLDER in targets:
+            self._client.put_archive(name, "/", _open_folder(STAGING_FOLDER))
+        self._client.start(name)
 
     @staticmethod
     def _api_error() -> type[Exception]:
