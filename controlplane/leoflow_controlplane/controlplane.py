@@ -20,7 +20,15 @@ from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import AgentApp
 from leoflow_controlplane.book.book import Book, Companion, Policy
 from leoflow_controlplane.book.heldrun import RunPlan
-from leoflow_controlplane.command import Registered, TaskRef, TaskSelection, Trigger
+from leoflow_controlplane.calendar.backfill import Backfills
+from leoflow_controlplane.calendar.schedule import Schedules
+from leoflow_controlplane.command import (
+    BackfillRequest,
+    Registered,
+    TaskRef,
+    TaskSelection,
+    Trigger,
+)
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import ControlPlaneError
 from leoflow_controlplane.executor.protocol import ExecutorFactory, Limits, Site
@@ -46,9 +54,9 @@ class Role:
 
     With ``is_server`` it has the server's: what they have started goes on without it and is
     adopted by the next one. ``url`` is the database's, None for the file of the home.
-    ``companions`` take part in its steps; ``realm`` is that of an executor's Site.
-    ``opened`` is awaited once the database is open and before anything is taken up: to wait there
-    is to lead later.
+    ``companions`` take part in its steps, beside schedules and backfills; ``realm`` is that of an
+    executor's Site. ``opened`` is awaited once the database is open and before anything is taken
+    up: to wait there is to lead later.
     """
 
     is_server: bool = False
@@ -59,7 +67,7 @@ class Role:
 
 
 class ControlPlane:
-    """Runs DAGs while its context is open; implements `command.Commands` but for backfills.
+    """Runs DAGs while its context is open; implements `command.Commands`.
 
     ``home`` is LEOFLOW_HOME. Entering raises DatabaseUnusable or ExecutorUnusable. ``swept``
     then names what dead processes of the same home had left behind and is gone now. ``secrets``
@@ -82,6 +90,7 @@ class ControlPlane:
         self._secrets = secrets
         self._clock = clock
         self._role = role
+        self._backfills = Backfills()
         self._stack = AsyncExitStack()
         self._scheduler: Scheduler | None = None
         self._database: Database | None = None
@@ -191,6 +200,16 @@ class ControlPlane:
         asked = (selection, state, dry_run)
         return await self._running.run(intervention.set_task_state, key, asked, self._clock())
 
+    async def create_backfill(self, request: BackfillRequest) -> int:
+        """Begin a backfill and give its id."""
+        return await self._running.run(self._backfills.create, request, self._clock())
+
+    async def change_backfill(
+        self, backfill_id: int, action: Literal["pause", "unpause", "cancel"]
+    ) -> None:
+        """Pause, unpause or cancel a backfill."""
+        await self._running.do(self._backfills.change, backfill_id, action, self._clock())
+
     async def watch(self, key: RunKey) -> AsyncIterator[Update]:
         """Yield all that happens in a run, from its beginning to its end, in order.
 
@@ -243,7 +262,7 @@ class ControlPlane:
         owner = SERVER if self._role.is_server else instance.id
         tokens = TryTokens(load_key(self._home), self._settings.try_token_seconds)
         policy = Policy(owner, self._settings, tokens.issue, self.artifacts_folder)
-        book = Book(policy, Keeper(), self._role.companions)
+        book = Book(policy, Keeper(), self._companions())
         database = Database(self._role.url or self._home / DATABASE_NAME, book)
         stack.push_async_callback(database.close)
         await database.open()
@@ -255,6 +274,10 @@ class ControlPlane:
         if not self._role.is_server:
             stack.push_async_callback(self._abandon, instance.id)
         return scheduler
+
+    def _companions(self) -> Sequence[Companion]:
+        calendar = (Schedules(), self._backfills) if self._role.is_server else ()
+        return (*calendar, *self._role.companions)
 
     async def _abandon(self, instance_id: str) -> None:
         """Write down that runs which are not over now never will be."""

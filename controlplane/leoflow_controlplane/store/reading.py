@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from leoflow_agent.spec import DagSpec
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from leoflow_controlplane.book.dagversion import DagVersion
 from leoflow_controlplane.model import RunKey
@@ -47,7 +47,9 @@ _INSTANCES = (
     .order_by(task_instances.c.run_pk, task_instances.c.position, task_instances.c.map_index)
 )
 _TRIES = select(tries).where(
-    tries.c.run_pk.in_(bindparam("pks", expanding=True)), tries.c.ended_at.is_(None)
+    tries.c.run_pk.in_(bindparam("pks", expanding=True)),
+    # A container that is gone may leave a try that still waits for its verdict.
+    or_(tries.c.ended_at.is_(None), tries.c.state.is_(None)),
 )
 _VERSION = select(dag_versions).where(dag_versions.c.id == bindparam("pk"))
 _DAG = select(dags).where(dags.c.dag_id == bindparam("dag_id"))

@@ -150,6 +150,7 @@ async def test_only_the_hosts_that_are_allowed_are_answered(tmp_path: Path) -> N
         running(settings_of(tmp_path, allowed_hosts="leoflow.example")) as (server, _),
         httpx.AsyncClient(base_url=server.url) as client,
     ):
+        await admin_of(tmp_path)
         assert (await client.get("/openapi.json")).status_code == 400
         assert (await client.get("/health")).status_code == 200
         named = {"Host": "leoflow.example:8080"}

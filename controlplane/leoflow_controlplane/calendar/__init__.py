@@ -1,0 +1,1 @@
+"""The runs that nobody asks for one by one: those of schedules, and those of backfills."""
