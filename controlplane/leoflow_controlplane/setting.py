@@ -45,7 +45,6 @@ class Settings:
     removal_allowance_seconds: float = 30.0
     settle_seconds: float = 0.5
     conf_limit_bytes: int = 48 * KIB
-    create_data_intervals: bool = False
     max_map_length: int = 1024
     pull_timeout_seconds: float = 600.0
     start_timeout_seconds: float = 120.0

@@ -9,11 +9,6 @@ from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.serversetting import ServerSettings
 
-SUBPROCESS_WARNING = (
-    "tries run as subprocesses of this machine, without a container of their own: for development "
-    "only"
-)
-
 
 class Projects(Protocol):
     """Knows the code of DAGs that run as subprocesses; whoever starts the server has it."""

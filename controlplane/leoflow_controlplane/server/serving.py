@@ -22,7 +22,7 @@ from leoflow_controlplane.rest.header import SafeHeaders
 from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.server.listener import Listener, bind, is_loopback
-from leoflow_controlplane.server.place import SUBPROCESS_WARNING, Projects
+from leoflow_controlplane.server.place import Projects
 from leoflow_controlplane.server.reign import Reign
 from leoflow_controlplane.server.seat import Seat, SeatDesk
 from leoflow_controlplane.serversetting import ServerSettings
@@ -57,7 +57,7 @@ def serve(
 
     server = Server(settings, say, registry, projects)
     server.new_admin_token = new_admin_token
-    uvloop.run(server.run())
+    uvloop.run(_run_with_signals(server))
 
 
 class Server:
@@ -93,7 +93,6 @@ class Server:
         seat = self._make_seat()
         async with AsyncExitStack() as stack:
             stack.callback(listener.close)
-            self._listen_for_signals()
             reign = Reign(settings, seat, self._projects)
             stack.push_async_callback(reign.close)
             await reign.open()
@@ -174,8 +173,6 @@ class Server:
         self._say(f"leoflow server at {self.url}")
         if not is_loopback(settings.host) and settings.tls_cert is None:
             self._say(_PLAIN_HTTP.format(host=settings.host))
-        if settings.executor == "subprocess":
-            self._say(f"warning: {SUBPROCESS_WARNING}")
         if seat.database is not None:
             self._say(f"state in {seat.database.name}, tries run by: {settings.executor}")
         reign.once_leading(self._make_admin)
@@ -198,17 +195,20 @@ class Server:
         if reign.task.done():
             reign.task.result()
 
-    def _listen_for_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._take_signal, number)
-
-    def _take_signal(self, number: int) -> None:
+    def take_signal(self, number: int) -> None:
+        """Stop at the first signal, and end the process at the second."""
         if self._stopping.is_set():
             # What was acknowledged is durable, and what runs is adopted by the next server.
             os._exit(128 + number)
         self._say("stopping: requests may end, tries go on. Once more to stop at once.")
         self.stop()
+
+
+async def _run_with_signals(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.take_signal, number)
+    await server.run()
 
 
 def is_shared(settings: ServerSettings) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -18,6 +17,9 @@ from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.server.check import check
 from leoflow_controlplane.server.serving import Server
 from leoflow_controlplane.serversetting import ServerSettings, read_server_settings
+
+# What runs as subprocesses says so each time.
+pytestmark = pytest.mark.filterwarnings("ignore:tasks run as plain subprocesses:RuntimeWarning")
 
 SECRET = "hush-hush"
 
@@ -101,11 +103,9 @@ async def test_the_token_outlives_the_server_and_can_be_made_anew(tmp_path: Path
 
 
 async def test_a_signal_ends_it(tmp_path: Path) -> None:
-    async with running(settings_of(tmp_path)) as (_, said):
-        os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(30):
-            while not any("stopping" in line for line in said):
-                await asyncio.sleep(0.01)
+    async with running(settings_of(tmp_path)) as (server, said):
+        server.take_signal(signal.SIGTERM)
+    assert any("stopping" in line for line in said)
 
 
 async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
@@ -150,6 +150,7 @@ async def test_only_the_hosts_that_are_allowed_are_answered(tmp_path: Path) -> N
         running(settings_of(tmp_path, allowed_hosts="leoflow.example")) as (server, _),
         httpx.AsyncClient(base_url=server.url) as client,
     ):
+        await admin_of(tmp_path)
         assert (await client.get("/openapi.json")).status_code == 400
         assert (await client.get("/health")).status_code == 200
         named = {"Host": "leoflow.example:8080"}
