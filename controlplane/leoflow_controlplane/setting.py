@@ -51,6 +51,7 @@ class Settings:
     engine_grace_seconds: float = 60.0
     try_token_seconds: float = 4 * 3600.0
     dags_paused_at_creation: bool = False
+    create_data_intervals: bool = False
     retention_days_runs: float | None = None
     retention_days_logs: float | None = None
     retention_days_xcoms: float | None = None
