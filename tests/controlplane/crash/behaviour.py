@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from leoflow_agent.spec import DagSpec, PythonAction, Quantities, Resources, Source, TaskSpec, XCom
+from leoflow_agent.action import PythonAction, XCom
+from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
 
 MIB = 1024**2
 LINES = 3

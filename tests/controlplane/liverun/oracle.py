@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from leoflow_agent.spec import DagSpec, TaskSpec, Value, XCom
+from leoflow_agent.action import Value, XCom
+from leoflow_agent.spec import DagSpec, TaskSpec
 
 DONE = ("success", "failed", "upstream_failed", "skipped")
 States = dict[tuple[str, int], Any]

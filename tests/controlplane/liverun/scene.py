@@ -10,16 +10,15 @@ from collections.abc import Iterable
 from copy import copy
 from typing import Any
 
+from leoflow_agent.action import PythonAction, XCom
 from leoflow_agent.spec import (
     DagSpec,
     Expansion,
-    PythonAction,
     Quantities,
     Resources,
     Source,
     TaskSpec,
     Teardown,
-    XCom,
 )
 from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.liverun.change import Change, Dropped, Moved, RunMoved

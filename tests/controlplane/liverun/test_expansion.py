@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leoflow_agent.spec import Argument, Expansion, Value, XCom
+from leoflow_agent.action import Argument, Value, XCom
+from leoflow_agent.spec import Expansion
 from leoflow_controlplane.liverun.expansion import Unmappable, expanded_arguments, indices_of
 
 VALUES = {"a": [1, 2], "b": {"k": "v", "l": "w"}, "c": [{"x": 1}, {"x": 2, "y": 3}], "d": "text"}

@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leoflow_agent.spec import Expansion, TaskSpec, Teardown, TriggerRule, Value, XCom
+from leoflow_agent.action import Value, XCom
+from leoflow_agent.spec import Expansion, TaskSpec, Teardown, TriggerRule
 from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.liverun.facts import MISSING
 from leoflow_controlplane.liverun.instance import OPEN

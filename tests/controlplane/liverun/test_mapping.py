@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from leoflow_agent.spec import Expansion, ListOf, Value, XCom
+from leoflow_agent.action import ListOf, Value, XCom
+from leoflow_agent.spec import Expansion
 from leoflow_controlplane.liverun.change import Added, Dropped
 from leoflow_controlplane.liverun.facts import MISSING
 from leoflow_controlplane.setting import read_settings

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from ground import KEY, Ground, make_book, make_plan
 from house import make_dag, make_task
-from leoflow_agent.spec import Expansion, HttpAction, PythonAction, Value, Webhook, XCom
+from leoflow_agent.action import HttpAction, PythonAction, Value, XCom
+from leoflow_agent.spec import Expansion, Webhook
 from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.error import Conflict, NotFound
 from leoflow_controlplane.model import RunKey, TryKey
