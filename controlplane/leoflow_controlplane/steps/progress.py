@@ -206,5 +206,6 @@ def dispatch(book: Book, held: OpenTry, now: float) -> None:
             token="" if held.inline else book.policy.issue_token(key, now),
             inline=held.inline,
             artifacts=held.artifacts,
+            max_tries=held.instance.max_tries + 1,
         )
     )

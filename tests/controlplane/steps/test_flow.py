@@ -173,6 +173,28 @@ def test_a_mapped_task_runs_once_for_each_value(durable: Ground) -> None:
     assert ("m", -1) not in place
 
 
+def test_what_failed_or_was_removed_is_no_part_of_what_a_mapped_task_returned(
+    ground: Ground,
+) -> None:
+    mapped = make_task("m", "a", retries=0, expansion=Expansion({"x": XCom("a")}))
+    again = make_task("n", "m", expansion=Expansion({"x": XCom("m")}), trigger_rule="all_done")
+    (first,) = ground.submit(make_task("a"), mapped, again)
+    handed = ground.finish(first, value=[1, 2, 3])
+    ground.finish(handed[0], "failed", value="of a failure")
+    ground.finish(handed[1], value="p")
+    assert names(ground.finish(handed[2], value="q")) == ["n[0]", "n[1]"]
+    assert [d.inputs["args"] for d in ground.dispatches[-2:]] == [[["p", "q"]]] * 2
+    assert [d.inputs["kwargs"] for d in ground.dispatches[-2:]] == [{"x": "p"}, {"x": "q"}]
+
+
+def test_after_a_clear_a_task_is_told_which_try_is_its_last(ground: Ground) -> None:
+    (first,) = ground.submit(make_task("a", retries=1))
+    ground.finish(first)
+    ground.step(ending.close_try, first, (Exit(0), {}), ground.now)
+    ground.step(intervention.clear, KEY, (TaskSelection(["a"]), False), ground.now)
+    assert [dispatch.max_tries for dispatch in ground.dispatches] == [2, 3]
+
+
 def test_what_cannot_be_expanded_fails_and_says_why(ground: Ground) -> None:
     (first,) = ground.submit(
         make_task("a"), make_task("m", "a", expansion=Expansion({"x": XCom("a")}))
