@@ -113,7 +113,10 @@ def _leave_try(book: Book, run: HeldRun, move: Moved, now: float) -> None:
         if move.state in ("success", "skipped"):
             final = move.state
         held.verdict = Verdict(final, reason)
+        book.draft.note_try(held)
         book.free_place(held)
+        if held.is_gone:
+            book.end_try(held)
 
 
 def _follow_run(book: Book, run: HeldRun, now: float) -> None:

@@ -248,6 +248,52 @@ def test_a_task_that_is_cleared_while_it_runs_is_stopped_and_begins_anew(ground:
     assert ground.handed_out() == [key._replace(try_number=2)]
 
 
+def test_no_try_begins_before_the_one_that_was_stopped_is_gone(durable: Ground) -> None:
+    (key,) = durable.submit(make_task("a"))
+    durable.report(key, {"seq": 1, "type": "started"})
+    durable.step(run.cancel, KEY, durable.now)
+    durable.step(intervention.clear, KEY, (TaskSelection(["a"]), False), durable.now)
+    assert (durable.handed_out(), durable.states()) == ([], {"a": "scheduled"})
+    durable.restart()
+    gone, _ = durable.step(recovery.recover, (), durable.now)
+    assert (gone, durable.handed_out()) == ([key], [])
+    durable.step(ending.close_try, key, (Exit(143), {}), durable.now)
+    assert durable.handed_out() == [key._replace(try_number=2)]
+
+
+def test_who_waits_for_a_container_to_go_takes_no_place_from_others(ground: Ground) -> None:
+    mapped = make_task(
+        "m", expansion=Expansion({"x": Value([1, 2])}), max_active_tis_per_dag=1, retries=0
+    )
+    (first,) = ground.submit(mapped)
+    marked = (TaskSelection([("m", 0)]), "failed", False)
+    ground.step(intervention.set_task_state, KEY, marked, ground.now)
+    (second,) = ground.handed_out()
+    cleared = (TaskSelection([("m", 0)]), False)
+    ground.step(intervention.clear, KEY, cleared, ground.now)
+    assert names(ground.finish(second)) == []
+    ground.step(ending.close_try, first, (Exit(143), {}), ground.now)
+    assert names(ground.handed_out()) == ["m[0]"]
+
+
+@pytest.mark.parametrize("first", ["clear", "stop"])
+def test_a_task_is_marked_whose_container_is_going(durable: Ground, first: str) -> None:
+    (key,) = durable.submit(make_task("a"))
+    durable.report(key, {"seq": 1, "type": "started"})
+    if first == "clear":
+        durable.step(intervention.clear, KEY, (TaskSelection(["a"]), False), durable.now)
+    else:
+        durable.step(ending.close_try, key, (Exit(1), {}), durable.now)
+    asked = (TaskSelection(["a"]), "success", False)
+    durable.step(intervention.set_task_state, KEY, asked, durable.now)
+    durable.restart()
+    for gone in durable.step(recovery.recover, (), durable.now)[0]:
+        durable.step(ending.close_try, gone, (Exit(1), {}), durable.now)
+        durable.step(ending.settle, gone, (Exit(1), None, None), durable.now)
+    assert (durable.states(), durable.result().state) == ({"a": "success"}, "success")
+    assert not durable.book.runs
+
+
 def test_a_run_that_is_marked_ends_and_its_tries_are_stopped(ground: Ground) -> None:
     (key,) = ground.submit(make_task("a"), make_task("b", "a"))
     ground.report(key, {"seq": 1, "type": "started"})
