@@ -49,9 +49,13 @@ class Progress(NamedTuple):
     changed: frozenset[RunKey] = frozenset()
     # Runs that are over and had a folder that their tries shared.
     over: tuple[RunKey, ...] = ()
+    # All runs that are over: with their final state, and no try of theirs is left.
+    done: tuple[RunKey, ...] = ()
+    # Whether there are messages for webhooks that were not there before.
+    has_webhooks: bool = False
     # For whoever counts: final states, how long those handed out had been due, what was closed.
     task_ends: tuple[TaskState, ...] = ()
-    run_ends: tuple[RunState, ...] = ()
+    run_ends: tuple[tuple[RunKey, RunState], ...] = ()
     lags: tuple[float, ...] = ()
     closed: tuple[Mapping[str, float | None], ...] = ()
     queued: int = 0
@@ -176,6 +180,8 @@ class Book:
             min((at for at in due if at is not None), default=None),
             frozenset(run.key for run in self.touched.values()),
             tuple(self._over),
+            tuple(self._done),
+            self.has_webhooks,
             tuple(self.task_ends),
             tuple(self.run_ends),
             tuple(self.lags),
@@ -304,6 +310,7 @@ class Book:
         for run in self.touched.values():
             if run.is_over:
                 self.drop(run)
+                self._done.append(run.key)
                 if run.version.spec.staging_bytes is not None:
                     self._over.append(run.key)
 
@@ -312,8 +319,10 @@ class Book:
         self.dispatches: list[Dispatch] = []
         self.stops: list[Stop] = []
         self._over: list[RunKey] = []
+        self._done: list[RunKey] = []
+        self.has_webhooks = False
         self.task_ends: list[TaskState] = []
-        self.run_ends: list[RunState] = []
+        self.run_ends: list[tuple[RunKey, RunState]] = []
         self.lags: list[float] = []
         self.closed: list[Mapping[str, float | None]] = []
         # Values that were looked up in this step, by run, task and key.

@@ -14,13 +14,15 @@ from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.database.leadership import Leader
 from leoflow_controlplane.error import DatabaseUnusable, ExecutorUnusable
+from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretChain
-from leoflow_controlplane.server.place import Projects, executor_factory
+from leoflow_controlplane.server.chore import Chores
 from leoflow_controlplane.server.seat import Seat
+from leoflow_controlplane.server.telemetry import Telemetry
 from leoflow_controlplane.serversetting import ServerSettings
 from leoflow_controlplane.storedsecrets import StoredSecrets
-from leoflow_controlplane.vault import open_vault
+from leoflow_controlplane.vault import SecretUnreadable, open_vault
 
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.5, 5.0
 
@@ -31,13 +33,18 @@ class Reign:
     """One control plane after the other. ``task`` ends with what ended the last one."""
 
     def __init__(
-        self, settings: ServerSettings, seat: Seat, projects: Projects | None = None
+        self,
+        settings: ServerSettings,
+        seat: Seat,
+        factory: ExecutorFactory,
+        telemetry: Telemetry,
     ) -> None:
         vault = open_vault(settings.home, settings.environment)
-        self.secrets = StoredSecrets(seat, vault, wall_clock)
+        self.secrets = seat.secrets = StoredSecrets(seat, vault, wall_clock)
         self._settings = settings
         self._seat = seat
-        self._projects = projects
+        self._factory = factory
+        self._telemetry = telemetry
         self._opened = asyncio.Event()
         self._greet = asyncio.Event()
         self._lost = asyncio.Event()
@@ -82,23 +89,27 @@ class Reign:
                 pause = min(2 * pause, _LAST_PAUSE_SECONDS)
 
     async def _lead_once(self) -> None:
+        secrets = SecretChain(EnvironmentSecrets(os.environ), self.secrets)
+        chores = Chores(self._settings, self._seat, secrets, self._telemetry)
         role = Role(
             is_server=True,
             url=self._settings.database_url,
             realm=self._settings.realm,
             opened=self._wait_to_lead,
+            audience=chores.audience,
         )
-        secrets = SecretChain(EnvironmentSecrets(os.environ), self.secrets)
-        factory = executor_factory(self._settings, self._projects)
         limits, home = self._settings.limits, self._settings.home
-        async with ControlPlane(home, factory, limits, secrets, role=role) as plane:
+        async with ControlPlane(home, self._factory, limits, secrets, role=role) as plane:
             for name in plane.swept:
                 logger.info("removed what a process that is gone had left behind: %s", name)
             self._seat.take(plane)
             self._has_led = True
+            self._telemetry.metrics.leads(True)
             try:
-                await self._be_there()
+                async with chores.going_on(plane):
+                    await self._be_there()
             finally:
+                self._telemetry.metrics.leads(False)
                 self._seat.wake()
                 self._seat.leave()
         logger.warning("this process does not lead any more, and waits to lead again")
@@ -108,6 +119,12 @@ class Reign:
         self._opened.set()
         self._lost = await database.lead(Leader(self._name, self._seat.url, wall_clock()))
         await self.secrets.load()
+        try:
+            if count := await self.secrets.rotate():
+                logger.info("encrypted %d stored values anew, with the first key", count)
+        except SecretUnreadable:
+            # load() has logged each of them; all others can be used.
+            logger.error("nothing is encrypted anew, since not everything could be read")
 
     async def _be_there(self) -> None:
         """Greet who asked for it, until this process may not lead any more."""

@@ -21,6 +21,7 @@ from leoflow_controlplane.database.leadership import find_leader
 from leoflow_controlplane.error import DagRefused, DatabaseUnusable, NotLeading
 from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.rest.office import Health, Part, Ring
+from leoflow_controlplane.storedsecrets import StoredSecrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class Seat:
     ) -> None:
         self.url = url
         self.database: Database | None = None
+        self.secrets: StoredSecrets | None = None
         self.refuse_dag = refuse_dag
         self._clock = clock
         self._plane: ControlPlane | None = None
@@ -102,10 +104,12 @@ class Seat:
         if self._plane is None:
             scheduler = await self._probe_peer(database)
             return Health(database, scheduler, Part("healthy"), leads=False)
-        failure = self._plane.desk.failure
-        if failure is not None:
-            return Health(database, Part("unhealthy", "the scheduler failed"), Part("unhealthy"))
-        return Health(database, Part("healthy", seen_at=self._clock()), Part("healthy"))
+        desk = self._plane.desk
+        scheduler = Part("healthy", seen_at=self._clock())
+        if desk.failure is not None:
+            scheduler = Part("unhealthy", "the scheduler failed")
+        secrets = None if self.secrets is None else self.secrets.trouble
+        return Health(database, scheduler, _part(desk.executor_trouble), _part(secrets))
 
     async def _probe_database(self) -> Part:
         if self.database is not None and self.database.trouble is not None:
@@ -172,6 +176,10 @@ class _Relay:
         if reason is not None:
             raise DagRefused(reason)
         return await self._seat.plane.register_dag(built)
+
+
+def _part(trouble: str | None) -> Part:
+    return Part("healthy" if trouble is None else "unhealthy", trouble)
 
 
 def _look(connection: Connection) -> None:

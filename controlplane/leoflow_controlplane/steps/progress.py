@@ -131,7 +131,7 @@ def _follow_run(book: Book, run: HeldRun, now: float) -> None:
     if facts.state == "queued":
         gate.join(run)
     else:
-        book.run_ends.append(facts.state)
+        book.run_ends.append((run.key, facts.state))
         tell_run_end(book, run, now)
         for companion in book.companions:
             companion.run_ended(book.connection, book, run, now)

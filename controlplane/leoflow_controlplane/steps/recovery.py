@@ -40,6 +40,8 @@ def recover(
     be treated as if their container had just been found to be gone.
     """
     book.begin(connection)
+    # Of messages that a step wrote whose end nobody was told, nobody was told either.
+    book.has_webhooks = True
     gone = []
     for key, held in list(book.tries.items()):
         if key in here:
