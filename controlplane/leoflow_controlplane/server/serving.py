@@ -16,7 +16,6 @@ from leoflow_controlplane.auth.adminfile import ensure_admin
 from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.gate import Gate
 from leoflow_controlplane.auth.keyring import Keyring
-from leoflow_controlplane.error import DatabaseUnusable
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.rest.app import RestApp, RestLimits, make_api
 from leoflow_controlplane.rest.header import SafeHeaders
@@ -111,7 +110,7 @@ class Server:
                 _tls(settings),
                 settings.shutdown_seconds,
             )
-            stack.push_async_callback(_close_http, http, rest, keyring, seat)
+            stack.push_async_callback(_close_http, http, rest, keyring)
             await http.start()
             await self._greet(seat, reign)
             await self._wait(reign)
@@ -223,15 +222,10 @@ def is_shared(settings: ServerSettings) -> bool:
     return (settings.database_url or "").startswith("postgres")
 
 
-async def _close_http(http: Listener, rest: RestApp, keyring: Keyring, seat: Seat) -> None:
+async def _close_http(http: Listener, rest: RestApp, keyring: Keyring) -> None:
     rest.end_streams()
     await http.close()
-    if seat.leads:
-        try:
-            await keyring.close()
-        except DatabaseUnusable:
-            # When tokens were used last is not worth an end with an error.
-            return
+    await keyring.close()
 
 
 def _limits(settings: ServerSettings) -> RestLimits:

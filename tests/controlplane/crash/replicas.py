@@ -90,7 +90,9 @@ class Driver:
     def push(self) -> None:
         """Make the DAG known."""
         built = BuiltDag(make_crash_dag(), ImageRef("image", None, "linux/amd64"))
-        self.insist("POST", "/dags", TypeAdapter(BuiltDag).dump_python(built, mode="json"), {200, 201})
+        self.insist(
+            "POST", "/dags", TypeAdapter(BuiltDag).dump_python(built, mode="json"), {200, 201}
+        )
 
     def trigger(self, run_id: str) -> None:
         """Begin a run; that it is there already tells of an answer that did not arrive."""
@@ -172,7 +174,10 @@ class Play:
         # Both may die when one more death is wanted.
         fate = Fate()
         if self.killed < self._kills:
-            choices = Fate("before", self._lot.randint(2, 40)), Fate("after", self._lot.randint(1, 40))
+            choices = (
+                Fate("before", self._lot.randint(2, 40)),
+                Fate("after", self._lot.randint(1, 40)),
+            )
             fate = self._lot.choice([*choices, Fate("time", self._lot.uniform(0.02, 0.5))])
         replica.start(self._world, self._endpoint, fate)
 
