@@ -109,6 +109,7 @@ class Server:
             limits = _limits(settings)
             api = make_api(self._office(seat, reign, keyring), limits)
             rest = RestApp(api, keyring, limits)
+            seat.left = rest.end_streams
             client = await self._open_client(stack)
             http = Listener(
                 self._dispatch(seat, rest, telemetry, client),
@@ -116,7 +117,7 @@ class Server:
                 _tls(settings),
                 settings.shutdown_seconds,
             )
-            stack.push_async_callback(_close_http, http, rest, keyring, seat)
+            stack.push_async_callback(_close_http, http, rest, keyring)
             await http.start()
             await self._greet(seat, reign)
             await self._wait(reign)
@@ -224,15 +225,10 @@ def is_shared(settings: ServerSettings) -> bool:
     return (settings.database_url or "").startswith("postgres")
 
 
-async def _close_http(http: Listener, rest: RestApp, keyring: Keyring, seat: Seat) -> None:
+async def _close_http(http: Listener, rest: RestApp, keyring: Keyring) -> None:
     rest.end_streams()
     await http.close()
-    if seat.leads:
-        try:
-            await keyring.close()
-        except DatabaseUnusable:
-            # When tokens were used last is not worth an end with an error.
-            return
+    await keyring.close()
 
 
 def _limits(settings: ServerSettings) -> RestLimits:
