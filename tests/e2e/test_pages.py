@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from leoflow_cli.main import SUBCOMMANDS
+
 ROOT = Path(__file__).parents[2]
 FRONT = ROOT / "README.md"
 CONTROL_PLANE = ROOT / "controlplane" / "leoflow_controlplane"
@@ -45,3 +47,8 @@ def _packages_of_the_page() -> list[str]:
     page = (ROOT / "docs" / "architecture.md").read_text()
     section = page.split("### The packages\n", 1)[1].split("\n#", 1)[0]
     return re.findall(r"^\| `(\w+)` \|", section, flags=re.M)
+
+
+def test_the_readme_names_every_command():
+    section = FRONT.read_text().split("## Commands\n", 1)[1].split("\n## ", 1)[0]
+    assert set(re.findall(r"`leoflow (\w+)", section)) == set(SUBCOMMANDS)
