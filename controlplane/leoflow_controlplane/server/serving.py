@@ -55,6 +55,9 @@ def serve(
     """
     import uvloop
 
+    from leoflow_controlplane.server.collector import calm_collector
+
+    calm_collector()
     server = Server(settings, say, registry, projects)
     server.new_admin_token = new_admin_token
     uvloop.run(_run_with_signals(server))
