@@ -261,15 +261,15 @@ class Book:
     def free_place(self, held: OpenTry) -> None:
         """Give the place of a try that has its verdict to whoever waits for it."""
         self._count(held, -1)
-        task_id = held.key.task_id
         for line in self.lines.values():
             line.free_dag(held.key.dag_id)
-            line.free_task(held.run, task_id)
+            line.free_task(held.run, held.instance)
 
     def end_try(self, held: OpenTry) -> None:
         """Remember a try no more: its container is gone."""
         self.tries.pop(held.key, None)
         held.run.tries.pop(held.key, None)
+        self.lines[held.inline].free_try(held.run, held.instance)
         self.closed.append(held.instants)
 
     def _count(self, held: OpenTry, step: int) -> None:
@@ -285,7 +285,8 @@ class Book:
             held.run.active[task_id] = held.run.active.get(task_id, 0) + step
 
     def _held_up(self, waiting: Waiting) -> HeldUp | None:
-        run, task_id = waiting.run, waiting.instance.task_id
+        run, instance = waiting.run, waiting.instance
+        task_id = instance.task_id
         dag_id, spec = run.key.dag_id, run.version.spec
         if self.active_tasks[dag_id] >= spec.max_active_tasks or self.is_paused(dag_id):
             return "dag"
@@ -296,7 +297,8 @@ class Book:
         limit = task.max_active_tis_per_dagrun
         if limit is not None and run.active.get(task_id, 0) >= limit:
             return "run_task"
-        return None
+        last = run.tries.get(run.try_key(instance, instance.try_number))
+        return "try" if last is not None and last.is_stopping else None
 
     def _let_go(self) -> None:
         for run in self.touched.values():

@@ -110,6 +110,11 @@ class OpenTry:
         return self.verdict is None
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether its task may still be at work although it has its verdict."""
+        return self.terminate is not None and not self.reported_verdict and not self.is_gone
+
+    @property
     def agent_seen(self) -> bool:
         """Whether its agent has ever reported."""
         return self.nonce is not None
