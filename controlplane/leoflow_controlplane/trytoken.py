@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from jwt.utils import base64url_encode
 
 from leoflow_controlplane.error import Unauthorized
 from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.vault import SETTING as SECRET_SETTING
+from leoflow_controlplane.vault import read_keys
 
 AUDIENCE = "leoflow-agent"
 ALGORITHM = "HS256"
@@ -35,10 +38,14 @@ class _Checked(NamedTuple):
 
 
 class TryTokens:
-    """Gives out tokens that are good for ``lifetime_seconds``, and checks those that come back."""
+    """Gives out tokens that are good for ``lifetime_seconds``, and checks those that come back.
 
-    def __init__(self, key: bytes, lifetime_seconds: float) -> None:
+    ``older`` keys sign nothing any more; what they have signed is good until it expires.
+    """
+
+    def __init__(self, key: bytes, lifetime_seconds: float, older: Sequence[bytes] = ()) -> None:
         self._key = key
+        self._keys = (key, *older)
         self._lifetime_seconds = lifetime_seconds
         self._checked: OrderedDict[str, _Checked] = OrderedDict()
 
@@ -67,25 +74,37 @@ class TryTokens:
         return self.issue(checked.key, now)
 
     def _decode(self, token: str) -> _Checked:
-        try:
-            # The expiry is checked against the control plane's own clock, which tests can set.
-            claims = jwt.decode(
-                token,
-                self._key,
-                [ALGORITHM],
-                audience=AUDIENCE,
-                options={"verify_exp": False, "require": ["exp", "sub", "aud"]},
-            )
-            checked = _Checked(TryKey(*json.loads(claims["sub"])), float(claims["exp"]))
-        except (jwt.InvalidTokenError, ValueError, TypeError):
-            raise Unauthorized("unknown token") from None
-        self._remember(token, checked)
-        return checked
+        for key in self._keys:
+            with contextlib.suppress(jwt.InvalidTokenError, ValueError, TypeError):
+                checked = _read(token, key)
+                self._remember(token, checked)
+                return checked
+        raise Unauthorized("unknown token")
 
     def _remember(self, token: str, checked: _Checked) -> None:
         self._checked[token] = checked
         if len(self._checked) > MOST_REMEMBERED:
             self._checked.popitem(last=False)
+
+
+def _read(token: str, key: bytes) -> _Checked:
+    # The expiry is checked against the control plane's own clock, which tests can set.
+    claims = jwt.decode(
+        token,
+        key,
+        [ALGORITHM],
+        audience=AUDIENCE,
+        options={"verify_exp": False, "require": ["exp", "sub", "aud"]},
+    )
+    return _Checked(TryKey(*json.loads(claims["sub"])), float(claims["exp"]))
+
+
+def derive_keys(environment: Mapping[str, str]) -> list[bytes]:
+    """Make keys of those that secrets are encrypted with, if an operator has given any: replicas
+    have them in common, and so each takes the tokens that another has signed."""
+    text = environment.get(SECRET_SETTING, "").strip()
+    keys = read_keys(text, SECRET_SETTING) if text else []
+    return [hmac.digest(key, b"leoflow try tokens", "sha256") for key in keys]
 
 
 def load_key(home: Path) -> bytes:

@@ -16,13 +16,13 @@ from leoflow_controlplane.auth.adminfile import ensure_admin
 from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.gate import Gate
 from leoflow_controlplane.auth.keyring import Keyring
-from leoflow_controlplane.error import DatabaseUnusable
+from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.rest.app import RestApp, RestLimits, make_api
 from leoflow_controlplane.rest.header import SafeHeaders
 from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.server.listener import Listener, bind, is_loopback
-from leoflow_controlplane.server.place import Projects
+from leoflow_controlplane.server.place import Projects, executor_factory
 from leoflow_controlplane.server.reign import Reign
 from leoflow_controlplane.server.seat import Seat, SeatDesk
 from leoflow_controlplane.serversetting import ServerSettings
@@ -65,7 +65,7 @@ def serve(
 
 class Server:
     """One process of `leoflow server`. ``stop`` ends it as a signal does; ``new_admin_token``
-    replaces the first admin's."""
+    replaces the first admin's. ``executor`` stands in for the one that the settings name."""
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class Server:
         say: Say,
         registry: CollectorRegistry | None = None,
         projects: Projects | None = None,
+        executor: ExecutorFactory | None = None,
     ) -> None:
         self.url = ""
         self.new_admin_token = False
@@ -81,6 +82,7 @@ class Server:
         self._say = say
         self._registry = registry
         self._projects = projects
+        self._factory = executor
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -96,13 +98,14 @@ class Server:
         seat = self._make_seat()
         async with AsyncExitStack() as stack:
             stack.callback(listener.close)
-            reign = Reign(settings, seat, self._projects)
+            reign = Reign(settings, seat, self._executor())
             stack.push_async_callback(reign.close)
             await reign.open()
             keyring = Keyring(seat, seat, wall_clock)
             limits = _limits(settings)
             api = make_api(self._office(seat, reign, keyring), limits)
             rest = RestApp(api, keyring, limits)
+            seat.left = rest.end_streams
             client = await self._open_client(stack)
             http = Listener(
                 self._dispatch(seat, rest, keyring, client),
@@ -110,10 +113,13 @@ class Server:
                 _tls(settings),
                 settings.shutdown_seconds,
             )
-            stack.push_async_callback(_close_http, http, rest, keyring, seat)
+            stack.push_async_callback(_close_http, http, rest, keyring)
             await http.start()
             await self._greet(seat, reign)
             await self._wait(reign)
+
+    def _executor(self) -> ExecutorFactory:
+        return self._factory or executor_factory(self._settings, self._projects)
 
     def _make_seat(self) -> Seat:
         url = self._settings.url or self.url
@@ -219,15 +225,10 @@ def is_shared(settings: ServerSettings) -> bool:
     return (settings.database_url or "").startswith("postgres")
 
 
-async def _close_http(http: Listener, rest: RestApp, keyring: Keyring, seat: Seat) -> None:
+async def _close_http(http: Listener, rest: RestApp, keyring: Keyring) -> None:
     rest.end_streams()
     await http.close()
-    if seat.leads:
-        try:
-            await keyring.close()
-        except DatabaseUnusable:
-            # When tokens were used last is not worth an end with an error.
-            return
+    await keyring.close()
 
 
 def _limits(settings: ServerSettings) -> RestLimits:
