@@ -178,7 +178,7 @@ class Book:
             tuple(self.dispatches),
             tuple(self.stops),
             min((at for at in due if at is not None), default=None),
-            frozenset(run.key for run in self.touched.values()),
+            frozenset([run.key for run in self.touched.values()]),
             tuple(self._over),
             tuple(self._done),
             self.has_webhooks,
@@ -186,7 +186,7 @@ class Book:
             tuple(self.run_ends),
             tuple(self.lags),
             tuple(self.closed),
-            sum(map(len, self.lines.values())),
+            len(self.lines[False]) + len(self.lines[True]),
         )
 
     def touch(self, run: HeldRun) -> None:

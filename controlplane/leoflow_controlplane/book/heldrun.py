@@ -61,16 +61,12 @@ class HeldRun:
     # Made after the rest of it, which it looks into.
     decider: LiveRun | None = None
     previous: Previous | None = None
+    # The facts' own, which never change: nothing is asked for more often.
+    pk: int = field(init=False)
+    key: RunKey = field(init=False)
 
-    @property
-    def pk(self) -> int:
-        """The key of its row."""
-        return self.facts.pk
-
-    @property
-    def key(self) -> RunKey:
-        """Which run it is."""
-        return self.facts.key
+    def __post_init__(self) -> None:
+        self.pk, self.key = self.facts.pk, self.facts.key
 
     @property
     def live(self) -> LiveRun:

@@ -164,8 +164,10 @@ class LiveRun:
         """Give the first instant at which ``come_due`` has something to do, or None."""
         if self.facts.state != "running":
             return None
-        instants = (self._retries.next_due(), self._times_out_at())
-        return min((instant for instant in instants if instant is not None), default=None)
+        retry_at, timeout_at = self._retries.next_due(), self._times_out_at()
+        if retry_at is None or timeout_at is None:
+            return timeout_at if retry_at is None else retry_at
+        return min(retry_at, timeout_at)
 
     def wake(self, now: float, task_ids: Iterable[str]) -> list[Change]:
         """Look again at tasks that may have waited for the DAG's previous run."""

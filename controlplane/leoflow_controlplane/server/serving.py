@@ -17,7 +17,6 @@ from leoflow_controlplane.auth.adminfile import ensure_admin
 from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.gate import Gate
 from leoflow_controlplane.auth.keyring import Keyring
-from leoflow_controlplane.error import DatabaseUnusable
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.logsetup import set_up_logging
 from leoflow_controlplane.rest.app import RestApp, RestLimits, make_api
@@ -60,8 +59,11 @@ def serve(
     """
     import uvloop
 
+    from leoflow_controlplane.server.collector import calm_collector
+
     set_up_logging(settings.log_format, settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
+    calm_collector()
     server = Server(settings, say, projects)
     server.new_admin_token = new_admin_token
     uvloop.run(_run_with_signals(server))
