@@ -21,6 +21,7 @@ from leoflow_controlplane.database.group import Committer
 from leoflow_controlplane.database.migration import prepare
 from leoflow_controlplane.database.sqlite import SqlitePlace
 from leoflow_controlplane.model import SERVER, TryKey
+from leoflow_controlplane.observer import SILENT
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.steps import dag, ending, report
 from leoflow_controlplane.store.keeper import Keeper
@@ -88,9 +89,9 @@ def play(home: Path, parallel: int) -> Iterator[Play]:
     """Open a store in ``home`` with ``parallel`` tries at once."""
     settings = Settings(max_parallel_tasks=parallel)
     tokens = TryTokens(b"k" * 32, settings.try_token_seconds)
-    book = Book(Policy(SERVER, settings, tokens.issue, lambda key: str(home)), Keeper())
+    book = Book(Policy(SERVER, settings, tokens.issue, lambda _: str(home)), Keeper())
     place = SqlitePlace(home / "played.db")
     engine = place.writing()
     prepare(engine, place)
     with engine.connect() as connection:
-        yield Play(book, Committer(connection, book, place))
+        yield Play(book, Committer(connection, book, place, SILENT))

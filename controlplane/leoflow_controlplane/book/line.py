@@ -129,4 +129,6 @@ def _waits(waiting: Waiting) -> bool:
 def _place(cause: str, run: HeldRun, instance: Instance) -> _Place:
     if cause == "try":
         return (run.pk, instance.task_id, instance.map_index)
-    return (run.key.dag_id if cause == "task" else run.pk, instance.task_id)
+    if cause == "task":
+        return (run.key.dag_id, instance.task_id)
+    return (run.pk, instance.task_id)
