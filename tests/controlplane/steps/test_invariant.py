@@ -86,11 +86,7 @@ class World:
 
     def act(self, action: str, number: int) -> None:
         """Do one of ACTIONS to the container, run or task that ``number`` comes to."""
-        ground, now = self.ground, self.ground.now
-        key = self._pick(number)
-        where = RunKey("d", f"r{number % self.runs}") if self.runs else RunKey("d", "none")
-        tasks = [task.task_id for task in self.spec.tasks]
-        chosen = TaskSelection([tasks[number % len(tasks)]], downstream=bool(number % 2))
+        ground, key = self.ground, self._pick(number)
         if action == "trigger" and self.runs < 4:
             self.runs += 1
             date = f"2026-01-{self.runs:02}T00:00:00+00:00"
@@ -100,7 +96,20 @@ class World:
             self.step(ground.step, due.come_due, (), ground.now)
         elif action == "restart":
             self.restart()
-        elif action == "clear":
+        elif key is not None and action == "close":
+            self.close(key)
+        elif key is not None and action in ("start", "finish", "fail"):
+            self.report(key, action, number)
+        else:
+            self.intervene(action, number)
+
+    def intervene(self, action: str, number: int) -> None:
+        """Do what people do."""
+        ground, now = self.ground, self.ground.now
+        where = RunKey("d", f"r{number % max(1, self.runs)}")
+        tasks = [task.task_id for task in self.spec.tasks]
+        chosen = TaskSelection([tasks[number % len(tasks)]], downstream=bool(number % 2))
+        if action == "clear":
             self.step(ground.step, intervention.clear, where, (chosen, False), now)
         elif action == "mark":
             state = ("success", "failed", "skipped")[number % 3]
@@ -116,10 +125,6 @@ class World:
         elif action == "pause":
             self.paused = not self.paused
             self.step(ground.step, dag.pause_dag, "d", self.paused, now)
-        elif key is not None and action == "close":
-            self.close(key)
-        elif key is not None and action in ("start", "finish", "fail"):
-            self.report(key, action, number)
 
     def report(self, key: TryKey, action: str, number: int = 0) -> None:
         """Have an agent report what it has to, unless it has reported its end."""
