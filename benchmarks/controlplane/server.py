@@ -33,6 +33,7 @@ class TellingExecutor:
     """Hands launches to whoever is connected."""
 
     ca = None
+    trouble: str | None = None
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
