@@ -34,7 +34,7 @@ class TellingExecutor:
     """Hands launches to whoever is connected."""
 
     ca = None
-    trouble = None
+    trouble: str | None = None
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
