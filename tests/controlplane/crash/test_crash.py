@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 from asking import free_port
+from behaviour import make_crash_dag
 from ending import check
 from leoflow_controlplane.controlplane import DATABASE_NAME
 
 FOLDER = Path(__file__).parent
+
+
+def run_names(count: int) -> list[str]:
+    return [f"run-{number}" for number in range(1, count + 1)]
 
 
 def launch(script: str, *arguments: object) -> dict[str, int]:
@@ -31,7 +36,7 @@ def test_a_server_that_is_killed_again_and_again_forgets_nothing(
     home.mkdir()
     told = launch("launcher.py", home, world, free_port(), kills, kills)
     assert told["killed"] == kills
-    check(f"sqlite:///{home / DATABASE_NAME}", world, told["runs"])
+    check(f"sqlite:///{home / DATABASE_NAME}", world, make_crash_dag(), run_names(told["runs"]))
 
 
 @pytest.mark.postgresql
@@ -41,4 +46,12 @@ def test_replicas_of_which_the_leader_dies_again_and_again_forget_nothing(
 ) -> None:
     told = launch("replicas.py", postgresql_url, tmp_path, world, kills, kills)
     assert told["killed"] >= kills
-    check(postgresql_url, world, told["runs"])
+    check(postgresql_url, world, make_crash_dag(), run_names(told["runs"]))
+
+
+@pytest.mark.parametrize("dag_id", ["small", pytest.param("crash", marks=pytest.mark.long)])
+def test_a_server_that_is_killed_at_any_commit_forgets_nothing(
+    tmp_path: Path, world: Path, dag_id: str
+) -> None:
+    told = launch("commits.py", tmp_path, world, free_port(), dag_id)
+    assert told["killed"] > 20

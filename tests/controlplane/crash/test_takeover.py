@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from asking import ask_world, free_port
+from behaviour import make_crash_dag
 from driver import TOKEN, Driver, admit_driver
 from ending import check
 from leoflow_controlplane.database.leadership import Leader
@@ -81,7 +82,7 @@ class Replicas:
         """Wait for the run and see whether it left what it had to."""
         self.wait_until(lambda: self.driver.is_over("run-1"))
         self.wait_until(lambda: not ask_world(self.world)["there"])
-        check(self.database_url, self.world, 1)
+        check(self.database_url, self.world, make_crash_dag(), ["run-1"])
 
     def until_another_leads(self, leader: Leader) -> float:
         """Wait until one that leads since then takes commands; tell for how long."""
@@ -172,4 +173,4 @@ def test_a_leader_that_was_stopped_does_nothing_when_it_goes_on(replicas: Replic
     replicas.wait_until(lambda: replicas.answers(leader.url))
     replicas.wait_until(lambda: replicas.patches(leader.url))
     assert replicas.leader().url != leader.url
-    check(replicas.database_url, replicas.world, 1)
+    check(replicas.database_url, replicas.world, make_crash_dag(), ["run-1"])
