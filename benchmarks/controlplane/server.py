@@ -21,6 +21,7 @@ from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
 from leoflow_controlplane.model import RunKey, TryKey
+from leoflow_controlplane.server.collector import calm_collector
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.verdict import Exit
 
@@ -33,6 +34,11 @@ class TellingExecutor:
     """Hands launches to whoever is connected."""
 
     ca = None
+<<<<<<< HEAD
+    trouble = None
+=======
+    trouble: str | None = None
+>>>>>>> wip-wiring
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -139,4 +145,5 @@ def _say(writer: asyncio.StreamWriter, line: list[Any]) -> None:
 
 
 if __name__ == "__main__":
+    calm_collector()
     uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] or None))

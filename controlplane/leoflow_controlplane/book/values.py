@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from typing import Any
 
 from leoflow_agent.spec import TaskSpec
@@ -31,6 +32,10 @@ class RunValues:
         if text is None:
             text = read_texts(self._book, self._pk, task_id, RETURN_VALUE).get(map_index)
         return MISSING if text is None else json.loads(text)
+
+    def left(self, task_id: str) -> Set[int]:
+        """Give the map indices of the instances that returned something."""
+        return read_texts(self._book, self._pk, task_id, RETURN_VALUE).keys()
 
 
 def read_texts(book: Book, run_pk: int, task_id: str, key: str) -> dict[int, str]:
@@ -69,6 +74,8 @@ def _look_up(book: Book, run: HeldRun, task_id: str, key: str) -> Any:
     texts = read_texts(book, run.pk, task_id, key)
     if NOT_MAPPED in texts:
         return json.loads(texts[NOT_MAPPED])
-    if run.version.tasks[task_id].expansion is None:
+    if run.version.tasks[task_id].expansion is None or task_id not in run.live.plan.position:
         return MISSING
-    return [json.loads(text) for text in texts.values()]
+    # What an instance left that failed, or is no more, is not part of what the task returned:
+    # nobody would be expanded over it.
+    return [json.loads(texts[n]) for n in run.live.succeeded(task_id) if n in texts]

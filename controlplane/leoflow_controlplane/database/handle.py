@@ -15,6 +15,7 @@ from leoflow_controlplane.database.place import find_place
 from leoflow_controlplane.database.reader import Readers
 from leoflow_controlplane.database.writer import Writer
 from leoflow_controlplane.error import DatabaseUnusable, NotLeading
+from leoflow_controlplane.observer import SILENT, Observer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,12 +24,14 @@ T = TypeVar("T")
 class Database:
     """Runs steps, which change the memory and are durable when they return, and queries.
 
-    ``url`` is a path for SQLite or a URL; SettingInvalid if it is of no use.
+    ``url`` is a path for SQLite or a URL; SettingInvalid if it is of no use. ``observer`` is told
+    of commits and failures, in the writer's thread.
     """
 
-    def __init__(self, url: str | Path, memory: Memory) -> None:
+    def __init__(self, url: str | Path, memory: Memory, observer: Observer = SILENT) -> None:
         self._place = find_place(url)
         self._memory = memory
+        self._observer = observer
         self._writer: Writer | None = None
         self._readers: Readers | None = None
         self._trouble: str | None = None
@@ -53,7 +56,7 @@ class Database:
 
     async def open(self) -> None:
         """Connect, making or upgrading the tables; DatabaseUnusable says why that is impossible."""
-        writer = Writer(self._place, self._memory, asyncio.get_running_loop(), self)
+        writer = Writer(self._place, self._memory, asyncio.get_running_loop(), self, self._observer)
         await writer.open()
         self._writer, self._readers = writer, Readers(self._place)
         self._usable.set()

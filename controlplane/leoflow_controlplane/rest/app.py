@@ -70,6 +70,7 @@ class RestApp:
     what stands before it."""
 
     def __init__(self, api: FastAPI, keyring: Keyring, limits: RestLimits = DEFAULTS) -> None:
+        self.keyring = keyring
         gate = Gate(BodyLimit(api), keyring, Attempts(keyring.clock))
         self._crowd = Crowd(gate, limits.requests, limits.streams)
         self._app: ASGIApp = SafeHeaders(self._crowd)

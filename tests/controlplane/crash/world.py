@@ -126,7 +126,8 @@ class _Refused(Exception):
 
 
 class _Agent:
-    """Reports until it is heard, as the real one does."""
+    """Reports until it is heard, as the real one does. Where the endpoint is of several replicas,
+    it goes to the next one each time, as through a proxy."""
 
     def __init__(self, client: httpx.AsyncClient, workload: dict[str, Any]) -> None:
         self._client = client
@@ -150,8 +151,10 @@ class _Agent:
         return list(given["args"])
 
     async def _ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
-        url = self._workload["endpoint"] + path
+        endpoints = self._workload["endpoint"].split("|")
         while True:
+            endpoints.append(endpoints.pop(0))
+            url = endpoints[-1] + path
             headers = {"Authorization": f"Bearer {self._token}"}
             try:
                 answer = await self._client.request(method, url, headers=headers, **body)
