@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 from leoflow_cli.main import SUBCOMMANDS
+from leoflow_controlplane.serveroption import SERVER_OPTIONS
 
 ROOT = Path(__file__).parents[2]
 FRONT = ROOT / "README.md"
@@ -52,3 +53,9 @@ def _packages_of_the_page() -> list[str]:
 def test_the_readme_names_every_command():
     section = FRONT.read_text().split("## Commands\n", 1)[1].split("\n## ", 1)[0]
     assert set(re.findall(r"`leoflow (\w+)", section)) == set(SUBCOMMANDS)
+
+
+def test_every_setting_that_only_a_server_has_is_explained():
+    page = (ROOT / "docs" / "server.md").read_text()
+    cells = "\n".join(row.split("|")[1] for row in page.splitlines() if row.startswith("| "))
+    assert [option.name for option in SERVER_OPTIONS if f"`{option.name}`" not in cells] == []
