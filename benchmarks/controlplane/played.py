@@ -88,7 +88,7 @@ def play(home: Path, parallel: int) -> Iterator[Play]:
     """Open a store in ``home`` with ``parallel`` tries at once."""
     settings = Settings(max_parallel_tasks=parallel)
     tokens = TryTokens(b"k" * 32, settings.try_token_seconds)
-    book = Book(Policy(SERVER, settings, tokens.issue, lambda key: str(home)), Keeper())
+    book = Book(Policy(SERVER, settings, tokens.issue, lambda _: str(home)), Keeper())
     place = SqlitePlace(home / "played.db")
     engine = place.writing()
     prepare(engine, place)
