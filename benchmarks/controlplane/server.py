@@ -35,7 +35,6 @@ class TellingExecutor:
 
     ca = None
     trouble: str | None = None
->>>>>>> wip-docs
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
