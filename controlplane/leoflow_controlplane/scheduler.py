@@ -291,14 +291,15 @@ class Scheduler:
         self._follow(await self._persist(ending.end_inline, key, end, self._clock()))
 
     async def _answer(self, dispatch: Dispatch, say: Callable[[str], None]) -> InlineOutcome:
+        # What sends requests takes longest of all to import, and many servers send none.
+        inline = await asyncio.to_thread(import_module, "leoflow_controlplane.inline")
         if missing := find_missing(dispatch.task, self._secrets):
-            return InlineOutcome(Verdict("failed", "\n".join(missing), retryable=False))
+            refused = Verdict("failed", "\n".join(missing), retryable=False)
+            return cast("InlineOutcome", inline.InlineOutcome(refused))
         request = dispatch.inputs["request"]
         assert request is not None
         secrets = find_secrets(dispatch.task, self._secrets)
         environment = {**dispatch.dag.environment, **dispatch.inputs["environment"], **secrets}
-        # What sends requests takes longest of all to import, and many servers send none.
-        inline = await asyncio.to_thread(import_module, "leoflow_controlplane.inline")
         if self._inline is None:
             self._inline = inline.InlineRunner(self._book.settings, observer=self._observer)
         wanted = inline.InlineTask(dispatch.task, request, environment, say)
