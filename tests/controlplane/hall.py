@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from house import make_dag
+from leoflow_agent import exitcode
 from leoflow_agent.spec import BuiltDag, ImageRef, TaskSpec
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from leoflow_controlplane.error import Stale
@@ -85,7 +86,11 @@ def speaking(hall: Hall, script: Script) -> Script:
 
     async def play(agent: Any) -> Exit:
         agent.turn_to(hall.desk)
-        return await script(agent)
+        try:
+            return await script(agent)
+        except httpx.TransportError:
+            # The server ended before it had answered; it is asked no more.
+            return Exit(exitcode.TERMINATED)
 
     return play
 
