@@ -34,11 +34,7 @@ class TellingExecutor:
     """Hands launches to whoever is connected."""
 
     ca = None
-<<<<<<< HEAD
-    trouble = None
-=======
     trouble: str | None = None
->>>>>>> wip-wiring
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint

@@ -165,7 +165,7 @@ class ControlPlane:
 
     async def register_dag(self, built: BuiltDag) -> Registered:
         """Make a version of a DAG known and current; DagRefused says all that is wrong with it."""
-        admit_dag(built.spec, self._settings)
+        admit_dag(built, self._settings)
         return await self._running.run(dag.register_dag, built, self._clock())
 
     async def delete_dag(self, dag_id: str) -> None:

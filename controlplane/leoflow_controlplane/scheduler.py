@@ -9,7 +9,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from sqlalchemy import Connection
@@ -26,7 +27,6 @@ from leoflow_controlplane.error import (
     SecretMissing,
 )
 from leoflow_controlplane.executor.protocol import Ended, Executor
-from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.launching import Launcher
 from leoflow_controlplane.logcontext import about
 from leoflow_controlplane.model import TryKey
@@ -38,6 +38,9 @@ from leoflow_controlplane.timer import Timer
 from leoflow_controlplane.trytoken import TryTokens
 from leoflow_controlplane.verdict import Exit, Verdict
 from leoflow_controlplane.workload import Dispatch
+
+if TYPE_CHECKING:
+    from leoflow_controlplane.inline import InlineOutcome, InlineRunner
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,7 +77,7 @@ class Scheduler:
         self._observer = audience.observer
         self._followed = audience.followed
         self._timer = Timer(clock)
-        self._inline = InlineRunner(book.settings, observer=audience.observer)
+        self._inline: InlineRunner | None = None
         self._launcher = Launcher(book.settings, secrets, traces=audience.traces)
         self._executor: Executor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,7 +160,8 @@ class Scheduler:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._inline.close()
+        if self._inline is not None:
+            await self._inline.close()
 
     async def _step(
         self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
@@ -293,7 +297,12 @@ class Scheduler:
         assert request is not None
         secrets = find_secrets(dispatch.task, self._secrets)
         environment = {**dispatch.dag.environment, **dispatch.inputs["environment"], **secrets}
-        return await self._inline.run(InlineTask(dispatch.task, request, environment, say))
+        # What sends requests takes longest of all to import, and many servers send none.
+        inline = await asyncio.to_thread(import_module, "leoflow_controlplane.inline")
+        if self._inline is None:
+            self._inline = inline.InlineRunner(self._book.settings, observer=self._observer)
+        wanted = inline.InlineTask(dispatch.task, request, environment, say)
+        return await self._inline.run(wanted)
 
     def _sayer(
         self, key: TryKey, said: list[asyncio.Task[None]] | None = None

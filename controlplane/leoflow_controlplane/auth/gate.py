@@ -11,7 +11,7 @@ from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.keyring import Keyring
 from leoflow_controlplane.auth.token import Principal, read_bearer
 from leoflow_controlplane.error import DatabaseUnusable
-from leoflow_controlplane.rest.refusal import refusal
+from leoflow_controlplane.rest.answer import refusal
 
 API_PREFIX = "/api/"
 # As with Airflow: what tells whether a server is there at all.

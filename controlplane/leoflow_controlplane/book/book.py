@@ -327,3 +327,5 @@ class Book:
         self.closed: list[Mapping[str, float | None]] = []
         # Values that were looked up in this step, by run, task and key.
         self.looked_up: dict[tuple[int, str, str], Any] = {}
+        # What was in the tables of them, by map_index: that stays so until the group's end.
+        self.stored_texts: dict[tuple[int, str, str], Mapping[int, str]] = {}

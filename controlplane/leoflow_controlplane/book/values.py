@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Any
 
 from leoflow_agent.spec import TaskSpec
@@ -27,10 +27,10 @@ class RunValues:
 
     def value(self, task_id: str, map_index: int) -> Any:
         """Give what an instance returned, or MISSING."""
-        written = self._book.draft.xcoms.get((self._pk, task_id), {})
-        text = written.get((map_index, RETURN_VALUE))
-        if text is None:
-            text = read_texts(self._book, self._pk, task_id, RETURN_VALUE).get(map_index)
+        draft, place = self._book.draft, (self._pk, task_id)
+        text = draft.xcoms.get(place, {}).get((map_index, RETURN_VALUE))
+        if text is None and map_index not in draft.forgotten_xcoms.get(place, ()):
+            text = _stored(self._book, self._pk, task_id, RETURN_VALUE).get(map_index)
         return MISSING if text is None else json.loads(text)
 
     def left(self, task_id: str) -> Set[int]:
@@ -40,13 +40,20 @@ class RunValues:
 
 def read_texts(book: Book, run_pk: int, task_id: str, key: str) -> dict[int, str]:
     """Give the values (JSON text) that a task left, by map_index in order."""
-    texts = book.store.read_values(book.connection, run_pk, task_id, key)
+    texts = dict(_stored(book, run_pk, task_id, key))
     for map_index in book.draft.forgotten_xcoms.get((run_pk, task_id), ()):
         texts.pop(map_index, None)
     for (map_index, written), text in book.draft.xcoms.get((run_pk, task_id), {}).items():
         if written == key:
             texts[map_index] = text
     return dict(sorted(texts.items()))
+
+
+def _stored(book: Book, run_pk: int, task_id: str, key: str) -> Mapping[int, str]:
+    place = (run_pk, task_id, key)
+    if place not in book.stored_texts:
+        book.stored_texts[place] = book.store.read_values(book.connection, *place)
+    return book.stored_texts[place]
 
 
 def read_inputs(book: Book, run: HeldRun, task: TaskSpec, map_index: int) -> Inputs:

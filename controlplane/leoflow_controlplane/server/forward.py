@@ -13,8 +13,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leoflow_controlplane.error import DatabaseUnusable
+from leoflow_controlplane.rest.answer import refusal
 from leoflow_controlplane.rest.crowd import is_stream
-from leoflow_controlplane.rest.refusal import refusal
 
 # On a request that was handed on: whoever gets it and does not lead does not hand it on again.
 FORWARDED = "leoflow-forwarded"
