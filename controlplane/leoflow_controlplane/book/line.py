@@ -14,7 +14,7 @@ from leoflow_controlplane.book.heldrun import HeldRun
 from leoflow_controlplane.liverun.instance import Instance
 
 HeldUp = Literal["dag", "task", "run_task", "try"]
-_Place = tuple[str, str] | tuple[int, str] | tuple[int, str, int]
+_Place = tuple[str | int, str] | tuple[int, str, int]
 
 
 class Waiting(NamedTuple):
