@@ -21,12 +21,12 @@ from leoflow_controlplane.database.group import Committer
 from leoflow_controlplane.database.migration import prepare
 from leoflow_controlplane.database.sqlite import SqlitePlace
 from leoflow_controlplane.model import SERVER, TryKey
-from leoflow_controlplane.observer import SILENT
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.steps import dag, ending, report
 from leoflow_controlplane.store.keeper import Keeper
 from leoflow_controlplane.trytoken import TryTokens
 from leoflow_controlplane.verdict import Exit
+from sqlalchemy import Connection
 
 from benchmarks.controlplane.agents import FINISHED, STARTED
 
@@ -36,10 +36,11 @@ _SUCCESS = Exit(exitcode.SUCCESS)
 class Play:
     """A book and its store, and the tries that were handed out and did not report yet."""
 
-    def __init__(self, book: Book, committer: Committer) -> None:
+    def __init__(self, book: Book, connection: Connection, place: SqlitePlace) -> None:
         self.finished = 0
+        self.connection = connection
         self._book = book
-        self._committer = committer
+        self._committer = Committer(connection, book, place, SILENT)
         self._fresh: list[TryKey] = []
         self._begun: list[TryKey] = []
         self._done: list[TryKey] = []
@@ -94,4 +95,4 @@ def play(home: Path, parallel: int) -> Iterator[Play]:
     engine = place.writing()
     prepare(engine, place)
     with engine.connect() as connection:
-        yield Play(book, Committer(connection, book, place, SILENT))
+        yield Play(book, connection, place)

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# A thousand inline calls may end at once, and agents must not wait for all of them.
+_PATIENT = frozenset({ending.begin_inline, ending.log_try, ending.end_inline})
 GONE = "the container was gone when the control plane looked for it"
 
 logger = logging.getLogger("leoflow.scheduler")
@@ -167,6 +169,8 @@ class Scheduler:
         self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         try:
+            if step in _PATIENT:
+                return await self._database.run_patiently(step, self._book, *args, **kwargs)
             return await self._database.run(step, self._book, *args, **kwargs)
         except DatabaseUnusable:
             self._resume_later()
@@ -291,19 +295,25 @@ class Scheduler:
         self._follow(await self._persist(ending.end_inline, key, end, self._clock()))
 
     async def _answer(self, dispatch: Dispatch, say: Callable[[str], None]) -> InlineOutcome:
-        # What sends requests takes longest of all to import, and many servers send none.
-        inline = await asyncio.to_thread(import_module, "leoflow_controlplane.inline")
+        runner = await self._open_inline()
+        from leoflow_controlplane.inline import InlineOutcome, InlineTask
+
         if missing := find_missing(dispatch.task, self._secrets):
-            refused = Verdict("failed", "\n".join(missing), retryable=False)
-            return cast("InlineOutcome", inline.InlineOutcome(refused))
+            return InlineOutcome(Verdict("failed", "\n".join(missing), retryable=False))
         request = dispatch.inputs["request"]
         assert request is not None
         secrets = find_secrets(dispatch.task, self._secrets)
         environment = {**dispatch.dag.environment, **dispatch.inputs["environment"], **secrets}
+        return await runner.run(InlineTask(dispatch.task, request, environment, say))
+
+    async def _open_inline(self) -> InlineRunner:
+        """Import what sends requests when the first is to be sent: it takes longest, and many
+        servers send none."""
         if self._inline is None:
-            self._inline = inline.InlineRunner(self._book.settings, observer=self._observer)
-        wanted = inline.InlineTask(dispatch.task, request, environment, say)
-        return await self._inline.run(wanted)
+            inline = await asyncio.to_thread(import_module, "leoflow_controlplane.inline")
+            made = inline.InlineRunner(self._book.settings, observer=self._observer)
+            self._inline = self._inline or made
+        return self._inline
 
     def _sayer(
         self, key: TryKey, said: list[asyncio.Task[None]] | None = None
