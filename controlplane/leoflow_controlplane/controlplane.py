@@ -46,6 +46,8 @@ from leoflow_controlplane.traceparent import read_traceparent
 from leoflow_controlplane.trytoken import TryTokens, load_key
 
 DATABASE_NAME = "leoflow.db"
+# How long ``leoflow run`` waits for a database that cannot be written.
+RUN_PATIENCE_SECONDS = 60.0
 NO_SECRETS = EnvironmentSecrets({})
 
 
@@ -281,7 +283,11 @@ class ControlPlane:
         if self._role.opened is not None:
             await self._role.opened(database)
         self._book = book
-        scheduler = Scheduler(database, book, tokens, self._secrets, self._clock, audience)
+        # Nobody looks after a run of its own; a server waits for whoever makes room on the disk.
+        patience = None if self._role.is_server else RUN_PATIENCE_SECONDS
+        scheduler = Scheduler(
+            database, book, tokens, self._secrets, self._clock, audience, patience
+        )
         self._scheduler = scheduler
         if not self._role.is_server:
             stack.push_async_callback(self._abandon, instance.id)

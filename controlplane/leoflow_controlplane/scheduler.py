@@ -56,8 +56,8 @@ class Scheduler:
     """Brings reports, ends and due instants to the store, and starts what comes out.
 
     ``bell`` rings for each run that changes. ``failure`` is what ended the scheduler, if anything
-    did; a database that cannot be used does not: what is not durable is tried again.
-    ``audience`` is told of what happens.
+    did; a database that cannot be used does so only once ``patience_seconds`` (None: never) have
+    passed: until then what is not durable is tried again. ``audience`` is told of what happens.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Scheduler:
         secrets: SecretSource,
         clock: Callable[[], float],
         audience: Audience = NOBODY,
+        patience_seconds: float | None = None,
     ) -> None:
         self.bell = Bell()
         self.failure: BaseException | None = None
@@ -78,6 +79,7 @@ class Scheduler:
         self._clock = clock
         self._observer = audience.observer
         self._followed = audience.followed
+        self._patience_seconds = patience_seconds
         self._timer = Timer(clock)
         self._inline: InlineRunner | None = None
         self._launcher = Launcher(book.settings, secrets, traces=audience.traces)
@@ -185,10 +187,20 @@ class Scheduler:
                 return await self._step(step, *args, **kwargs)
             except DatabaseUnusable as error:
                 logger.warning("not written down yet, trying again: %s", error)
-                await self._database.usable()
+                await self._usable()
             except NotLeading:
                 # It is the next leader's now, and this scheduler is about to be closed.
                 await asyncio.Event().wait()
+
+    async def _usable(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await self._database.usable()
+        except TimeoutError:
+            raise DatabaseUnusable(
+                f"{self._database.name} could not be written for {self._patience_seconds:g} s: "
+                f"{self._database.trouble}. Nothing can go on without it."
+            ) from None
 
     def _resume_later(self) -> None:
         """Once the database is back, find out what of the last steps it has kept after all."""
@@ -196,7 +208,7 @@ class Scheduler:
             self._resuming = self._spawn(self._resume())
 
     async def _resume(self) -> None:
-        await self._database.usable()
+        await self._usable()
         # What fails from now on has to be looked at once more.
         self._resuming = None
         await self._recover()

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from house import SETTINGS, House, make_dag, make_task, states
+from house import SETTINGS, House, OpenHouse, make_dag, make_task, states
 from leoflow_agent.spec import BuiltDag, ImageRef
+from leoflow_controlplane import controlplane
 from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.controlplane import ControlPlane, Role
-from leoflow_controlplane.error import DatabaseUnusable
+from leoflow_controlplane.database import Database
+from leoflow_controlplane.error import ControlPlaneError, DatabaseUnusable
 from leoflow_controlplane.executor.fake import FakeAgent, FakeExecutor, FakeMachine, Script, succeed
 from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.model import RunKey
@@ -126,3 +128,22 @@ async def test_a_database_that_fails_and_comes_back_loses_nothing_that_was_ackno
     assert refused
     assert "disk full" in refused[0]
     assert [task.return_value for task in result.tasks] == ["a", "b"]
+
+
+async def test_a_run_of_its_own_does_not_wait_for_ever_for_its_database(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: Keeper, _connection: object, _draft: object) -> None:
+        raise OperationalError("INSERT", {}, OSError("disk full"))
+
+    async def report_in_vain(agent: FakeAgent) -> Exit:
+        monkeypatch.setattr(Keeper, "write_draft", fail)
+        monkeypatch.setattr(Database, "usable", lambda _: asyncio.Event().wait())
+        await agent.send([agent.add("started", agent_up=1.0)])
+        return Exit(0)
+
+    monkeypatch.setattr(controlplane, "RUN_PATIENCE_SECONDS", 0.05)
+    async with open_house(report_in_vain) as house:
+        with pytest.raises(ControlPlaneError, match=r"could not be written for 0\.05 s"):
+            await house.run(make_task("a"))
+        monkeypatch.undo()

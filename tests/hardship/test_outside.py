@@ -20,7 +20,7 @@ LATE = "timed out: it ran longer than execution_timeout_seconds = 1, and its age
 
 @pytest.fixture
 async def ward(subject: Subject, tmp_path: Path) -> AsyncIterator[Ward]:
-    settings = replace(SETTINGS, removal_allowance_seconds=1.0)
+    settings = replace(SETTINGS, removal_allowance_seconds=3.0)
     async with Ward(subject, tmp_path, settings=settings) as opened:
         yield opened
         await all_gone(tmp_path)

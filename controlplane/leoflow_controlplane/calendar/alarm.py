@@ -37,10 +37,10 @@ class Alarm(Generic[N]):
             heapq.heappop(self._heap)
         return None
 
-    def take(self, now: float) -> list[N]:
-        """Take out the names whose instant has come, in order."""
-        found = []
-        while (at := self.next()) is not None and at <= now:
+    def take(self, now: float, most: int) -> list[N]:
+        """Take out the names whose instant has come, in order, and no more than ``most``."""
+        found: list[N] = []
+        while len(found) < most and (at := self.next()) is not None and at <= now:
             name = heapq.heappop(self._heap)[2]
             del self._at[name]
             found.append(name)

@@ -23,6 +23,10 @@ from leoflow_controlplane.store.reading import read_dag
 from leoflow_controlplane.timetable.planning import plan_runs
 from leoflow_controlplane.timetable.timetable import Due, Timetable
 
+# At midnight, or when the clock was set, all DAGs are due: the steps of others, such as reports,
+# come in between. What is left is due at once.
+AT_ONCE = 20
+
 
 class Schedules:
     """Implements ``book.Companion`` for the schedules of all DAGs."""
@@ -47,7 +51,7 @@ class Schedules:
 
     def come_due(self, connection: Connection, book: Book, now: float) -> None:
         """Make the runs that are due."""
-        for dag_id in self._alarm.take(now):
+        for dag_id in self._alarm.take(now, AT_ONCE):
             self._look(connection, book, dag_id, now)
 
     def run_ended(self, connection: Connection, book: Book, run: HeldRun, now: float) -> None:  # noqa: ARG002

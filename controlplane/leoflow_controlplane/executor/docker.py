@@ -257,6 +257,8 @@ async def _open_engine(patient: bool) -> Engine:
 
 
 async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    # asyncio.wait_for() of Python 3.11 forgets a cancellation that comes with the event.
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     return event.is_set()

@@ -122,7 +122,8 @@ class Pulls:
         stream: list[Any] = []
         work = in_thread(self._engine.pull, image, seconds, report, stream)
         try:
-            await asyncio.wait_for(asyncio.shield(work), seconds)
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(work)
         except TimeoutError:
             raise LaunchFailed(f"image '{image}' is still being pulled", transient=True) from None
         finally:

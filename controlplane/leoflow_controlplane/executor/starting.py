@@ -111,7 +111,8 @@ class Starter:
         self._keep(call)
         try:
             seconds = max(0.0, deadline - time.monotonic())
-            return await asyncio.wait_for(asyncio.shield(call), seconds)
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(call)
         except TimeoutError:
             self._keep(asyncio.ensure_future(self._abandon(name, call)))
             raise self._too_late("the Docker engine was asked and has not done it") from None

@@ -112,7 +112,8 @@ class SubprocessExecutor:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(running.fd, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(running.watcher), grace_seconds)
+            async with asyncio.timeout(grace_seconds):
+                await asyncio.shield(running.watcher)
             return
         _kill(running)
 

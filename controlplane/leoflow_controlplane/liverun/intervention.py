@@ -61,8 +61,9 @@ def give_up(run: LiveRun, now: float, reason: str) -> None:
     for instance in list(run.instances):
         if instance.state in FINISHED or _has_to_clean_up(run, instance):
             continue
-        begun = instance.state in ("running", "up_for_retry")
-        run.ledger.move(instance, "failed" if begun else "skipped", reason, finished_at=now)
+        # As in Airflow what waits is skipped, also for its next try or for its container.
+        state: TaskState = "failed" if instance.state == "running" else "skipped"
+        run.ledger.move(instance, state, reason, finished_at=now)
     if run.ledger.unfinished:
         run.move_run("running", now, reason, cancelled=True)
         _touch_all(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -141,6 +142,28 @@ def test_a_new_version_has_a_new_schedule_and_keeps_its_place(ground: Ground) ->
     ground.register(daily(cron="0 18 * * *", start_date=START), image="newer")
     wait(ground, NOON + DAY)
     assert run_ids(ground) == ["scheduled__2026-01-10T06:00:00", "scheduled__2026-01-10T18:00:00"]
+
+
+def test_a_clock_that_jumps_makes_no_more_runs_than_may_be_and_none_twice(ground: Ground) -> None:
+    """A year forward, with every minute of it due, and back."""
+    for number in range(22):
+        every_minute = daily(
+            dag_id=f"d{number}", cron="* * * * *", catchup=number % 2 == 1, max_active_runs=3
+        )
+        ground.register(every_minute)
+    ground.now += 365 * DAY
+    ground.step(come_due, frozenset(), ground.now)
+    # One step does not keep the others waiting for all of them.
+    assert len(ground.book.runs) <= 3 * 20
+    wait(ground, ground.now)
+    # One that was due when it was registered, and the latest; or as many as may be at once.
+    made = Counter(key.dag_id for key in ground.book.runs)
+    assert [made[f"d{number}"] for number in range(22)] == [2, 3] * 11
+    ground.now = NOON
+    for number in range(22):
+        ground.register(daily(dag_id=f"d{number}", cron="* * * * *"), image="new")
+    wait(ground, NOON + 120)
+    assert Counter(key.dag_id for key in ground.book.runs) == made
 
 
 def test_a_deleted_dag_makes_no_runs(ground: Ground) -> None:

@@ -147,7 +147,7 @@ def test_cancelled_nothing_starts_and_what_runs_is_stopped() -> None:
     scene.start("a")
     scene.end("x", "failed")
     scene.step(scene.run.cancel(scene.now))
-    assert scene.states() == {"a": "failed", "b": "skipped", "x": "failed", "y": "skipped"}
+    assert scene.states() == {"a": "failed", "b": "skipped", "x": "skipped", "y": "skipped"}
     assert scene.stopped() == ["a"]
     assert scene.reason("b") == "the run was cancelled"
     assert scene.over == "failed"
