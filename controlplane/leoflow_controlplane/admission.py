@@ -1,4 +1,7 @@
-"""Whether a run may start as it was asked for. Pure; says everything that is wrong at once."""
+"""Whether a DAG may be known here, or a run start as it was asked for. Pure.
+
+Says everything that is wrong at once.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,17 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from leoflow_agent.inline_cap import check_inline_duration
-from leoflow_agent.spec import DagSpec
+from leoflow_agent.spec import BuiltDag, DagSpec
 
+from leoflow_controlplane.dagcheck import check_dag
 from leoflow_controlplane.error import DagRefused, RunRefused
 from leoflow_controlplane.inputs import needed_xcoms
 from leoflow_controlplane.model import RunRequest
 from leoflow_controlplane.secretsource import SecretSource, find_missing
 from leoflow_controlplane.setting import Settings
+
+# A document that is wrong in each of its 10,000 tasks needs no answer as long as itself.
+_MOST_SAID = 50
 
 
 def admit(request: RunRequest, settings: Settings, secrets: SecretSource) -> None:
@@ -32,9 +39,13 @@ def admit(request: RunRequest, settings: Settings, secrets: SecretSource) -> Non
         raise RunRefused("\n".join(problems))
 
 
-def admit_dag(spec: DagSpec, settings: Settings) -> None:
-    """Raise DagRefused with one line for each thing in ``spec`` that cannot run here."""
-    problems = check_inline_duration(spec, settings.inline_http_max_seconds)
+def admit_dag(built: BuiltDag, settings: Settings) -> None:
+    """Raise DagRefused with one line for each thing in ``built`` that cannot run here."""
+    spec = built.spec
+    problems = [
+        *check_dag(built),
+        *check_inline_duration(spec, settings.inline_http_max_seconds),
+    ]
     size = len(json.dumps(dict(spec.params)))
     if size > settings.conf_limit_bytes:
         problems.append(
@@ -42,7 +53,9 @@ def admit_dag(spec: DagSpec, settings: Settings) -> None:
             f"{settings.conf_limit_bytes}. Pass large values as a file of the project."
         )
     if problems:
-        raise DagRefused("\n".join(problems))
+        more = len(problems) - _MOST_SAID
+        said = [*problems[:_MOST_SAID], *([f"and {more} more"] if more > 0 else [])]
+        raise DagRefused("\n".join(said))
 
 
 def _check_date(logical_date: str | None) -> Iterator[str]:

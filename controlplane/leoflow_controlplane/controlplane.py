@@ -57,7 +57,8 @@ class Role:
     adopted by the next one. ``url`` is the database's, None for the file of the home.
     ``companions`` take part in its steps, beside schedules and backfills; ``realm`` is that of an
     executor's Site, and ``audience`` is told of what happens. ``opened`` is awaited once the
-    database is open and before anything is taken up: to wait there is to lead later.
+    database is open and before anything is taken up: to wait there is to lead later. Tokens of
+    tries are signed with the first of ``token_keys``; without any, with the home's own.
     """
 
     is_server: bool = False
@@ -65,6 +66,7 @@ class Role:
     companions: Sequence[Companion] = ()
     realm: str | None = None
     opened: Callable[[Database], Awaitable[None]] | None = None
+    token_keys: Sequence[bytes] = ()
     audience: Audience = NOBODY
 
 
@@ -163,7 +165,7 @@ class ControlPlane:
 
     async def register_dag(self, built: BuiltDag) -> Registered:
         """Make a version of a DAG known and current; DagRefused says all that is wrong with it."""
-        admit_dag(built.spec, self._settings)
+        admit_dag(built, self._settings)
         return await self._running.run(dag.register_dag, built, self._clock())
 
     async def delete_dag(self, dag_id: str) -> None:
@@ -267,7 +269,8 @@ class ControlPlane:
 
     async def _open(self, stack: AsyncExitStack, instance: Instance) -> Scheduler:
         owner = SERVER if self._role.is_server else instance.id
-        tokens = TryTokens(load_key(self._home), self._settings.try_token_seconds)
+        keys = (*self._role.token_keys, load_key(self._home))
+        tokens = TryTokens(keys[0], self._settings.try_token_seconds, older=keys[1:])
         policy = Policy(owner, self._settings, tokens.issue, self.artifacts_folder)
         book = Book(policy, Keeper(), self._companions())
         audience = self._role.audience

@@ -9,7 +9,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from sqlalchemy import Connection
@@ -26,7 +27,6 @@ from leoflow_controlplane.error import (
     SecretMissing,
 )
 from leoflow_controlplane.executor.protocol import Ended, Executor
-from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.launching import Launcher
 from leoflow_controlplane.logcontext import about
 from leoflow_controlplane.model import TryKey
@@ -39,9 +39,14 @@ from leoflow_controlplane.trytoken import TryTokens
 from leoflow_controlplane.verdict import Exit, Verdict
 from leoflow_controlplane.workload import Dispatch
 
+if TYPE_CHECKING:
+    from leoflow_controlplane.inline import InlineOutcome, InlineRunner
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# A thousand inline calls may end at once, and agents must not wait for all of them.
+_PATIENT = frozenset({ending.begin_inline, ending.log_try, ending.end_inline})
 GONE = "the container was gone when the control plane looked for it"
 
 logger = logging.getLogger("leoflow.scheduler")
@@ -74,7 +79,7 @@ class Scheduler:
         self._observer = audience.observer
         self._followed = audience.followed
         self._timer = Timer(clock)
-        self._inline = InlineRunner(book.settings, observer=audience.observer)
+        self._inline: InlineRunner | None = None
         self._launcher = Launcher(book.settings, secrets, traces=audience.traces)
         self._executor: Executor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,12 +162,15 @@ class Scheduler:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._inline.close()
+        if self._inline is not None:
+            await self._inline.close()
 
     async def _step(
         self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         try:
+            if step in _PATIENT:
+                return await self._database.run_patiently(step, self._book, *args, **kwargs)
             return await self._database.run(step, self._book, *args, **kwargs)
         except DatabaseUnusable:
             self._resume_later()
@@ -287,13 +295,25 @@ class Scheduler:
         self._follow(await self._persist(ending.end_inline, key, end, self._clock()))
 
     async def _answer(self, dispatch: Dispatch, say: Callable[[str], None]) -> InlineOutcome:
+        runner = await self._open_inline()
+        from leoflow_controlplane.inline import InlineOutcome, InlineTask
+
         if missing := find_missing(dispatch.task, self._secrets):
             return InlineOutcome(Verdict("failed", "\n".join(missing), retryable=False))
         request = dispatch.inputs["request"]
         assert request is not None
         secrets = find_secrets(dispatch.task, self._secrets)
         environment = {**dispatch.dag.environment, **dispatch.inputs["environment"], **secrets}
-        return await self._inline.run(InlineTask(dispatch.task, request, environment, say))
+        return await runner.run(InlineTask(dispatch.task, request, environment, say))
+
+    async def _open_inline(self) -> InlineRunner:
+        """Import what sends requests when the first is to be sent: it takes longest, and many
+        servers send none."""
+        if self._inline is None:
+            inline = await asyncio.to_thread(import_module, "leoflow_controlplane.inline")
+            made = inline.InlineRunner(self._book.settings, observer=self._observer)
+            self._inline = self._inline or made
+        return self._inline
 
     def _sayer(
         self, key: TryKey, said: list[asyncio.Task[None]] | None = None

@@ -73,7 +73,11 @@ class Schedules:
         version = book.versions.get(dag.dag_version_id)
         if not dag.is_paused and version.spec.schedule is not None:
             plan = plan_runs(
-                Timetable(version.spec, intervals=book.settings.create_data_intervals),
+                Timetable(
+                    version.spec,
+                    intervals=book.settings.create_data_intervals,
+                    since=datetime.fromtimestamp(dag.version_created_at, UTC),
+                ),
                 last,
                 _room(book, version),
                 datetime.fromtimestamp(now, UTC),

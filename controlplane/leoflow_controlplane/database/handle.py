@@ -71,11 +71,21 @@ class Database:
         is cancelled meanwhile. What it raises is raised here. DatabaseUnusable: it is not known to
         be durable, and the memory was dropped. NotLeading: see `lead`.
         """
+        result: T = await self._writing().submit(lambda c: step(c, *args, **kwargs))
+        return result
+
+    async def run_patiently(
+        self, step: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a step as `run` does, but let the steps pass that others wait for."""
+        result: T = await self._writing().submit(lambda c: step(c, *args, **kwargs), patient=True)
+        return result
+
+    def _writing(self) -> Writer:
         if not self._may_write:
             raise NotLeading("this process does not lead, so it may not write")
         assert self._writer is not None, "open() comes first"
-        result: T = await self._writer.submit(lambda connection: step(connection, *args, **kwargs))
-        return result
+        return self._writer
 
     async def read(
         self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -85,15 +85,18 @@ class Writer:
             await self.close()
             raise
 
-    def submit(self, operation: Operation, *, leads: bool = False) -> asyncio.Future[Any]:
+    def submit(
+        self, operation: Operation, *, leads: bool = False, patient: bool = False
+    ) -> asyncio.Future[Any]:
         """Have ``operation`` run; its result is there when it is durable.
 
         With ``leads`` it waits until no other process leads, and everything behind it waits too.
+        A ``patient`` one lets those pass that are not.
         """
         if self._inbox.closed:
             raise DatabaseUnusable(f"{self._place.name} was closed: this process is about to end.")
         done: asyncio.Future[Any] = self._loop.create_future()
-        self._inbox.put(_Step(operation, done, leads))
+        self._inbox.put(_Step(operation, done, leads), patient=patient)
         return done
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.database.leadership import Leader
-from leoflow_controlplane.error import DatabaseUnusable, ExecutorUnusable
+from leoflow_controlplane.error import DatabaseUnusable, ExecutorUnusable, NotLeading
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretChain
@@ -22,6 +22,7 @@ from leoflow_controlplane.server.seat import Seat
 from leoflow_controlplane.server.telemetry import Telemetry
 from leoflow_controlplane.serversetting import ServerSettings
 from leoflow_controlplane.storedsecrets import StoredSecrets
+from leoflow_controlplane.trytoken import derive_keys
 from leoflow_controlplane.vault import SecretUnreadable, open_vault
 
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.5, 5.0
@@ -48,7 +49,8 @@ class Reign:
         self._opened = asyncio.Event()
         self._greet = asyncio.Event()
         self._lost = asyncio.Event()
-        self._has_led = False
+        # What fails before this process has either led or found a peer is an operator's mistake.
+        self._is_settled = False
         self._greetings: list[Callable[[Seat], Awaitable[None]]] = []
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -81,12 +83,13 @@ class Reign:
                 await self._lead_once()
                 pause = _FIRST_PAUSE_SECONDS
             except (DatabaseUnusable, ExecutorUnusable) as error:
-                # At the start it is an operator's mistake; later it is a trouble that may pass.
-                if not self._has_led:
+                if not self._is_settled:
                     raise
-                logger.error("cannot lead again yet: %s", error)
+                logger.error("cannot lead yet: %s", error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LAST_PAUSE_SECONDS)
+            except NotLeading:
+                logger.warning("lost the lead while taking it, and waits to lead again")
 
     async def _lead_once(self) -> None:
         secrets = SecretChain(EnvironmentSecrets(os.environ), self.secrets)
@@ -96,6 +99,7 @@ class Reign:
             url=self._settings.database_url,
             realm=self._settings.realm,
             opened=self._wait_to_lead,
+            token_keys=derive_keys(self._settings.environment),
             audience=chores.audience,
         )
         limits, home = self._settings.limits, self._settings.home
@@ -111,17 +115,18 @@ class Reign:
             for name in plane.swept:
                 logger.info("removed what a process that is gone had left behind: %s", name)
             self._seat.take(plane)
-            self._has_led = True
+            self._is_settled = True
             self._telemetry.metrics.leads(True)
+            logger.info("this process leads")
             try:
                 async with chores.going_on(plane):
                     await self._be_there()
             finally:
-                self._seat.wake()
                 self._seat.leave()
 
     async def _wait_to_lead(self, database: Database) -> None:
         self._seat.database = database
+        self._is_settled = self._is_settled or await self._seat.find_leader() is not None
         self._opened.set()
         self._lost = await database.lead(Leader(self._name, self._seat.url, wall_clock()))
         await self.secrets.load()

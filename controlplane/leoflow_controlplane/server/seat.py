@@ -32,7 +32,8 @@ _NOBODY = "this process does not lead at the moment. Ask again."
 
 class Seat:
     """Answers for the control plane that there is. ``url`` is where peers find this process;
-    ``refuse_dag`` says why a DAG of an id cannot run here, if it cannot."""
+    ``refuse_dag`` says why a DAG of an id cannot run here, if it cannot; ``left`` is called when
+    nobody sits here any more: who waits for something has to ask the next one."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Seat:
         self.database: Database | None = None
         self.secrets: StoredSecrets | None = None
         self.refuse_dag = refuse_dag
+        self.left: Callable[[], None] = lambda: None
         self._clock = clock
         self._plane: ControlPlane | None = None
 
@@ -71,6 +73,7 @@ class Seat:
     def leave(self) -> None:
         """Empty the seat."""
         self._plane = None
+        self.left()
 
     async def read(
         self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -87,11 +90,6 @@ class Seat:
     def watch(self, key: RunKey) -> Ring:
         """Give what the next change of a run sets off; nothing, where nobody leads."""
         return asyncio.Event() if self._plane is None else self._plane.desk.bell.next_ring(key)
-
-    def wake(self) -> None:
-        """Wake all who wait for a run."""
-        if self._plane is not None:
-            self._plane.desk.bell.ring_all()
 
     async def find_leader(self) -> str | None:
         """Give the URL of the process that leads, None if it is nobody or was this one."""

@@ -11,19 +11,20 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leoflow_controlplane.auth.adminfile import ensure_admin
 from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.gate import Gate
 from leoflow_controlplane.auth.keyring import Keyring
-from leoflow_controlplane.error import DatabaseUnusable
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.logsetup import set_up_logging
-from leoflow_controlplane.rest.app import RestApp, RestLimits, make_api
+from leoflow_controlplane.rest.app import RestApp, RestLimits
 from leoflow_controlplane.rest.header import SafeHeaders
 from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.scheduler import wall_clock
+from leoflow_controlplane.server.later import Later
 from leoflow_controlplane.server.listener import Listener, bind, is_loopback
 from leoflow_controlplane.server.place import Projects, executor_factory
 from leoflow_controlplane.server.reign import Reign
@@ -60,16 +61,20 @@ def serve(
     """
     import uvloop
 
+    from leoflow_controlplane.server.collector import calm_collector
+
     set_up_logging(settings.log_format, settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
     server = Server(settings, say, projects)
     server.new_admin_token = new_admin_token
+    server.once_complete = calm_collector
     uvloop.run(_run_with_signals(server))
 
 
 class Server:
     """One process of `leoflow server`. ``stop`` ends it as a signal does; ``new_admin_token``
-    replaces the first admin's. ``factory`` makes another executor than the settings name."""
+    replaces the first admin's, ``once_complete`` is called when all that there will be is there.
+    ``factory`` makes another executor than the settings name."""
 
     def __init__(
         self,
@@ -80,6 +85,7 @@ class Server:
     ) -> None:
         self.url = ""
         self.new_admin_token = False
+        self.once_complete: Callable[[], None] = lambda: None
         self.started = asyncio.Event()
         self._settings = settings
         self._say = say
@@ -107,8 +113,9 @@ class Server:
             await reign.open()
             keyring = Keyring(seat, seat, wall_clock)
             limits = _limits(settings)
-            api = make_api(self._office(seat, reign, keyring), limits)
+            api = Later(partial(_make_api, self._office(seat, reign, keyring), limits))
             rest = RestApp(api, keyring, limits)
+            seat.left = rest.end_streams
             client = await self._open_client(stack)
             http = Listener(
                 self._dispatch(seat, rest, telemetry, client),
@@ -116,9 +123,11 @@ class Server:
                 _tls(settings),
                 settings.shutdown_seconds,
             )
-            stack.push_async_callback(_close_http, http, rest, keyring, seat)
+            stack.push_async_callback(_close_http, http, rest, keyring)
             await http.start()
             await self._greet(seat, reign)
+            await api.ready()
+            self.once_complete()
             await self._wait(reign)
 
     def _make_seat(self) -> Seat:
@@ -147,11 +156,12 @@ class Server:
         from leoflow_controlplane.rest.health import health_app
         from leoflow_controlplane.server.accesslog import AccessLog
         from leoflow_controlplane.server.dispatch import Dispatch
-        from leoflow_controlplane.server.forward import Forwarder
 
         agent: ASGIApp = AgentApp(SeatDesk(seat), telemetry.metrics)
         people: ASGIApp = rest
         if client is not None:
+            from leoflow_controlplane.server.forward import Forwarder
+
             agent, people = (
                 Forwarder(app, lambda: seat.leads, seat.find_leader, client)
                 for app in (agent, people)
@@ -224,15 +234,16 @@ def is_shared(settings: ServerSettings) -> bool:
     return (settings.database_url or "").startswith("postgres")
 
 
-async def _close_http(http: Listener, rest: RestApp, keyring: Keyring, seat: Seat) -> None:
+async def _close_http(http: Listener, rest: RestApp, keyring: Keyring) -> None:
     rest.end_streams()
     await http.close()
-    if seat.leads:
-        try:
-            await keyring.close()
-        except DatabaseUnusable:
-            # When tokens were used last is not worth an end with an error.
-            return
+    await keyring.close()
+
+
+def _make_api(office: Office, limits: RestLimits) -> ASGIApp:
+    from leoflow_controlplane.rest.api import make_api
+
+    return make_api(office, limits)
 
 
 def _limits(settings: ServerSettings) -> RestLimits:

@@ -52,7 +52,11 @@ _TRIES = select(tries).where(
     or_(tries.c.ended_at.is_(None), tries.c.state.is_(None)),
 )
 _VERSION = select(dag_versions).where(dag_versions.c.id == bindparam("pk"))
-_DAG = select(dags).where(dags.c.dag_id == bindparam("dag_id"))
+_DAG = (
+    select(dags, dag_versions.c.created_at.label("version_created_at"))
+    .join_from(dags, dag_versions, dags.c.dag_version_id == dag_versions.c.id)
+    .where(dags.c.dag_id == bindparam("dag_id"))
+)
 _BACKFILL = select(backfills).where(backfills.c.id == bindparam("pk"))
 _PREVIOUS = (
     select(runs.c.id)

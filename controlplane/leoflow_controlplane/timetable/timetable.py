@@ -39,15 +39,20 @@ class Timetable:
     """When a DAG's runs are due.
 
     ``intervals``: cron and interval schedules cover the time between two instants and are due at
-    its end, as in Airflow 2; otherwise they are due at their instant.
+    its end, as in Airflow 2; otherwise they are due at their instant. ``since``: when the DAG came
+    to have this schedule. Without a start_date its first run is the first after that, however
+    late one looks; None: it has it only now.
     """
 
-    def __init__(self, spec: DagSpec, *, intervals: bool = False) -> None:
+    def __init__(
+        self, spec: DagSpec, *, intervals: bool = False, since: datetime | None = None
+    ) -> None:
         self._schedule = spec.schedule
         self._catchup = spec.catchup
         self._earliest = read_date(spec.start_date)
         self._latest = read_date(spec.end_date)
         self._intervals = intervals
+        self._since = since
         self._grid = _grid_of(spec, self._earliest)
 
     def next(self, last: Interval | None, now: datetime) -> Due | None:
@@ -112,8 +117,9 @@ class Timetable:
         return grid.last_until(latest - datetime.resolution)
 
     def _first_run(self, grid: Grid, now: datetime) -> datetime:
-        """Give the first start of a DAG that says no start_date: nothing before now is missed."""
-        return grid.last_until(now) if self._intervals else grid.first_from(now)
+        """Give the first start of a DAG that says no start_date: nothing before is missed."""
+        since = now if self._since is None else min(self._since, now)
+        return grid.last_until(since) if self._intervals else grid.first_from(since)
 
     def _due(self, grid: Grid, start: datetime) -> Due:
         if not self._intervals:

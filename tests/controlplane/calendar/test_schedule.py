@@ -71,6 +71,13 @@ def test_a_run_is_made_at_its_instant_and_starts_at_once(ground: Ground) -> None
     )
 
 
+def test_a_timer_that_is_late_does_not_miss_the_first_run(ground: Ground) -> None:
+    ground.register(daily())
+    ground.now = NOON + 18 * HOUR + 0.004
+    ground.step(come_due, frozenset(), ground.now)
+    assert run_ids(ground) == ["scheduled__2026-01-11T06:00:00"]
+
+
 def test_without_catchup_only_the_latest_missed_run_is_made(ground: Ground) -> None:
     ground.register(daily(start_date=START))
     assert run_ids(ground) == ["scheduled__2026-01-10T06:00:00"]

@@ -19,8 +19,15 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def make(schedule: Schedule | None, *, intervals: bool = False, **fields: Any) -> Timetable:
-    return Timetable(DagSpec("d", "3.11", (), schedule=schedule, **fields), intervals=intervals)
+def make(
+    schedule: Schedule | None,
+    *,
+    intervals: bool = False,
+    since: datetime | None = None,
+    **fields: Any,
+) -> Timetable:
+    spec = DagSpec("d", "3.11", (), schedule=schedule, **fields)
+    return Timetable(spec, intervals=intervals, since=since)
 
 
 def told(due: Due | None) -> tuple[str, str, str] | None:
@@ -87,6 +94,16 @@ def test_the_next_run_of_a_cron_with_data_intervals(
     fields: dict[str, Any], last: Interval | None, expected: tuple[str, str, str]
 ) -> None:
     assert told(make(DAILY, intervals=True, **fields).next(last, NOW)) == expected
+
+
+@pytest.mark.parametrize("catchup", [False, True])
+@pytest.mark.parametrize(("intervals", "start"), [(False, "01-10 06:00"), (True, "01-09 06:00")])
+def test_the_first_run_of_a_dag_without_a_start_date_is_not_missed_by_looking_late(
+    catchup: bool, intervals: bool, start: str
+) -> None:
+    table = make(DAILY, intervals=intervals, catchup=catchup, since=at("2026-01-09T12:00"))
+    due = table.next(None, at("2026-01-10T06:00:01"))
+    assert told(due) == (start, "01-10 06:00", "01-10 06:00")
 
 
 def test_once_comes_once() -> None:
