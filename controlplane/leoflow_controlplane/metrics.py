@@ -95,8 +95,11 @@ class Metrics(Observer):
         self._webhooks = {outcome: hooks.labels(outcome) for outcome in get_args(WebhookOutcome)}
 
     def leads(self, leading: bool) -> None:
-        """Note whether this process schedules."""
+        """Note whether this process schedules; who does not has nothing waiting or running."""
         self._leading.set(leading)
+        if not leading:
+            for gauge in (self._queued, self._containers, self._pods):
+                gauge.set(0)
 
     def tasks_queued(self, count: int) -> None:
         """Note how many tasks wait."""

@@ -66,12 +66,14 @@ def find_target(message: Message, secrets: SecretSource) -> Target:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Refused("its URL does not begin with http:// or https:// and a host")
-    server = parts.netloc.rpartition("@")[2]
+    # As with Airflow the host of a connection may be the beginning of a URL, path and all.
+    server, slash, beginning = unquote(parts.netloc.rpartition("@")[2]).partition("/")
+    path = (slash + beginning).rstrip("/") + parts.path
     login = None
     if parts.username is not None or parts.password is not None:
         pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
         login = "Basic " + base64.b64encode(pair.encode()).decode()
-    clean = urlunsplit((parts.scheme, server, parts.path or "/", parts.query, ""))
+    clean = urlunsplit((parts.scheme, server, path or "/", parts.query, ""))
     return Target(clean, f"{parts.scheme}://{server}", login)
 
 

@@ -13,7 +13,7 @@ import httpx
 from house import make_dag
 from leoflow_agent import exitcode
 from leoflow_agent.spec import BuiltDag, ImageRef, TaskSpec
-from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
+from leoflow_agent.wire import Acknowledgement, Inputs, Report
 from leoflow_controlplane.error import Stale
 from leoflow_controlplane.executor.fake import FakeExecutor, FakeMachine, Script, succeed
 from leoflow_controlplane.executor.protocol import Site
@@ -40,9 +40,6 @@ class HttpDesk:
         inputs: Inputs = _read(await self._client.get("/agent/v1/inputs", headers=_bearer(token)))
         return inputs
 
-    async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
-        raise NotImplementedError
-
 
 class Hall:
     """A server that runs, its admin's client, and what its executor did."""
@@ -65,9 +62,9 @@ class Hall:
         answer = await self.api.post("/api/v2/dags", content=body, headers=_JSON)
         assert answer.status_code in (200, 201), answer.text
 
-    async def trigger(self, run_id: str, dag_id: str = "d", **more: Any) -> None:
+    async def trigger(self, run_id: str, dag_id: str = "d") -> None:
         """Make a run."""
-        body = {"dag_run_id": run_id, **more}
+        body = {"dag_run_id": run_id}
         answer = await self.api.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
         assert answer.status_code == 200, answer.text
 

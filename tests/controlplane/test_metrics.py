@@ -66,6 +66,15 @@ def test_a_metric_moves(move: Moves, name: str, labels: dict[str, str], by: floa
     assert metrics.registry.get_sample_value(name, labels) == pytest.approx(before + by)
 
 
+def test_who_does_not_lead_has_nothing_waiting_or_running() -> None:
+    metrics = Metrics("1")
+    metrics.tasks_queued(3)
+    metrics.containers_running(2)
+    metrics.leads(False)
+    for name in ("leoflow_tasks_queued", "leoflow_containers_running"):
+        assert metrics.registry.get_sample_value(name) == 0
+
+
 def own_metrics() -> set[str]:
     families = {family.name: family for family in Metrics("1").registry.collect()}
     return {

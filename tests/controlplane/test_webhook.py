@@ -35,6 +35,8 @@ SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
         ("http://h:81", "http://h:81/", "http://h:81", None),
         ("https://me:p%40w@h/a", "https://h/a", "https://h", b"me:p@w"),
         ("http://https://h/a", "https://h/a", "https://h", None),
+        ("http://https://h%2Fa%2Fb", "https://h/a/b", "https://h", None),
+        ("http://http://me:p@h%3A1%2Fa/b?c=d", "http://h:1/a/b?c=d", "http://h:1", b"me:p"),
         (
             '{"conn_type": "https", "host": "h", "schema": "a/b", "password": "x"}',
             "https://h/a/b",

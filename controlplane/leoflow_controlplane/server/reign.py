@@ -103,7 +103,15 @@ class Reign:
             audience=chores.audience,
         )
         limits, home = self._settings.limits, self._settings.home
-        async with ControlPlane(home, self._factory, limits, secrets, role=role) as plane:
+        plane = ControlPlane(home, self._factory, limits, secrets, role=role)
+        try:
+            await self._sit(plane, chores)
+        finally:
+            self._telemetry.metrics.leads(False)
+        logger.warning("this process does not lead any more, and waits to lead again")
+
+    async def _sit(self, plane: ControlPlane, chores: Chores) -> None:
+        async with plane:
             for name in plane.swept:
                 logger.info("removed what a process that is gone had left behind: %s", name)
             self._seat.take(plane)
@@ -114,9 +122,7 @@ class Reign:
                 async with chores.going_on(plane):
                     await self._be_there()
             finally:
-                self._telemetry.metrics.leads(False)
                 self._seat.leave()
-        logger.warning("this process does not lead any more, and waits to lead again")
 
     async def _wait_to_lead(self, database: Database) -> None:
         self._seat.database = database

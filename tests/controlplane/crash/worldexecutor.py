@@ -25,7 +25,7 @@ class WorldExecutor:
     """Speaks to the world over two connections: requests, and the ends that it tells of."""
 
     ca = None
-    trouble = None
+    trouble: str | None = None
 
     def __init__(self, path: Path, endpoint: str) -> None:
         self.endpoint = endpoint
