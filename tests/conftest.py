@@ -18,8 +18,9 @@ from postgresqlserver import PostgresqlServer, running_server
 
 ROOT = Path(__file__).parents[1]
 # How long an example takes says more about the machine than about the code.
-hypothesis.settings.register_profile("leoflow", deadline=None)
-hypothesis.settings.load_profile("leoflow")
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=200)
+hypothesis.settings.load_profile("quick")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "engine: needs a Docker engine with buildx")
     config.addinivalue_line("markers", "postgresql: starts a private PostgreSQL")
     config.addinivalue_line("markers", "long: takes minutes; left out unless asked for with -m")
+    if "long" in config.option.markexpr:
+        hypothesis.settings.load_profile("long")
     # Started in the background these are ignored, by what the tests start as well.
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:

@@ -26,8 +26,8 @@ MAX_ACKNOWLEDGEMENT_BYTES = 64 * 1024
 class Reporter:
     """Brings the outbox to the control plane, and brings back what the task asks for.
 
-    All instants are of the monotonic clock. ``pause``, ``resume_at`` and ``said`` are for
-    ``setback``; ``inquiry`` is None until the task asks for something.
+    All instants are of the monotonic clock. ``pause``, ``resume_at``, ``away_since`` and
+    ``said`` are for ``setback``; ``inquiry`` is None until the task asks for something.
     """
 
     def __init__(self, workload: "Workload", outbox: Outbox) -> None:
@@ -36,7 +36,7 @@ class Reporter:
         self.asking = False
         self.terminate: str | None = None
         self.refused = False
-        self.pause = self.resume_at = 0.0
+        self.pause = self.resume_at = self.away_since = 0.0
         self.said = ""
         self._outbox = outbox
         self._nonce = posix.urandom(16).hex()

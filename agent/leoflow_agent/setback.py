@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from leoflow_agent.reporter import Reporter
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 15.0
+# A restart or a take-over is over within seconds, and is to be noticed within seconds: a pause is
+# at most this long, or this part of the time for which the control plane has been away.
+USUAL_PAUSE_SECONDS, PART_OF_ABSENCE = 2.0, 1 / 30
 TRY_LATER = (408, 425, 429)
 
 
@@ -17,7 +20,11 @@ def step_back(reporter: "Reporter", reason: str, now: float) -> None:
     if reason != reporter.said:
         say(f"the control plane is away: {reason}")
     reporter.said = reason
-    reporter.pause = min(max(reporter.pause * 2, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+    if not reporter.pause:
+        reporter.away_since = now
+    longest = max(USUAL_PAUSE_SECONDS, (now - reporter.away_since) * PART_OF_ABSENCE)
+    grown = max(reporter.pause * 2, FIRST_PAUSE_SECONDS)
+    reporter.pause = min(grown, longest, LONGEST_PAUSE_SECONDS)
     jitter = 0.5 + posix.urandom(1)[0] / 255
     reporter.resume_at = now + reporter.pause * jitter
 

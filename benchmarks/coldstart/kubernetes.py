@@ -138,6 +138,7 @@ def no_op_workload() -> str:
         inputs=Inputs(args=[], kwargs={}, environment={}, request=None),
         token=secrets.token_hex(8),
         inline=False,
+        max_tries=1,
         artifacts=None,
     )
     return encode_workload(make_workload(dispatch, NOWHERE, Settings(max_parallel_tasks=1)))

@@ -1,4 +1,4 @@
-"""Measure the control plane: `python -m benchmarks.controlplane [SCENARIO …] [--db URL]`."""
+"""Measure the control plane: `python -m benchmarks.controlplane [SCENARIO …]`; see README.md."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.controlplane import inline
+from benchmarks.controlplane import idle, inline
 from benchmarks.controlplane.agents import FINISHED, STARTED, Agents, Launched
 from benchmarks.controlplane.history import add_finished_runs
 
 SECONDS = 15.0
+CALLS = 10_000
+LONGEST_SECONDS = 180.0
 
 
 @asynccontextmanager
@@ -81,7 +83,34 @@ async def throughput(url: str | None) -> dict[str, Any]:
         }
 
 
-async def latency(url: str | None) -> dict[str, Any]:
+async def inline_with_decisions(url: str | None) -> dict[str, Any]:
+    """The scenario ``latency`` while 10,000 inline calls are made, 1,000 at a time."""
+    async with inline.answering(0.5) as (place, ask_most):
+
+        async def call(agents: Agents) -> dict[str, Any]:
+            agents.ask("register", "calls", "calls", 100, place)
+            await agents.registered.get()
+            done, begun = 0, time.perf_counter()
+            for number in range(CALLS // 100):
+                agents.ask("trigger", "calls", f"r{number}")
+            while done < CALLS and time.perf_counter() < begun + LONGEST_SECONDS:
+                await asyncio.sleep(0.5)
+                agents.ask("succeeded", "calls")
+                done = await agents.succeeded.get()
+            seconds = round(time.perf_counter() - begun, 1)
+            return {"lost": CALLS - done, "seconds": seconds, "most_at_once": await ask_most()}
+
+        return await latency(url, call)
+
+
+async def _wait(_agents: Agents) -> dict[str, Any]:
+    await asyncio.sleep(SECONDS)
+    return {}
+
+
+async def latency(
+    url: str | None, meanwhile: Callable[[Agents], Awaitable[dict[str, Any]]] = _wait
+) -> dict[str, Any]:
     """Successors at 100 reports per second: from the report's sending to the executor."""
     sent: dict[tuple[str, str], float] = {}
     waits: list[float] = []
@@ -117,8 +146,8 @@ async def latency(url: str | None) -> dict[str, Any]:
         agents.ask("register", "chains", "load", 20, 50)
         await agents.registered.get()
         agents.ask("trigger", "load", "r")
-        await asyncio.sleep(SECONDS)
-        return _percentiles(waits)
+        beside = await meanwhile(agents)
+        return _percentiles(waits) | beside
 
 
 async def flat_width(url: str | None) -> dict[str, Any]:
@@ -176,6 +205,9 @@ SCENARIOS: dict[str, Callable[[str | None], Awaitable[dict[str, Any]]]] = {
     "flat-width": flat_width,
     "flat-history": flat_history,
     "inline": inline.scenario,
+    "inline-with-decisions": inline_with_decisions,
+    "idle": idle.idle,
+    "start": idle.start,
 }
 
 
@@ -184,10 +216,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenarios", nargs="*", default=[], choices=[*SCENARIOS, []])
     parser.add_argument("--db", help="URL of an empty database; a SQLite file if left out")
+    parser.add_argument("--output", type=Path, help="a file for all results, as one JSON document")
     asked = parser.parse_args()
+    results: dict[str, Any] = {}
     for name in asked.scenarios or SCENARIOS:
         found: dict[str, Any] = uvloop.run(SCENARIOS[name](asked.db))  # type: ignore[arg-type]
+        results[name] = found
         print(json.dumps({"scenario": name, **found}), flush=True)
+        if asked.output is not None:
+            asked.output.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

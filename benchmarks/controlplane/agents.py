@@ -68,6 +68,7 @@ class Agents:
         self.launches: asyncio.Queue[Launched] = asyncio.Queue()
         self.figures: asyncio.Queue[tuple[float, int]] = asyncio.Queue()
         self.registered: asyncio.Queue[None] = asyncio.Queue()
+        self.succeeded: asyncio.Queue[int] = asyncio.Queue()
         self.on_launch: Callable[[Launched], None] | None = None
         self.on_finish: Callable[[Launched, float], None] | None = None
         self.start_seconds = 0.0
@@ -140,6 +141,8 @@ class Agents:
                 self._spawn(self.play(launched))
             elif kind == "figures":
                 self.figures.put_nowait((rest[0], rest[1]))
+            elif kind == "succeeded":
+                self.succeeded.put_nowait(rest[0])
             elif kind == "registered":
                 self.registered.put_nowait(None)
 

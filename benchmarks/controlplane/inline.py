@@ -9,6 +9,8 @@ import multiprocessing
 import resource
 import statistics
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -24,6 +26,8 @@ ANSWER = (
     b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
 )
 TICK_SECONDS = 0.005
+
+AskMost = Callable[[], Awaitable[int]]
 
 
 @dataclass(frozen=True)
@@ -42,28 +46,21 @@ class Figures:
 
 async def measure(calls: int, at_once: int, answer_after_seconds: float) -> Figures:
     """Send ``calls`` requests, ``at_once`` at a time, to a server in a process of its own."""
-    ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=[theirs, answer_after_seconds], daemon=True
-    )
-    server.start()
-    port = await asyncio.to_thread(ours.recv)
     settings = Settings(
         max_parallel_tasks=1, max_inline_calls=at_once, inline_allowed_hosts=LOOPBACK
     )
     runner = InlineRunner(settings)
     lags: list[float] = []
     watching = asyncio.create_task(_watch(lags))
-    begun = time.monotonic()
-    try:
-        outcomes = await _send_all(runner, f"http://127.0.0.1:{port}/x", calls, at_once)
-        seconds = time.monotonic() - begun
-        ours.send("how many")
-        most = await asyncio.to_thread(ours.recv)
-    finally:
-        watching.cancel()
-        await runner.close()
-        server.terminate()
+    async with answering(answer_after_seconds) as (url, ask_most):
+        try:
+            begun = time.monotonic()
+            outcomes = await _send_all(runner, url, calls, at_once)
+            seconds = time.monotonic() - begun
+            most = await ask_most()
+        finally:
+            watching.cancel()
+            await runner.close()
     lags.sort()
     return Figures(
         calls,
@@ -75,6 +72,26 @@ async def measure(calls: int, at_once: int, answer_after_seconds: float) -> Figu
         lags[-1] * 1000,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
+
+
+@asynccontextmanager
+async def answering(after_seconds: float) -> AsyncIterator[tuple[str, AskMost]]:
+    """Run a server in a process of its own: its URL, and what tells how many it had at once."""
+    ours, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=[theirs, after_seconds], daemon=True
+    )
+    server.start()
+    port = await asyncio.to_thread(ours.recv)
+
+    async def ask_most() -> int:
+        ours.send("how many")
+        return int(await asyncio.to_thread(ours.recv))
+
+    try:
+        yield f"http://127.0.0.1:{port}/x", ask_most
+    finally:
+        server.terminate()
 
 
 async def _send_all(

@@ -21,8 +21,12 @@ from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
 from leoflow_controlplane.model import RunKey, TryKey
+from leoflow_controlplane.outbound.guard import LOOPBACK
+from leoflow_controlplane.schema import runs, task_instances
+from leoflow_controlplane.server.collector import calm_collector
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.verdict import Exit
+from sqlalchemy import Connection, func, select
 
 from benchmarks.controlplane import shape
 
@@ -33,6 +37,7 @@ class TellingExecutor:
     """Hands launches to whoever is connected."""
 
     ca = None
+    trouble: str | None = None
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -98,7 +103,12 @@ async def serve(home: Path, parallel: int, url: str | None) -> None:
         executors.append(TellingExecutor(f"http://127.0.0.1:{port}"))
         return executors[0]
 
-    settings = Settings(max_parallel_tasks=parallel, start_allowance_seconds=3600.0)
+    settings = Settings(
+        max_parallel_tasks=parallel,
+        max_inline_calls=1000,
+        inline_allowed_hosts=LOOPBACK,
+        start_allowance_seconds=3600.0,
+    )
     began = time.perf_counter()
     async with ControlPlane(home, make, settings, role=Role(is_server=True, url=url)) as plane:
         started_seconds = time.perf_counter() - began
@@ -129,9 +139,20 @@ async def _obey(
         _say(writer, ["registered"])
     elif kind == "trigger":
         await plane.trigger(rest[0], Trigger(run_id=rest[1]))
+    elif kind == "succeeded":
+        _say(writer, ["succeeded", await plane.database.read(_count_succeeded, rest[0])])
     elif kind == "figures":
         usage = resource.getrusage(resource.RUSAGE_SELF)
         _say(writer, ["figures", usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024])
+
+
+def _count_succeeded(connection: Connection, dag_id: str) -> int:
+    found = (
+        select(func.count())
+        .select_from(task_instances.join(runs, runs.c.id == task_instances.c.run_pk))
+        .where(runs.c.dag_id == dag_id, task_instances.c.state == "success")
+    )
+    return int(connection.execute(found).scalar_one())
 
 
 def _say(writer: asyncio.StreamWriter, line: list[Any]) -> None:
@@ -139,4 +160,5 @@ def _say(writer: asyncio.StreamWriter, line: list[Any]) -> None:
 
 
 if __name__ == "__main__":
+    calm_collector()
     uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] or None))

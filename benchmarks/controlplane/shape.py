@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from leoflow_agent.action import PythonAction, XCom
+from dataclasses import replace
+
+from leoflow_agent.action import HttpAction, PythonAction, XCom
 from leoflow_agent.spec import (
     BuiltDag,
     DagSpec,
     ImageRef,
     Quantities,
     Resources,
+    Schedule,
     Source,
     TaskSpec,
 )
@@ -34,6 +37,20 @@ def fan(dag_id: str, width: int) -> BuiltDag:
     names = [f"t{number}" for number in range(width)]
     end = TaskSpec("end", PythonAction("dag"), _RESOURCES, Source("dag.py", 1), tuple(names))
     return _built(dag_id, [*map(_task, names), end])
+
+
+def calls(dag_id: str, count: int, url: str) -> BuiltDag:
+    """Make ``count`` inline calls side by side."""
+    action, source = HttpAction(url), Source("dag.py", 1)
+    return _built(
+        dag_id, [TaskSpec(f"t{number}", action, _RESOURCES, source) for number in range(count)]
+    )
+
+
+def scheduled(dag_id: str) -> BuiltDag:
+    """Make a DAG of three tasks whose next run is far away."""
+    built = chains(dag_id, 1, 3)
+    return replace(built, spec=replace(built.spec, schedule=Schedule("cron", "0 3 1 1 *")))
 
 
 def _task(task_id: str, *upstream: str) -> TaskSpec:

@@ -102,7 +102,7 @@ def show_dag(api: Api, dag_id: str, as_json: bool) -> None:
 @json_option
 @takes_server
 def pause(api: Api, dag_id: str, as_json: bool) -> None:
-    """Make no more scheduled runs of a DAG, and start no more tasks of them."""
+    """Make no more scheduled runs of a DAG, and let no more of its tasks begin."""
     _set_paused(api, dag_id, True, as_json)
 
 
@@ -171,7 +171,7 @@ def _set_paused(api: Api, dag_id: str, paused: bool, as_json: bool) -> None:
     from leoflow_cli.client.api import path
 
     dag = api.patch(path("dags", dag_id), {"is_paused": paused})
-    text = "paused; runs that were triggered go on" if paused else "no longer paused"
+    text = "paused; what runs goes on, and nothing new begins" if paused else "no longer paused"
     Screen().line(f"DAG '{dag_id}' is {text}")
     if as_json:
         print_json(dag)

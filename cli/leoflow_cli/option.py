@@ -29,3 +29,18 @@ def parse_object(text: str | None, option: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidInput(f"{option} has to be a JSON object, such as '{{\"key\": 1}}'")
     return value
+
+
+def parse_date(text: str | None, option: str) -> str | None:
+    """Return a date as ISO 8601 with an offset, UTC if it has none. Raises InvalidInput."""
+    from datetime import UTC, datetime
+
+    if text is None:
+        return None
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(
+            f"{option} '{text}' is no date: write it as 2026-01-31 or 2026-01-31T06:00+01:00"
+        ) from None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).isoformat()

@@ -58,7 +58,7 @@ def _table(result: RunResult, width: int) -> list[Text]:
 
 def _cells(task: TaskResult) -> tuple[str, ...]:
     phases = (_milliseconds(task.timeline_ms.get(phase)) for phase in PHASES)
-    return ("  " + _name(task), str(task.state), str(task.try_number or "-"), *phases)
+    return ("  " + _name(task), task.state or "none", str(task.try_number or "-"), *phases)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], gap: str, style: str) -> Text:

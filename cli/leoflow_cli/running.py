@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from leoflow_cli.home import leoflow_home
 from leoflow_cli.hostfolder import host_project
 from leoflow_cli.interruption import Interruption
 from leoflow_cli.liveview import LiveView
-from leoflow_cli.outcome import InvalidInput
+from leoflow_cli.option import parse_date
 from leoflow_cli.screen import Screen
 
 NO_ENGINE = (
@@ -78,7 +77,7 @@ def run(wish: Wish, screen: Screen) -> Outcome:
     # Here whoever wrote the DAG runs it: its calls reach what this user reaches anyway.
     allowed_hosts = (*settings.inline_allowed_hosts, *LOOPBACK)
     settings = replace(settings, inline_allowed_hosts=allowed_hosts)
-    logical_date = _logical_date(wish.logical_date)
+    logical_date = parse_date(wish.logical_date, "--logical-date")
     name = wish.executor or _find_executor(screen)
     ready = _containers(wish, screen) if name == "docker" else _subprocesses(wish, settings, screen)
     request = RunRequest(
@@ -149,15 +148,3 @@ def _subprocesses(wish: Wish, settings: Settings, screen: Screen) -> _Ready:
     on_host = host_project(project.folder, environment)
     executor = subprocess_executor(lambda _: on_host)
     return _Ready(spec, "", executor, "as subprocesses")
-
-
-def _logical_date(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        date = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(
-            f"--logical-date '{text}' is no date: write it as 2026-01-31 or 2026-01-31T06:00+01:00"
-        ) from None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).isoformat()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leoflow_cli.client.option import parse_date, takes_server
+from leoflow_cli.client.option import takes_server
 from leoflow_cli.group import ListingGroup
-from leoflow_cli.option import json_option
+from leoflow_cli.option import json_option, parse_date
 from leoflow_cli.outcome import InvalidInput
 from leoflow_cli.plain import print_json
 from leoflow_cli.screen import Screen

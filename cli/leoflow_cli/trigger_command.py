@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leoflow_cli.client.option import parse_date, takes_server
-from leoflow_cli.option import json_option, parse_object
+from leoflow_cli.client.option import takes_server
+from leoflow_cli.option import json_option, parse_date, parse_object
 from leoflow_cli.outcome import RUN_FAILED, InvalidInput
 from leoflow_cli.plain import print_json
 from leoflow_cli.screen import Screen

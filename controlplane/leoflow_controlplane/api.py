@@ -33,6 +33,7 @@ from leoflow_controlplane.error import (
     Unauthorized,
 )
 from leoflow_controlplane.model import NOT_MAPPED
+from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.reportbody import UnknownProtocol, parse_report
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -74,10 +75,11 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 
 class AgentApp:
     """The agent API in front of ``desk``. Each answer is marked as a control plane's, so that an
-    agent believes it if it is a refusal."""
+    agent believes it if it is a refusal. ``observer`` is told what becomes of reports."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, observer: Observer = SILENT) -> None:
         self._desk = desk
+        self._observer = observer
         self._handlers: dict[tuple[str, str], Callable[[Scope, Receive], Awaitable[Any]]] = {
             ("POST", EVENTS_PATH): self._post_events,
             ("GET", INPUTS_PATH): self._get_inputs,
@@ -96,11 +98,19 @@ class AgentApp:
         except Exception as error:
             status, text = _describe(error)
             kind, body = _TEXT, text.encode("utf-8", "replace")
+        if scope["path"] == EVENTS_PATH:
+            self._count(status)
         length = (b"content-length", str(len(body)).encode())
         await send(
             {"type": "http.response.start", "status": status, "headers": [kind, length, _MARK]}
         )
         await send({"type": "http.response.body", "body": body})
+
+    def _count(self, status: int) -> None:
+        if status == 200:
+            self._observer.report_taken()
+        else:
+            self._observer.report_refused(status)
 
     def _handler(self, scope: Scope) -> Callable[[Scope, Receive], Awaitable[Any]]:
         path = scope["path"]

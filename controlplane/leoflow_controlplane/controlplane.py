@@ -18,6 +18,7 @@ from leoflow_agent.spec import BuiltDag
 from leoflow_controlplane.admission import admit, admit_dag
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import AgentApp
+from leoflow_controlplane.audience import NOBODY, Audience
 from leoflow_controlplane.book.book import Book, Companion, Policy
 from leoflow_controlplane.book.heldrun import RunPlan
 from leoflow_controlplane.calendar.backfill import Backfills
@@ -34,7 +35,6 @@ from leoflow_controlplane.error import ControlPlaneError
 from leoflow_controlplane.executor.protocol import ExecutorFactory, Limits, Site
 from leoflow_controlplane.instance import Instance, open_instance
 from leoflow_controlplane.model import SERVER, RunKey, RunRequest, RunResult, TryKey, Update
-from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.scheduler import Scheduler, wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretSource
 from leoflow_controlplane.setting import Settings
@@ -56,8 +56,9 @@ class Role:
     With ``is_server`` it has the server's: what they have started goes on without it and is
     adopted by the next one. ``url`` is the database's, None for the file of the home.
     ``companions`` take part in its steps, beside schedules and backfills; ``realm`` is that of an
-    executor's Site, and ``observer`` is told of what happens. ``opened`` is awaited once the
-    database is open and before anything is taken up: to wait there is to lead later.
+    executor's Site, and ``audience`` is told of what happens. ``opened`` is awaited once the
+    database is open and before anything is taken up: to wait there is to lead later. Tokens of
+    tries are signed with the first of ``token_keys``; without any, with the home's own.
     """
 
     is_server: bool = False
@@ -65,7 +66,8 @@ class Role:
     companions: Sequence[Companion] = ()
     realm: str | None = None
     opened: Callable[[Database], Awaitable[None]] | None = None
-    observer: Observer = SILENT
+    token_keys: Sequence[bytes] = ()
+    audience: Audience = NOBODY
 
 
 class ControlPlane:
@@ -96,13 +98,14 @@ class ControlPlane:
         self._stack = AsyncExitStack()
         self._scheduler: Scheduler | None = None
         self._database: Database | None = None
+        self._book: Book | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             instance = open_instance(self._home)
             stack.callback(instance.close)
             scheduler = await self._open(stack, instance)
-            server = AgentServer(instance, AgentApp(scheduler))
+            server = AgentServer(instance, AgentApp(scheduler, self._role.audience.observer))
             stack.push_async_callback(server.close)
             owner = SERVER if self._role.is_server else None
             limits = Limits.of(self._settings)
@@ -136,6 +139,10 @@ class ControlPlane:
     def desk(self) -> Scheduler:
         """Who takes in what agents say, for an `AgentApp` of a server's own."""
         return self._running
+
+    def holds(self, run_pk: int) -> bool:
+        """Say whether a run is in memory, and its rows may be behind; for the writer's thread."""
+        return self._book is not None and run_pk in self._book.runs_by_pk
 
     async def create_run(self, request: RunRequest) -> RunKey:
         """Start a run; RunRefused says everything that is wrong with the request."""
@@ -262,17 +269,19 @@ class ControlPlane:
 
     async def _open(self, stack: AsyncExitStack, instance: Instance) -> Scheduler:
         owner = SERVER if self._role.is_server else instance.id
-        tokens = TryTokens(load_key(self._home), self._settings.try_token_seconds)
+        keys = (*self._role.token_keys, load_key(self._home))
+        tokens = TryTokens(keys[0], self._settings.try_token_seconds, older=keys[1:])
         policy = Policy(owner, self._settings, tokens.issue, self.artifacts_folder)
         book = Book(policy, Keeper(), self._companions())
-        database = Database(self._role.url or self._home / DATABASE_NAME, book)
+        audience = self._role.audience
+        database = Database(self._role.url or self._home / DATABASE_NAME, book, audience.observer)
         stack.push_async_callback(database.close)
         await database.open()
         self._database = database
         if self._role.opened is not None:
             await self._role.opened(database)
-        observer = self._role.observer
-        scheduler = Scheduler(database, book, tokens, self._secrets, self._clock, observer)
+        self._book = book
+        scheduler = Scheduler(database, book, tokens, self._secrets, self._clock, audience)
         self._scheduler = scheduler
         if not self._role.is_server:
             stack.push_async_callback(self._abandon, instance.id)

@@ -10,14 +10,15 @@ from leoflow_controlplane.executor.protocol import Executor, Launch
 from leoflow_controlplane.secretsource import SecretSource, find_missing
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
-from leoflow_controlplane.traceparent import continue_trace
+from leoflow_controlplane.traceparent import continue_trace, own_trace
 from leoflow_controlplane.workload import Dispatch, make_workload
 
 
 class Launcher:
-    """Prepares launches within one control plane."""
+    """Prepares launches within one control plane. With ``traces`` each run has a trace."""
 
-    def __init__(self, settings: Settings, secrets: SecretSource) -> None:
+    def __init__(self, settings: Settings, secrets: SecretSource, *, traces: bool = False) -> None:
+        self._traces = traces
         self._settings = settings
         self._secrets = secrets
 
@@ -33,18 +34,19 @@ class Launcher:
             image=dispatch.image,
             workload=make_workload(dispatch, executor.endpoint, self._settings, executor.ca),
             task=dispatch.task,
-            environment=_environment(dispatch),
+            environment=self._environment(dispatch),
             artifacts=artifacts,
             staging_bytes=dispatch.dag.staging_bytes,
             say=say,
         )
 
-
-def _environment(dispatch: Dispatch) -> Mapping[str, str]:
-    trace = dispatch.run.traceparent
-    if trace is None:
-        return dispatch.dag.environment
-    return {**dispatch.dag.environment, TRACEPARENT: continue_trace(trace, dispatch.key)}
+    def _environment(self, dispatch: Dispatch) -> Mapping[str, str]:
+        trace = dispatch.run.traceparent
+        if trace is None and self._traces:
+            trace = own_trace(dispatch.key.run)
+        if trace is None:
+            return dispatch.dag.environment
+        return {**dispatch.dag.environment, TRACEPARENT: continue_trace(trace, dispatch.key)}
 
 
 def _make_artifacts_folder(folder: Path) -> None:

@@ -1,12 +1,18 @@
-"""What the log lines of the present asyncio task are about. Light: `leoflow run` loads it too."""
+"""What the log lines of the present asyncio task are about, and how lines may look. Light:
+`leoflow run` loads it too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Literal
 
 from leoflow_controlplane.model import NOT_MAPPED, RunKey, TryKey
+
+LogFormat = Literal["console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 _CURRENT: ContextVar[Mapping[str, str | int]] = ContextVar("leoflow_log_context")
 _NOTHING: Mapping[str, str | int] = {}

@@ -10,15 +10,12 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import structlog
 from structlog.typing import EventDict, Processor
 
-from leoflow_controlplane.logcontext import current_context
-
-LogFormat = Literal["console", "json"]
-LogLevel = Literal["debug", "info", "warning", "error"]
+from leoflow_controlplane.logcontext import LogFormat, LogLevel, current_context
 
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _MASK = "***"

@@ -52,7 +52,7 @@ class Observer:
         """A run has its final state."""
 
     def launch_failed(self, *, transient: bool) -> None:
-        """A try could not be started; ``transient``: it is attempted again."""
+        """A try could not be started; ``transient``: the same launch may work a moment later."""
 
     def inline_began(self) -> None:
         """A call of an inline task begins; one of `inline_ended` follows."""

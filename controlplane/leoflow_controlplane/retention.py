@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from leoflow_controlplane.database import Database
+from leoflow_controlplane.error import DatabaseUnusable
 from leoflow_controlplane.store.retention import (
     START,
     Kind,
@@ -22,6 +24,11 @@ DAY_SECONDS = 86400
 ROWS_AT_ONCE = 500
 RUNS_AT_ONCE = 200
 PAUSE_SECONDS = 0.02
+# A start has better things to do, and a database that is away may be back.
+FIRST_PAUSE_SECONDS = 60.0
+RETRY_SECONDS = 600.0
+
+logger = logging.getLogger("leoflow.retention")
 
 
 class Keep(NamedTuple):
@@ -38,6 +45,39 @@ class Swept(NamedTuple):
     runs: int = 0
     logs: int = 0
     xcoms: int = 0
+
+
+class Sweeper:
+    """Sweeps a little after the start and then once a day; only who leads does.
+
+    ``clock`` gives seconds since the epoch, ``sleep`` waits for some; ``is_open`` as for `sweep`.
+    """
+
+    def __init__(
+        self,
+        keep: Keep,
+        is_open: Callable[[int], bool],
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._keep = keep
+        self._is_open = is_open
+        self._clock = clock
+        self._sleep = sleep
+
+    async def run(self, database: Database) -> None:
+        """Sweep until cancelled; returns at once if everything is kept forever."""
+        pause = FIRST_PAUSE_SECONDS
+        while self._keep != Keep():
+            await self._sleep(pause)
+            pause = DAY_SECONDS
+            try:
+                swept = await sweep(database, self._keep, self._clock(), self._is_open)
+            except DatabaseUnusable as error:
+                logger.warning("what is old stays a while longer: %s", error)
+                pause = RETRY_SECONDS
+            else:
+                logger.info("deleted what is old: %s", swept)
 
 
 async def sweep(

@@ -9,11 +9,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from sqlalchemy import Connection
 
+from leoflow_controlplane.audience import NOBODY, Audience
 from leoflow_controlplane.bell import Bell
 from leoflow_controlplane.book.book import Book, Progress, Stop
 from leoflow_controlplane.database import Database
@@ -25,10 +27,10 @@ from leoflow_controlplane.error import (
     SecretMissing,
 )
 from leoflow_controlplane.executor.protocol import Ended, Executor
-from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
 from leoflow_controlplane.launching import Launcher
+from leoflow_controlplane.logcontext import about
 from leoflow_controlplane.model import TryKey
-from leoflow_controlplane.observer import SILENT, Observer
+from leoflow_controlplane.observer import SILENT
 from leoflow_controlplane.secretsource import SecretSource, find_missing, find_secrets
 from leoflow_controlplane.steps import due, ending, recovery, report
 from leoflow_controlplane.timeline import timeline_ms
@@ -37,9 +39,14 @@ from leoflow_controlplane.trytoken import TryTokens
 from leoflow_controlplane.verdict import Exit, Verdict
 from leoflow_controlplane.workload import Dispatch
 
+if TYPE_CHECKING:
+    from leoflow_controlplane.inline import InlineOutcome, InlineRunner
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# A thousand inline calls may end at once, and agents must not wait for all of them.
+_PATIENT = frozenset({ending.begin_inline, ending.log_try, ending.end_inline})
 GONE = "the container was gone when the control plane looked for it"
 
 logger = logging.getLogger("leoflow.scheduler")
@@ -50,6 +57,7 @@ class Scheduler:
 
     ``bell`` rings for each run that changes. ``failure`` is what ended the scheduler, if anything
     did; a database that cannot be used does not: what is not durable is tried again.
+    ``audience`` is told of what happens.
     """
 
     def __init__(
@@ -59,7 +67,7 @@ class Scheduler:
         tokens: TryTokens,
         secrets: SecretSource,
         clock: Callable[[], float],
-        observer: Observer = SILENT,
+        audience: Audience = NOBODY,
     ) -> None:
         self.bell = Bell()
         self.failure: BaseException | None = None
@@ -68,10 +76,11 @@ class Scheduler:
         self._tokens = tokens
         self._secrets = secrets
         self._clock = clock
-        self._observer = observer
+        self._observer = audience.observer
+        self._followed = audience.followed
         self._timer = Timer(clock)
-        self._inline = InlineRunner(book.settings)
-        self._launcher = Launcher(book.settings, secrets)
+        self._inline: InlineRunner | None = None
+        self._launcher = Launcher(book.settings, secrets, traces=audience.traces)
         self._executor: Executor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[TryKey, asyncio.Task[None]] = {}
@@ -115,9 +124,11 @@ class Scheduler:
         """Make a report durable and start what follows; raises Unauthorized and Stale."""
         now, began = self._clock(), time.perf_counter()
         key = self._tokens.check(token, now)
+        if logger.isEnabledFor(logging.DEBUG):
+            with about(key):
+                logger.debug("a report came, with %d events", len(told["events"]))
         answer, progress = await self._step(report.take_report, key, told, now)
         self._follow(progress)
-        self._observer.report_taken()
         if progress.dispatches:
             self._observer.decision(time.perf_counter() - began)
         fresh = self._tokens.renew(token, now)
@@ -140,21 +151,28 @@ class Scheduler:
         try_key = self._tokens.check(token, self._clock())
         return await self._step(report.give_xcom, try_key, (task_id, key, map_index))
 
+    @property
+    def executor_trouble(self) -> str | None:
+        """What keeps tries from being started; None if nothing is known to."""
+        return None if self._executor is None else self._executor.trouble
+
     async def close(self) -> None:
         """Stop listening; what runs is the executor's to end or to leave."""
         tasks = [*self._tasks, *self._calls.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._inline.close()
+        if self._inline is not None:
+            await self._inline.close()
 
     async def _step(
         self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         try:
+            if step in _PATIENT:
+                return await self._database.run_patiently(step, self._book, *args, **kwargs)
             return await self._database.run(step, self._book, *args, **kwargs)
         except DatabaseUnusable:
-            self._observer.database_failed()
             self._resume_later()
             raise
 
@@ -200,10 +218,15 @@ class Scheduler:
             assert self._executor is not None
             self._spawn(self._executor.end_run(key))
         self._tell(progress)
+        self._followed(progress)
         self._timer.note(progress.next_due)
         self.bell.ring(progress.changed)
 
     def _tell(self, progress: Progress) -> None:
+        if progress.run_ends and logger.isEnabledFor(logging.INFO):
+            for run, run_state in progress.run_ends:
+                with about(run):
+                    logger.info("the run has ended: %s", run_state)
         observer = self._observer
         if observer is SILENT:
             return
@@ -211,14 +234,17 @@ class Scheduler:
             observer.scheduling_lag(lag)
         for state in progress.task_ends:
             observer.task_ended(state)
-        for run_state in progress.run_ends:
+        for _, run_state in progress.run_ends:
             observer.run_ended(run_state)
         for instants in progress.closed:
             known = {phase: at for phase, at in instants.items() if at is not None}
             observer.cold_start(timeline_ms(known))
         observer.tasks_queued(progress.queued)
+        self._count_containers()
+
+    def _count_containers(self) -> None:
         if self._executor is not None:
-            observer.containers_running(self._executor.figures.running)
+            self._observer.containers_running(self._executor.figures.running)
 
     def _dispatch(self, dispatch: Dispatch) -> None:
         key = dispatch.key
@@ -236,10 +262,15 @@ class Scheduler:
         assert self._executor is not None
         key = dispatch.key
         try:
-            launch = self._launcher.prepare(dispatch, self._executor, self._sayer(key))
-            self._ours[key] |= await self._executor.start(launch)
+            with about(key):
+                logger.debug("the try is started")
+                launch = self._launcher.prepare(dispatch, self._executor, self._sayer(key))
+                self._ours[key] |= await self._executor.start(launch)
+            self._count_containers()
         except LaunchFailed as error:
-            self._observer.launch_failed(transient=False)
+            with about(key):
+                logger.info("the try could not be started: %s", error.reason)
+            self._observer.launch_failed(transient=error.transient)
             await self._fail_launch(key, error.reason)
             self._forget(key)
         finally:
@@ -256,25 +287,33 @@ class Scheduler:
         # Durable before the first byte is sent, so that a crash does not send it twice.
         self._follow(await self._persist(ending.begin_inline, key, self._clock()))
         said: list[asyncio.Task[None]] = []
-        self._observer.inline_began()
-        ended: Literal["success", "failed", "cancelled"] = "cancelled"
         try:
             outcome = await self._answer(dispatch, self._sayer(key, said))
-            ended = "success" if outcome.verdict.state == "success" else "failed"
         finally:
-            self._observer.inline_ended(ended)
             await asyncio.gather(*said)
         end = (outcome.verdict, outcome.value, self._clock())
         self._follow(await self._persist(ending.end_inline, key, end, self._clock()))
 
     async def _answer(self, dispatch: Dispatch, say: Callable[[str], None]) -> InlineOutcome:
+        runner = await self._open_inline()
+        from leoflow_controlplane.inline import InlineOutcome, InlineTask
+
         if missing := find_missing(dispatch.task, self._secrets):
             return InlineOutcome(Verdict("failed", "\n".join(missing), retryable=False))
         request = dispatch.inputs["request"]
         assert request is not None
         secrets = find_secrets(dispatch.task, self._secrets)
         environment = {**dispatch.dag.environment, **dispatch.inputs["environment"], **secrets}
-        return await self._inline.run(InlineTask(dispatch.task, request, environment, say))
+        return await runner.run(InlineTask(dispatch.task, request, environment, say))
+
+    async def _open_inline(self) -> InlineRunner:
+        """Import what sends requests when the first is to be sent: it takes longest, and many
+        servers send none."""
+        if self._inline is None:
+            inline = await asyncio.to_thread(import_module, "leoflow_controlplane.inline")
+            made = inline.InlineRunner(self._book.settings, observer=self._observer)
+            self._inline = self._inline or made
+        return self._inline
 
     def _sayer(
         self, key: TryKey, said: list[asyncio.Task[None]] | None = None
@@ -298,6 +337,8 @@ class Scheduler:
     async def _close_try(self, ended: Ended) -> None:
         assert self._executor is not None
         key = ended.key
+        with about(key):
+            logger.debug("the try has ended: %s", ended.exit)
         instants = dict(self._ours.get(key, {}))
         instants |= {"started": ended.started_at} if ended.started_at else {}
         instants |= {"ended": ended.ended_at} if ended.ended_at else {}

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from leoflow_controlplane.error import SettingInvalid
+from leoflow_controlplane.logcontext import LogFormat, LogLevel
 from leoflow_controlplane.option import Chosen, Places, choose
 from leoflow_controlplane.serveroption import SERVER_OPTIONS
 from leoflow_controlplane.setting import OPTIONS, Settings
+from leoflow_controlplane.webhook import read_secret
 
 CONFIG_VARIABLE = "LEOFLOW_CONFIG"
 FILE_NAME = "server.toml"
@@ -38,6 +40,9 @@ class ServerSettings:
     tls_cert: str | None
     tls_key: str | None
     secret_key: str | None
+    webhook_secret: str | None
+    log_format: LogFormat
+    log_level: LogLevel
     allowed_hosts: tuple[str, ...]
     metrics_need_token: bool
     docs_pages: bool
@@ -77,6 +82,7 @@ def read_server_settings(
     values = {name: one.value for name, one in chosen.items()}
     limits = Settings(**{option.name: values.pop(option.name) for option in OPTIONS})
     _check_pairs(values)
+    read_secret(values["webhook_secret"] or "")
     return ServerSettings(home=home, limits=limits, chosen=tuple(chosen.values()), **values)
 
 

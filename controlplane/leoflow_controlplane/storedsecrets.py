@@ -62,6 +62,13 @@ class StoredSecrets:
     def __repr__(self) -> str:
         return f"<StoredSecrets: {len(self._values)} values>"
 
+    @property
+    def trouble(self) -> str | None:
+        """That some cannot be decrypted; names none, since anybody may see it."""
+        if not self._unreadable:
+            return None
+        return f"{len(self._unreadable)} stored values cannot be decrypted; the log has their names"
+
     async def load(self) -> None:
         """Read all values; has to be done before tries are started, and by a new leader.
 

@@ -6,19 +6,22 @@ Whoever has the key can make and check them, so a token outlives the process tha
 from __future__ import annotations
 
 import contextlib
+import hmac
 import json
 import os
 import secrets
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jwt
-from jwt.algorithms import HMACAlgorithm
 from jwt.utils import base64url_encode
 
 from leoflow_controlplane.error import Unauthorized
 from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.vault import SETTING as SECRET_SETTING
+from leoflow_controlplane.vault import read_keys
 
 AUDIENCE = "leoflow-agent"
 ALGORITHM = "HS256"
@@ -26,7 +29,6 @@ KEY_BYTES = 32
 # Tokens that were checked are remembered, so that one that comes again costs a look.
 MOST_REMEMBERED = 20_000
 # What jwt.encode() does anew each time: it takes longer than all else that a try's start costs.
-_HMAC = HMACAlgorithm(HMACAlgorithm.SHA256)
 _HEADER = base64url_encode(json.dumps({"alg": ALGORITHM, "typ": "JWT"}).encode())
 
 
@@ -36,10 +38,14 @@ class _Checked(NamedTuple):
 
 
 class TryTokens:
-    """Gives out tokens that are good for ``lifetime_seconds``, and checks those that come back."""
+    """Gives out tokens that are good for ``lifetime_seconds``, and checks those that come back.
 
-    def __init__(self, key: bytes, lifetime_seconds: float) -> None:
+    ``older`` keys sign nothing any more; what they have signed is good until it expires.
+    """
+
+    def __init__(self, key: bytes, lifetime_seconds: float, older: Sequence[bytes] = ()) -> None:
         self._key = key
+        self._keys = (key, *older)
         self._lifetime_seconds = lifetime_seconds
         self._checked: OrderedDict[str, _Checked] = OrderedDict()
 
@@ -48,7 +54,7 @@ class TryTokens:
         expires_at = now + self._lifetime_seconds
         claims = {"sub": json.dumps(key), "aud": AUDIENCE, "exp": int(expires_at)}
         signed = _HEADER + b"." + base64url_encode(json.dumps(claims).encode())
-        signature = base64url_encode(_HMAC.sign(signed, self._key))
+        signature = base64url_encode(hmac.digest(self._key, signed, "sha256"))
         token = f"{signed.decode()}.{signature.decode()}"
         self._remember(token, _Checked(key, int(expires_at)))
         return token
@@ -68,25 +74,37 @@ class TryTokens:
         return self.issue(checked.key, now)
 
     def _decode(self, token: str) -> _Checked:
-        try:
-            # The expiry is checked against the control plane's own clock, which tests can set.
-            claims = jwt.decode(
-                token,
-                self._key,
-                [ALGORITHM],
-                audience=AUDIENCE,
-                options={"verify_exp": False, "require": ["exp", "sub", "aud"]},
-            )
-            checked = _Checked(TryKey(*json.loads(claims["sub"])), float(claims["exp"]))
-        except (jwt.InvalidTokenError, ValueError, TypeError):
-            raise Unauthorized("unknown token") from None
-        self._remember(token, checked)
-        return checked
+        for key in self._keys:
+            with contextlib.suppress(jwt.InvalidTokenError, ValueError, TypeError):
+                checked = _read(token, key)
+                self._remember(token, checked)
+                return checked
+        raise Unauthorized("unknown token")
 
     def _remember(self, token: str, checked: _Checked) -> None:
         self._checked[token] = checked
         if len(self._checked) > MOST_REMEMBERED:
             self._checked.popitem(last=False)
+
+
+def _read(token: str, key: bytes) -> _Checked:
+    # The expiry is checked against the control plane's own clock, which tests can set.
+    claims = jwt.decode(
+        token,
+        key,
+        [ALGORITHM],
+        audience=AUDIENCE,
+        options={"verify_exp": False, "require": ["exp", "sub", "aud"]},
+    )
+    return _Checked(TryKey(*json.loads(claims["sub"])), float(claims["exp"]))
+
+
+def derive_keys(environment: Mapping[str, str]) -> list[bytes]:
+    """Make keys of those that secrets are encrypted with, if an operator has given any: replicas
+    have them in common, and so each takes the tokens that another has signed."""
+    text = environment.get(SECRET_SETTING, "").strip()
+    keys = read_keys(text, SECRET_SETTING) if text else []
+    return [hmac.digest(key, b"leoflow try tokens", "sha256") for key in keys]
 
 
 def load_key(home: Path) -> bytes:

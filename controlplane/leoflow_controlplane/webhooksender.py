@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import httpx
 
-from leoflow_controlplane.error import ControlPlaneError, DatabaseUnusable
+from leoflow_controlplane.error import ControlPlaneError, DatabaseUnusable, NotLeading
+from leoflow_controlplane.logcontext import about
 from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.secretsource import SecretSource
 from leoflow_controlplane.store.webhook import Message, finish_webhook, load_due_webhooks
@@ -104,7 +105,8 @@ class WebhookSender:
             pause = None
             if answer.trouble is not None and not answer.final:
                 pause = pause_before_next(attempts, answer.retry_after, random.random())
-            self._tell(message, answer, pause)
+            with about(message.run):
+                self._tell(message, answer, pause)
             due_at = None if pause is None else self._clock() + pause
             await self._finish(message.id, attempts, due_at)
         finally:
@@ -155,6 +157,9 @@ class WebhookSender:
         while True:
             try:
                 await self._store.run(finish_webhook, id, attempts, due_at)
+                return
+            except NotLeading:
+                # Who leads now sends it again: at least once is what is promised.
                 return
             except DatabaseUnusable:
                 # To forget what was sent would be to send it again at once, and again.

@@ -48,6 +48,8 @@ class Dispatch(NamedTuple):
     token: str
     inline: bool
     artifacts: str | None
+    # The number of its last try, should all fail; a clear has moved it.
+    max_tries: int
 
 
 def make_workload(
@@ -86,7 +88,7 @@ def make_context(dispatch: Dispatch) -> TaskContext:
         task_id=dispatch.key.task_id,
         map_index=dispatch.key.map_index,
         try_number=dispatch.key.try_number,
-        max_tries=dispatch.task.retries + 1,
+        max_tries=dispatch.max_tries,
         logical_date=dispatch.run.logical_date,
         data_interval_start=dispatch.run.data_interval_start,
         data_interval_end=dispatch.run.data_interval_end,

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -178,16 +179,47 @@ def test_after_a_failure_it_waits_and_sends_the_same_again(failure):
     assert not outbox
 
 
-def test_pauses_grow_to_a_limit():
-    reporter, outbox = _reporter(*[ChannelError("gone")] * 12)
+def _pauses(away_seconds):
+    """Give the instants of the attempts and how long it waited after each."""
+    reporter, outbox = _reporter(*[ChannelError("gone")] * 1000)
     outbox.add("started")
     now, pauses = 0.0, []
-    for _ in range(12):
+    while now < away_seconds:
         _step(reporter, now)
-        pauses.append(reporter.seconds_to_wait(now))
-        now += pauses[-1] + 0.001
-    assert pauses[-1] > 5 * pauses[0]
-    assert max(pauses) <= 1.5 * LONGEST_PAUSE_SECONDS
+        pauses.append((now, reporter.seconds_to_wait(now)))
+        now += pauses[-1][1] + 0.001
+    return pauses
+
+
+def test_a_control_plane_that_was_away_for_seconds_is_found_within_seconds():
+    assert max(pause for _, pause in _pauses(60.0)) <= 3.0
+
+
+def test_pauses_grow_with_the_absence_to_a_limit():
+    pauses = _pauses(3600.0)
+    late = [pause for at, pause in pauses if at > 600.0]
+    assert max(late) <= 1.5 * LONGEST_PAUSE_SECONDS
+    assert min(late) >= 0.5 * LONGEST_PAUSE_SECONDS
+    assert all(pause <= max(3.0, at / 20) + 0.01 for at, pause in pauses)
+
+
+def test_a_thousand_agents_do_not_come_back_all_at_once():
+    returns = [at + pause - 30.0 for at, pause in (_pauses(30.0)[-1] for _ in range(1000))]
+    tenths = Counter(int(10 * seconds) for seconds in returns)
+    assert max(tenths.values()) < 200
+
+
+def test_a_new_absence_begins_with_short_pauses():
+    reporter, outbox = _reporter(*[ChannelError("gone")] * 9, _ok(1), ChannelError("gone"))
+    outbox.add("started")
+    now = 0.0
+    for number in range(11):
+        if number == 10:
+            outbox.add("heartbeat")
+        _step(reporter, now)
+        wait = reporter.seconds_to_wait(now)
+        now += wait + 1000.0
+    assert wait <= 0.2
 
 
 def test_a_heartbeat_is_sent_after_the_interval_that_the_server_chose():
@@ -281,7 +313,7 @@ def test_in_a_hurry_it_asks_at_once():
         _step(reporter, now)
         now += reporter.seconds_to_wait(now) + 0.001
     _step(reporter, now)
-    assert reporter.seconds_to_wait(now) > 1.0
+    assert reporter.seconds_to_wait(now) > 0.5
     setback.hurry(reporter, now)
     assert reporter.seconds_to_wait(now) == 0.0
 

@@ -39,7 +39,9 @@ def test_the_agent_runs_on_debians_python(version: str, shared_home: Path) -> No
     _run(place, CORE, without=NOT_BY_LOADER)
 
 
-@pytest.mark.parametrize("version", ["3.9", "3.10", "3.12"])
+@pytest.mark.parametrize(
+    "version", ["3.9", *(pytest.param(one, marks=pytest.mark.long) for one in ("3.10", "3.12"))]
+)
 def test_the_agent_runs_on_a_python_of_the_host(version: str) -> None:
     _run(_host_python(version), CORE)
 

@@ -26,7 +26,8 @@ def make_uv(root: Path) -> WheelTool:
     return Uv(root, translate(read_pip_settings(os.environ), os.environ))
 
 
-@pytest.fixture(params=["uv", "pex"])
+# pex is the fallback, and takes seconds where uv takes a tenth of one.
+@pytest.fixture(params=["uv", pytest.param("pex", marks=pytest.mark.long)])
 def make(
     request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Make:

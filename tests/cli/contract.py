@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import jsonschema
 from fakeserver import Request
-from leoflow_controlplane.rest.app import make_api
+from leoflow_controlplane.rest.api import make_api
 from leoflow_controlplane.rest.office import Office
 
 Document = dict[str, Any]

@@ -190,7 +190,8 @@ class FakeServer:
         if more == ["wait"]:
             if "result" in request.query:
                 return 200, {"state": self.runs[key]["state"], "results": self.returned}
-            self.ended.wait(10)
+            if self.runs[key]["state"] not in ("success", "failed"):
+                self.ended.wait(10)
             return 200, {"state": self.runs[key]["state"]}
         if more == ["taskInstances"]:
             return _page("task_instances", tasks, request)

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from ledger import Ledger, open_database
 from leoflow_controlplane import retention, schema
-from leoflow_controlplane.retention import DAY_SECONDS, Keep, Swept, sweep
+from leoflow_controlplane.error import DatabaseUnusable
+from leoflow_controlplane.retention import (
+    DAY_SECONDS,
+    FIRST_PAUSE_SECONDS,
+    RETRY_SECONDS,
+    Keep,
+    Sweeper,
+    Swept,
+    sweep,
+)
 from leoflow_controlplane.store.retention import Old, delete_some
 from sqlalchemy import Connection, func, insert, select
 
@@ -151,3 +160,70 @@ async def test_nothing_is_deleted_unless_it_was_asked_for(database_url: str) -> 
         before = await database.read(count)
         assert await sweep(database, Keep(), NOW, nothing_is_open, 0) == Swept()
         assert await database.read(count) == before
+
+
+class Days:
+    """A clock that runs only while somebody sleeps; the test says when a sleep ends."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.slept: list[float] = []
+        self.asleep, self.woken = asyncio.Event(), asyncio.Event()
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.asleep.set()
+        await self.woken.wait()
+        self.woken.clear()
+        self.now += seconds
+
+    async def pass_by(self) -> None:
+        """Let a sleep end, and wait for the next one."""
+        self.asleep.clear()
+        self.woken.set()
+        await self.asleep.wait()
+
+
+async def test_each_day_what_is_old_by_then_goes(database_url: str) -> None:
+    days = Days()
+    async with open_database(database_url) as database:
+        for pk, age in enumerate((40, 28.5, 1), start=1):
+            await database.run(add_run, pk, age)
+        sweeper = Sweeper(Keep(runs_days=30), nothing_is_open, days.clock, days.sleep)
+        sweeping = asyncio.create_task(sweeper.run(database))
+        await days.asleep.wait()
+        left = [await database.read(run_ids)]
+        for _ in range(3):
+            await days.pass_by()
+            left.append(await database.read(run_ids))
+        sweeping.cancel()
+    assert left == [[1, 2, 3], [2, 3], [2, 3], [3]]
+    assert days.slept == [FIRST_PAUSE_SECONDS, DAY_SECONDS, DAY_SECONDS, DAY_SECONDS]
+
+
+async def test_who_keeps_everything_never_looks(database_url: str) -> None:
+    days = Days()
+    async with open_database(database_url) as database:
+        await Sweeper(Keep(), nothing_is_open, days.clock, days.sleep).run(database)
+    assert days.slept == []
+
+
+async def test_a_database_that_is_away_is_asked_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = Days()
+
+    async def away(*_: object) -> None:
+        raise DatabaseUnusable("away")
+
+    async with open_database(database_url) as database:
+        monkeypatch.setattr(database, "read", away)
+        sweeper = Sweeper(Keep(runs_days=30), nothing_is_open, days.clock, days.sleep)
+        sweeping = asyncio.create_task(sweeper.run(database))
+        await days.asleep.wait()
+        await days.pass_by()
+        sweeping.cancel()
+    assert days.slept == [FIRST_PAUSE_SECONDS, RETRY_SECONDS]

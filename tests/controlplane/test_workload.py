@@ -33,6 +33,7 @@ def make_dispatch(argument: str = "x", **dag: object) -> Dispatch:
         token="secret",
         inline=False,
         artifacts=None,
+        max_tries=5,
     )
 
 
@@ -40,7 +41,7 @@ def test_it_has_every_field_of_the_contract() -> None:
     workload = make_workload(make_dispatch(), "unix:/s", SETTINGS)
     assert set(workload) == set(wire.Workload.__annotations__)
     assert set(workload["context"]) == set(wire.TaskContext.__annotations__)
-    assert workload["context"]["max_tries"] == 3
+    assert workload["context"]["max_tries"] == 5
     assert workload["endpoint"] == "unix:/s"
     assert workload["execution_timeout_seconds"] == 9.0
 

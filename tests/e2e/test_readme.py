@@ -23,7 +23,7 @@ EVERY_PAGE = [*PAGES, *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUT
 EVERY_PAGE += sorted((ROOT / "docs" / "adr").glob("*.md"))
 WITHOUT_ENGINE = {"validating.md"}
 # Their commands ask a control plane that runs meanwhile.
-WITH_SERVER = {"triggering.md"}
+WITH_SERVER = {"README.md", "getting-started.md", "triggering.md"}
 
 _COMMAND = re.compile(r"\$ ((?:[A-Z_]+=\S+ )*)leoflow (.*)")
 _EXIT_CODE = re.compile(r"# exit code (\d+)")

@@ -32,6 +32,8 @@ from leoflow_cli.outcome import InvalidInput, Unusable
 PAUSE_SECONDS = 0.5
 # A restart or a take-over is over long before.
 PATIENCE_SECONDS = 120.0
+# How long the containers of a run that is over may take to go before nobody waits for them.
+CLOSING_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Follower:
 
     def updates(self) -> Iterator[Update]:
         """Give what happens until the run, or the wanted task, is over. Raises Unanswered."""
-        threading.Thread(target=self._await_end, daemon=True).start()
+        waiting = threading.Thread(target=self._await_end, daemon=True)
+        waiting.start()
         while True:
             began = time.monotonic()
             # The run is asked first: if it is over, what its tasks say is the last of them.
@@ -85,7 +88,11 @@ class Follower:
             for task in tasks:
                 yield from self._news(task)
             self._is_first_look = False
-            if run["state"] in FINISHED_RUN or self._is_over(tasks):
+            if run["state"] in FINISHED_RUN:
+                # When its last container began is known once that is gone.
+                waiting.join(CLOSING_SECONDS)
+                return
+            if self._is_over(tasks):
                 return
             if self._ended.wait(max(PAUSE_SECONDS, 2 * (time.monotonic() - began))):
                 self._ended.clear()

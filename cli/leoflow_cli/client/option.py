@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from leoflow_cli.home import home_path
-from leoflow_cli.outcome import InvalidInput
 
 run_arguments = (
     click.argument("dag_id", metavar="DAG_ID"),
@@ -53,18 +52,3 @@ def takes_run(function: Callable[..., Any]) -> Callable[..., Any]:
     for argument in reversed(run_arguments):
         function = argument(function)
     return function
-
-
-def parse_date(text: str | None, option: str) -> str | None:
-    """Return a date as ISO 8601 with an offset, UTC if it has none. Raises InvalidInput."""
-    from datetime import UTC, datetime
-
-    if text is None:
-        return None
-    try:
-        date = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(
-            f"{option} '{text}' is no date: write it as 2026-01-31 or 2026-01-31T06:00+01:00"
-        ) from None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).isoformat()

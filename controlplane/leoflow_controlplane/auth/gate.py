@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.keyring import Keyring
 from leoflow_controlplane.auth.token import Principal, read_bearer
-from leoflow_controlplane.rest.refusal import refusal
+from leoflow_controlplane.error import DatabaseUnusable
+from leoflow_controlplane.rest.answer import refusal
 
 API_PREFIX = "/api/"
 # As with Airflow: what tells whether a server is there at all.
@@ -38,7 +39,10 @@ class Gate:
         if not scope["path"].startswith(self._guarded) or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
-        answer = await self._check(scope)
+        try:
+            answer = await self._check(scope)
+        except DatabaseUnusable as error:
+            answer = refusal(503, str(error), {"Retry-After": "1"})
         await (answer or self._app)(scope, receive, send)
         if answer is None:
             await self._keyring.write_uses()

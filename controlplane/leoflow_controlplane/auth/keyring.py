@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from leoflow_controlplane.auth.token import Principal, hash_token
+from leoflow_controlplane.error import DatabaseUnusable, NotLeading
 from leoflow_controlplane.rest.office import Reader, Writer
 from leoflow_controlplane.store.query.token import find_by_hash
 from leoflow_controlplane.store.token import note_uses
@@ -64,16 +65,20 @@ class Keyring:
         self._known.clear()
 
     async def write_uses(self) -> None:
-        """Write down when tokens were used last, if that was not done a moment ago."""
+        """Write down when tokens were used last, if that was not tried a moment ago."""
         if self._uses and self.clock() - self._uses_written_at >= USES_SECONDS:
             await self.close()
 
     async def close(self) -> None:
-        """Write down when tokens were used last."""
+        """Write down when tokens were used last. A process that cannot keeps it in mind: it may
+        lead later, and nobody's request fails for this."""
         uses, self._uses = self._uses, {}
         self._uses_written_at = self.clock()
         if uses:
-            await self._writer.run(note_uses, uses)
+            try:
+                await self._writer.run(note_uses, uses)
+            except (DatabaseUnusable, NotLeading):
+                self._uses = {**uses, **self._uses}
 
     def _used(self, principal: Principal, now: float) -> Principal:
         self._uses[principal.token_id] = now

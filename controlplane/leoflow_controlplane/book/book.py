@@ -49,9 +49,13 @@ class Progress(NamedTuple):
     changed: frozenset[RunKey] = frozenset()
     # Runs that are over and had a folder that their tries shared.
     over: tuple[RunKey, ...] = ()
+    # All runs that are over: with their final state, and no try of theirs is left.
+    done: tuple[RunKey, ...] = ()
+    # Whether there are messages for webhooks that were not there before.
+    has_webhooks: bool = False
     # For whoever counts: final states, how long those handed out had been due, what was closed.
     task_ends: tuple[TaskState, ...] = ()
-    run_ends: tuple[RunState, ...] = ()
+    run_ends: tuple[tuple[RunKey, RunState], ...] = ()
     lags: tuple[float, ...] = ()
     closed: tuple[Mapping[str, float | None], ...] = ()
     queued: int = 0
@@ -174,13 +178,15 @@ class Book:
             tuple(self.dispatches),
             tuple(self.stops),
             min((at for at in due if at is not None), default=None),
-            frozenset(run.key for run in self.touched.values()),
+            frozenset([run.key for run in self.touched.values()]),
             tuple(self._over),
+            tuple(self._done),
+            self.has_webhooks,
             tuple(self.task_ends),
             tuple(self.run_ends),
             tuple(self.lags),
             tuple(self.closed),
-            sum(map(len, self.lines.values())),
+            len(self.lines[False]) + len(self.lines[True]),
         )
 
     def touch(self, run: HeldRun) -> None:
@@ -261,15 +267,15 @@ class Book:
     def free_place(self, held: OpenTry) -> None:
         """Give the place of a try that has its verdict to whoever waits for it."""
         self._count(held, -1)
-        task_id = held.key.task_id
         for line in self.lines.values():
             line.free_dag(held.key.dag_id)
-            line.free_task(held.run, task_id)
+            line.free_task(held.run, held.instance)
 
     def end_try(self, held: OpenTry) -> None:
         """Remember a try no more: its container is gone."""
         self.tries.pop(held.key, None)
         held.run.tries.pop(held.key, None)
+        self.lines[held.inline].free_try(held.run, held.instance)
         self.closed.append(held.instants)
 
     def _count(self, held: OpenTry, step: int) -> None:
@@ -285,7 +291,8 @@ class Book:
             held.run.active[task_id] = held.run.active.get(task_id, 0) + step
 
     def _held_up(self, waiting: Waiting) -> HeldUp | None:
-        run, task_id = waiting.run, waiting.instance.task_id
+        run, instance = waiting.run, waiting.instance
+        task_id = instance.task_id
         dag_id, spec = run.key.dag_id, run.version.spec
         if self.active_tasks[dag_id] >= spec.max_active_tasks or self.is_paused(dag_id):
             return "dag"
@@ -296,12 +303,14 @@ class Book:
         limit = task.max_active_tis_per_dagrun
         if limit is not None and run.active.get(task_id, 0) >= limit:
             return "run_task"
-        return None
+        last = run.tries.get(run.try_key(instance, instance.try_number))
+        return "try" if last is not None and last.is_stopping else None
 
     def _let_go(self) -> None:
         for run in self.touched.values():
             if run.is_over:
                 self.drop(run)
+                self._done.append(run.key)
                 if run.version.spec.staging_bytes is not None:
                     self._over.append(run.key)
 
@@ -310,9 +319,13 @@ class Book:
         self.dispatches: list[Dispatch] = []
         self.stops: list[Stop] = []
         self._over: list[RunKey] = []
+        self._done: list[RunKey] = []
+        self.has_webhooks = False
         self.task_ends: list[TaskState] = []
-        self.run_ends: list[RunState] = []
+        self.run_ends: list[tuple[RunKey, RunState]] = []
         self.lags: list[float] = []
         self.closed: list[Mapping[str, float | None]] = []
         # Values that were looked up in this step, by run, task and key.
         self.looked_up: dict[tuple[int, str, str], Any] = {}
+        # What was in the tables of them, by map_index: that stays so until the group's end.
+        self.stored_texts: dict[tuple[int, str, str], Mapping[int, str]] = {}

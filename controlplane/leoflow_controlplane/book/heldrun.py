@@ -61,16 +61,12 @@ class HeldRun:
     # Made after the rest of it, which it looks into.
     decider: LiveRun | None = None
     previous: Previous | None = None
+    # The facts' own, which never change: nothing is asked for more often.
+    pk: int = field(init=False)
+    key: RunKey = field(init=False)
 
-    @property
-    def pk(self) -> int:
-        """The key of its row."""
-        return self.facts.pk
-
-    @property
-    def key(self) -> RunKey:
-        """Which run it is."""
-        return self.facts.key
+    def __post_init__(self) -> None:
+        self.pk, self.key = self.facts.pk, self.facts.key
 
     @property
     def live(self) -> LiveRun:
@@ -112,6 +108,11 @@ class OpenTry:
     def is_current(self) -> bool:
         """Whether the try is the one that counts: no verdict was given on it yet."""
         return self.verdict is None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether its task may still be at work although it has its verdict."""
+        return self.terminate is not None and not self.reported_verdict and not self.is_gone
 
     @property
     def agent_seen(self) -> bool:

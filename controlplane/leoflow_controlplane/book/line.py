@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple
 from leoflow_controlplane.book.heldrun import HeldRun
 from leoflow_controlplane.liverun.instance import Instance
 
-HeldUp = Literal["dag", "task", "run_task"]
-_Place = tuple[str, str] | tuple[int, str]
+HeldUp = Literal["dag", "task", "run_task", "try"]
+_Place = tuple[str | int, str] | tuple[int, str, int]
 
 
 class Waiting(NamedTuple):
@@ -63,14 +63,15 @@ class Line:
                 self._shut.add(dag_id)
                 continue
             self._leave(dag_id, lane)
-            if not _waits(waiting):
-                self.free_task(waiting.run, waiting.instance.task_id)
-            elif cause is not None:
-                place = _place(cause, waiting.run, waiting.instance.task_id)
+            if cause is not None:
+                place = _place(cause, waiting.run, waiting.instance)
                 self._parked.setdefault(place, deque()).append(waiting)
                 self._length += 1
-            else:
+            elif _waits(waiting):
                 return waiting
+            if cause in (None, "try"):
+                # It does not take the place that it may have been freed for.
+                self.free_task(waiting.run, waiting.instance)
         return None
 
     def free_dag(self, dag_id: str) -> None:
@@ -81,21 +82,27 @@ class Line:
             if lane:
                 heapq.heappush(self._open, (lane[0].turn, dag_id))
 
-    def free_task(self, run: HeldRun, task_id: str) -> None:
+    def free_task(self, run: HeldRun, instance: Instance) -> None:
         """Let one of those that a task's limit held up try again."""
         for cause in ("task", "run_task"):
-            place = _place(cause, run, task_id)
-            parked = self._parked.get(place)
-            if parked is None:
-                continue
-            while parked:
-                waiting = parked.popleft()
-                self._length -= 1
-                if _waits(waiting):
-                    self._enter(waiting)
-                    break
-            if not parked:
-                del self._parked[place]
+            self._free(_place(cause, run, instance))
+
+    def free_try(self, run: HeldRun, instance: Instance) -> None:
+        """Let an instance try again that was held up by a try of its own."""
+        self._free(_place("try", run, instance))
+
+    def _free(self, place: _Place) -> None:
+        parked = self._parked.get(place)
+        if parked is None:
+            return
+        while parked:
+            waiting = parked.popleft()
+            self._length -= 1
+            if _waits(waiting):
+                self._enter(waiting)
+                break
+        if not parked:
+            del self._parked[place]
 
     def _enter(self, waiting: Waiting) -> None:
         dag_id = waiting.run.key.dag_id
@@ -119,5 +126,9 @@ def _waits(waiting: Waiting) -> bool:
     return waiting.instance.state == "scheduled"
 
 
-def _place(cause: str, run: HeldRun, task_id: str) -> _Place:
-    return (run.key.dag_id, task_id) if cause == "task" else (run.pk, task_id)
+def _place(cause: str, run: HeldRun, instance: Instance) -> _Place:
+    if cause == "try":
+        return (run.pk, instance.task_id, instance.map_index)
+    if cause == "task":
+        return (run.key.dag_id, instance.task_id)
+    return (run.pk, instance.task_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Set
 from typing import Any
 
 from leoflow_agent.spec import TaskSpec
@@ -26,22 +27,33 @@ class RunValues:
 
     def value(self, task_id: str, map_index: int) -> Any:
         """Give what an instance returned, or MISSING."""
-        written = self._book.draft.xcoms.get((self._pk, task_id), {})
-        text = written.get((map_index, RETURN_VALUE))
-        if text is None:
-            text = read_texts(self._book, self._pk, task_id, RETURN_VALUE).get(map_index)
+        draft, place = self._book.draft, (self._pk, task_id)
+        text = draft.xcoms.get(place, {}).get((map_index, RETURN_VALUE))
+        if text is None and map_index not in draft.forgotten_xcoms.get(place, ()):
+            text = _stored(self._book, self._pk, task_id, RETURN_VALUE).get(map_index)
         return MISSING if text is None else json.loads(text)
+
+    def left(self, task_id: str) -> Set[int]:
+        """Give the map indices of the instances that returned something."""
+        return read_texts(self._book, self._pk, task_id, RETURN_VALUE).keys()
 
 
 def read_texts(book: Book, run_pk: int, task_id: str, key: str) -> dict[int, str]:
     """Give the values (JSON text) that a task left, by map_index in order."""
-    texts = book.store.read_values(book.connection, run_pk, task_id, key)
+    texts = dict(_stored(book, run_pk, task_id, key))
     for map_index in book.draft.forgotten_xcoms.get((run_pk, task_id), ()):
         texts.pop(map_index, None)
     for (map_index, written), text in book.draft.xcoms.get((run_pk, task_id), {}).items():
         if written == key:
             texts[map_index] = text
     return dict(sorted(texts.items()))
+
+
+def _stored(book: Book, run_pk: int, task_id: str, key: str) -> Mapping[int, str]:
+    place = (run_pk, task_id, key)
+    if place not in book.stored_texts:
+        book.stored_texts[place] = book.store.read_values(book.connection, *place)
+    return book.stored_texts[place]
 
 
 def read_inputs(book: Book, run: HeldRun, task: TaskSpec, map_index: int) -> Inputs:
@@ -69,6 +81,8 @@ def _look_up(book: Book, run: HeldRun, task_id: str, key: str) -> Any:
     texts = read_texts(book, run.pk, task_id, key)
     if NOT_MAPPED in texts:
         return json.loads(texts[NOT_MAPPED])
-    if run.version.tasks[task_id].expansion is None:
+    if run.version.tasks[task_id].expansion is None or task_id not in run.live.plan.position:
         return MISSING
-    return [json.loads(text) for text in texts.values()]
+    # What an instance left that failed, or is no more, is not part of what the task returned:
+    # nobody would be expanded over it.
+    return [json.loads(texts[n]) for n in run.live.succeeded(task_id) if n in texts]

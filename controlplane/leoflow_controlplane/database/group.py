@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from leoflow_controlplane.database.fault import is_fault
 from leoflow_controlplane.database.place import Place
+from leoflow_controlplane.observer import Observer
 
 
 class Memory(Protocol):
@@ -43,7 +45,10 @@ Operation = Callable[[Connection], Any]
 class Committer:
     """Runs steps on one connection, with one memory."""
 
-    def __init__(self, connection: Connection, memory: Memory, place: Place) -> None:
+    def __init__(
+        self, connection: Connection, memory: Memory, place: Place, observer: Observer
+    ) -> None:
+        self._observer = observer
         self._connection = connection
         self._memory = memory
         self._place = place
@@ -69,6 +74,7 @@ class Committer:
         return outcomes
 
     def _commit(self, steps: Sequence[Operation]) -> list[Outcome]:
+        began = time.perf_counter()
         transaction = self._connection.begin()
         try:
             outcomes = [self._attempt(step) for step in steps]
@@ -84,6 +90,7 @@ class Committer:
                 if transaction.is_active:
                     transaction.rollback()
             raise
+        self._observer.committed(time.perf_counter() - began, len(steps))
         return outcomes
 
     def _attempt(self, step: Operation) -> Outcome:

@@ -15,6 +15,7 @@ from leoflow_controlplane.database.place import find_place
 from leoflow_controlplane.database.reader import Readers
 from leoflow_controlplane.database.writer import Writer
 from leoflow_controlplane.error import DatabaseUnusable, NotLeading
+from leoflow_controlplane.observer import SILENT, Observer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,12 +24,14 @@ T = TypeVar("T")
 class Database:
     """Runs steps, which change the memory and are durable when they return, and queries.
 
-    ``url`` is a path for SQLite or a URL; SettingInvalid if it is of no use.
+    ``url`` is a path for SQLite or a URL; SettingInvalid if it is of no use. ``observer`` is told
+    of commits and failures, in the writer's thread.
     """
 
-    def __init__(self, url: str | Path, memory: Memory) -> None:
+    def __init__(self, url: str | Path, memory: Memory, observer: Observer = SILENT) -> None:
         self._place = find_place(url)
         self._memory = memory
+        self._observer = observer
         self._writer: Writer | None = None
         self._readers: Readers | None = None
         self._trouble: str | None = None
@@ -53,7 +56,7 @@ class Database:
 
     async def open(self) -> None:
         """Connect, making or upgrading the tables; DatabaseUnusable says why that is impossible."""
-        writer = Writer(self._place, self._memory, asyncio.get_running_loop(), self)
+        writer = Writer(self._place, self._memory, asyncio.get_running_loop(), self, self._observer)
         await writer.open()
         self._writer, self._readers = writer, Readers(self._place)
         self._usable.set()
@@ -68,11 +71,21 @@ class Database:
         is cancelled meanwhile. What it raises is raised here. DatabaseUnusable: it is not known to
         be durable, and the memory was dropped. NotLeading: see `lead`.
         """
+        result: T = await self._writing().submit(lambda c: step(c, *args, **kwargs))
+        return result
+
+    async def run_patiently(
+        self, step: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a step as `run` does, but let the steps pass that others wait for."""
+        result: T = await self._writing().submit(lambda c: step(c, *args, **kwargs), patient=True)
+        return result
+
+    def _writing(self) -> Writer:
         if not self._may_write:
             raise NotLeading("this process does not lead, so it may not write")
         assert self._writer is not None, "open() comes first"
-        result: T = await self._writer.submit(lambda connection: step(connection, *args, **kwargs))
-        return result
+        return self._writer
 
     async def read(
         self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -10,21 +10,25 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+# What is put meanwhile waits for all that was taken before it.
+PATIENT_LIMIT = 20
+
 
 class Inbox(Generic[T]):
     """Any thread puts, one takes. What was put is taken even after `close`."""
 
     def __init__(self) -> None:
         self._items: deque[T] = deque()
+        self._patient: deque[T] = deque()
         self._taker, self._putter = socket.socketpair()
         self._taker.setblocking(False)
         self._putter.setblocking(False)
         self._asleep = False
         self.closed = False
 
-    def put(self, item: T) -> None:
-        """Add ``item``; never waits."""
-        self._items.append(item)
+    def put(self, item: T, *, patient: bool = False) -> None:
+        """Add ``item``, behind all others that are not ``patient``; never waits."""
+        (self._patient if patient else self._items).append(item)
         if self._asleep:
             self._wake()
 
@@ -41,13 +45,20 @@ class Inbox(Generic[T]):
     def take(self, limit: int, timeout: float | None, watched: int | None) -> list[T] | None:
         """Wait for items and return up to ``limit`` of them, or None when there will be no more.
 
+        Of the patient ones up to ``PATIENT_LIMIT`` come after the others.
+
         Empty after ``timeout`` seconds, or when the descriptor ``watched`` can be read.
         """
-        if not self._items and not self.closed:
+        if not self._holds_any() and not self.closed:
             self._sleep(timeout, watched)
-        if not self._items and self.closed:
+        if not self._holds_any() and self.closed:
             return None
-        return [self._items.popleft() for _ in range(min(limit, len(self._items)))]
+        found = [self._items.popleft() for _ in range(min(limit, len(self._items)))]
+        room = min(PATIENT_LIMIT, limit - len(found), len(self._patient))
+        return found + [self._patient.popleft() for _ in range(room)]
+
+    def _holds_any(self) -> bool:
+        return bool(self._items or self._patient)
 
     def _sleep(self, timeout: float | None, watched: int | None) -> None:
         with selectors.DefaultSelector() as selector:
@@ -56,7 +67,7 @@ class Inbox(Generic[T]):
                 selector.register(watched, selectors.EVENT_READ)
             self._asleep = True
             # Whoever put before the line above saw nobody asleep.
-            if not self._items and not self.closed:
+            if not self._holds_any() and not self.closed:
                 selector.select(timeout)
             self._asleep = False
         with suppress(BlockingIOError):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from leoflow_controlplane.database.fault import is_fault, unusable
 from leoflow_controlplane.database.group import Operation
 from leoflow_controlplane.database.place import Place
+from leoflow_controlplane.error import DatabaseUnusable
 
 T = TypeVar("T")
 THREADS = 4
@@ -23,10 +24,13 @@ class Readers:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._engine: Engine = place.reading()
+        self._is_closed = False
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="leoflow-reader")
 
     async def run(self, query: Operation) -> Any:
         """Answer ``query``; DatabaseUnusable if the database does not."""
+        if self._is_closed:
+            raise DatabaseUnusable(f"{self._place.name} is not open at the moment. Ask again.")
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, query)
 
     def renew(self) -> None:
@@ -35,6 +39,7 @@ class Readers:
 
     def close(self) -> None:
         """Wait for what is being answered, then disconnect."""
+        self._is_closed = True
         self._threads.shutdown()
         self._engine.dispose()
 

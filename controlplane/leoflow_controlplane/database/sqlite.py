@@ -66,7 +66,7 @@ class SqlitePlace:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_name(self.path.name + ".opening").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # What tasks print and return is in it. SQLite gives its other files the same mode.
+            # SQLite gives the files beside it the same mode.
             self.path.touch(mode=0o600)
             with engine.connect() as connection:
                 yield connection

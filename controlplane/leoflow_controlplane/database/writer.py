@@ -22,6 +22,7 @@ from leoflow_controlplane.database.inbox import Inbox
 from leoflow_controlplane.database.migration import prepare, require_current
 from leoflow_controlplane.database.place import Place
 from leoflow_controlplane.error import DatabaseUnusable, NotLeading
+from leoflow_controlplane.observer import Observer
 
 # A group is short enough for its first member not to wait long for its last.
 GROUP_LIMIT = 1000
@@ -51,12 +52,18 @@ class Writer:
     """Its methods are for the event loop; what begins with an underscore runs in its thread."""
 
     def __init__(
-        self, place: Place, memory: Memory, loop: asyncio.AbstractEventLoop, watcher: Watcher
+        self,
+        place: Place,
+        memory: Memory,
+        loop: asyncio.AbstractEventLoop,
+        watcher: Watcher,
+        observer: Observer,
     ) -> None:
         self._place = place
         self._memory = memory
         self._loop = loop
         self._watcher = watcher
+        self._observer = observer
         self._inbox: Inbox[_Step] = Inbox()
         self._engine: Engine | None = None
         self._connection: Connection | None = None
@@ -78,15 +85,18 @@ class Writer:
             await self.close()
             raise
 
-    def submit(self, operation: Operation, *, leads: bool = False) -> asyncio.Future[Any]:
+    def submit(
+        self, operation: Operation, *, leads: bool = False, patient: bool = False
+    ) -> asyncio.Future[Any]:
         """Have ``operation`` run; its result is there when it is durable.
 
         With ``leads`` it waits until no other process leads, and everything behind it waits too.
+        A ``patient`` one lets those pass that are not.
         """
         if self._inbox.closed:
             raise DatabaseUnusable(f"{self._place.name} was closed: this process is about to end.")
         done: asyncio.Future[Any] = self._loop.create_future()
-        self._inbox.put(_Step(operation, done, leads))
+        self._inbox.put(_Step(operation, done, leads), patient=patient)
         return done
 
     async def close(self) -> None:
@@ -185,7 +195,7 @@ class Writer:
             connection.close()
             raise
         self._connection = connection
-        self._committer = Committer(connection, self._memory, self._place)
+        self._committer = Committer(connection, self._memory, self._place, self._observer)
 
     def _disconnect(self) -> None:
         connection, self._connection, self._committer = self._connection, None, None
@@ -196,6 +206,7 @@ class Writer:
 
     def _fall(self, fault: BaseException) -> None:
         self._fault = fault
+        self._observer.database_failed()
         self._memory.forget()
         self._disconnect()
         pause = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]

@@ -65,6 +65,11 @@ class DockerExecutor:
         self._pulls = Pulls(engine, site.limits.pull_timeout_seconds, self.figures)
         self._starter = Starter(engine, self._pulls, site.limits, self.figures)
 
+    @property
+    def trouble(self) -> str | None:
+        """Whether the engine is away."""
+        return self._watch.trouble
+
     async def open(self) -> None:
         """Begin to listen for containers that end."""
         await self._watch.open()

@@ -94,6 +94,7 @@ class FakeExecutor:
 
     endpoint = "unix:/nowhere"
     ca = None
+    trouble: str | None = None
 
     def __init__(
         self, desk: Desk, script: Script = succeed, machine: FakeMachine | None = None

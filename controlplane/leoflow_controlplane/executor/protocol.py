@@ -117,6 +117,8 @@ class Executor(Protocol):
 
     ``endpoint`` is where the agents that it starts find the control plane, ``ca`` the
     certificates (PEM) that they check an https endpoint's against, None for the image's own.
+    ``trouble`` is what keeps every try from being started at the moment, for people; anybody may
+    see it. None if nothing is known to.
     """
 
     @property
@@ -127,6 +129,9 @@ class Executor(Protocol):
 
     @property
     def figures(self) -> Figures: ...
+
+    @property
+    def trouble(self) -> str | None: ...
 
     async def start(self, launch: Launch) -> Mapping[str, float]:
         """Start a try; return the instants of the phases that are known. Raises LaunchFailed.

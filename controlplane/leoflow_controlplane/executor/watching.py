@@ -40,7 +40,8 @@ class Live:
 
 
 class Watch:
-    """The containers in ``live``, by name; ``ended`` has the end of each, once."""
+    """The containers in ``live``, by name; ``ended`` has the end of each, once. ``trouble`` says
+    that the engine is away."""
 
     def __init__(self, calls: EngineCalls, tidying: Tidying, grace_seconds: float) -> None:
         self.live: dict[str, Live] = {}
@@ -50,6 +51,7 @@ class Watch:
         self._grace_seconds = grace_seconds
         self._tasks: set[asyncio.Task[Any]] = set()
         self._unreachable_since: float | None = None
+        self.trouble: str | None = None
 
     async def open(self) -> None:
         """Begin to listen for containers that end."""
@@ -90,11 +92,14 @@ class Watch:
                 await asyncio.wait([stream, waiting], return_when=asyncio.FIRST_COMPLETED)
                 ready.set()
                 if opened.is_set():
+                    self.trouble = None
                     attempt, told = 0, False
                     self._spawn(self._reconcile())
                 await stream
             except EngineUnreachable as error:
                 self._calls.figures.engine_errors += 1
+                # Where the engine is, is the log's to say.
+                self.trouble = "the Docker engine does not answer"
                 if not told:
                     logger.warning("the Docker engine does not answer, trying again: %s", error)
                 told = True

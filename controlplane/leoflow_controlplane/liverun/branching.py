@@ -122,7 +122,16 @@ def _named(plan: Plan, position: int, name: str) -> set[int]:
 
 def _roots(plan: Plan, group_id: str) -> set[int]:
     """Give the tasks of a task group that wait for nothing inside of it."""
-    if all(group.group_id != group_id for group in plan.spec.task_groups):
-        return set()
-    inside = {n for task_id, n in plan.position.items() if task_id.startswith(f"{group_id}.")}
+    inside = _inside(plan, group_id)
     return {number for number in inside if inside.isdisjoint(plan.upstream[number])}
+
+
+def _inside(plan: Plan, group_id: str) -> set[int]:
+    """Give the tasks of a task group and of the groups in it, whatever their ids begin with."""
+    found: set[int] = set()
+    for group in plan.spec.task_groups:
+        if group.group_id == group_id:
+            found.update(plan.position[name] for name in group.task_ids if name in plan.position)
+        elif group.parent_group_id == group_id:
+            found |= _inside(plan, group.group_id)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Protocol
@@ -43,6 +44,9 @@ class Values(Protocol):
 
     def value(self, task_id: str, map_index: int) -> Any:
         """Give what an instance returned, or MISSING."""
+
+    def left(self, task_id: str) -> Set[int]:
+        """Give the map indices of the instances that returned something. Asked once for all."""
 
 
 class Past(Protocol):

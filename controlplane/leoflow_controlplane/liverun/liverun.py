@@ -18,7 +18,7 @@ from leoflow_controlplane.liverun.facts import NO_PAST, Past, RunFacts, Values
 from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.ledger import Ledger
 from leoflow_controlplane.liverun.mapping import Mapping as TaskMapping
-from leoflow_controlplane.liverun.mapping import indices_left
+from leoflow_controlplane.liverun.mapping import succeeded
 from leoflow_controlplane.liverun.plan import Plan
 from leoflow_controlplane.liverun.retry import Retries, retry_delay_seconds
 from leoflow_controlplane.liverun.selection import select
@@ -103,10 +103,10 @@ class LiveRun:
         names = [self.plan.tasks[number].task_id for number in below]
         return all(self.task_state(name) in ("success", "skipped") for name in names)
 
-    def indices_left(self, task_id: str) -> list[int]:
-        """List the instances of an expanded task whose values make up the list that is read
-        downstream, in order."""
-        return indices_left(self.ledger.task(task_id), self.values)
+    def succeeded(self, task_id: str) -> list[int]:
+        """List the instances of a task whose values, if they left any, make up the list that is
+        read downstream, in order."""
+        return succeeded(self.ledger.task(task_id))
 
     def start(self, now: float) -> list[Change]:
         """Begin a queued run; harmless if it has begun."""
@@ -164,8 +164,10 @@ class LiveRun:
         """Give the first instant at which ``come_due`` has something to do, or None."""
         if self.facts.state != "running":
             return None
-        instants = (self._retries.next_due(), self._times_out_at())
-        return min((instant for instant in instants if instant is not None), default=None)
+        retry_at, timeout_at = self._retries.next_due(), self._times_out_at()
+        if retry_at is None or timeout_at is None:
+            return timeout_at if retry_at is None else retry_at
+        return min(retry_at, timeout_at)
 
     def wake(self, now: float, task_ids: Iterable[str]) -> list[Change]:
         """Look again at tasks that may have waited for the DAG's previous run."""

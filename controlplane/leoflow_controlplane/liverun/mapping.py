@@ -14,17 +14,10 @@ from leoflow_controlplane.liverun.ledger import Ledger, TaskLedger
 from leoflow_controlplane.model import NOT_MAPPED
 
 
-def indices_left(task: TaskLedger, values: Values) -> list[int]:
-    """List the instances of an expanded task whose return values it stands for downstream.
-
-    In the order of the map index. Those that left nothing, or did not end well, are left out.
-    """
-    return [
-        index
-        for index in sorted(task.instances)
-        if task.instances[index].state == "success"
-        and values.value(task.instances[index].task_id, index) is not MISSING
-    ]
+def succeeded(task: TaskLedger) -> list[int]:
+    """List the instances of an expanded task whose values, if they left any, it stands for
+    downstream, in the order of the map index."""
+    return sorted(index for index, item in task.instances.items() if item.state == "success")
 
 
 class Mapping:
@@ -80,7 +73,7 @@ class Mapping:
             return length_of(argument, None if value is MISSING else value, listed=listed)
         version, length = self._lengths.get(upstream.position, (-1, 0))
         if version != upstream.version:
-            length = len(indices_left(upstream, self._values))
+            length = len(self._values.left(argument.task_id) & set(succeeded(upstream)))
             self._lengths[upstream.position] = (upstream.version, length)
         return length
 

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from leoflow_controlplane.rest.refusal import refusal
+from leoflow_controlplane.rest.answer import refusal
 
 MIB = 1024**2
 PUSH_PATH = "/api/v2/dags"

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from leoflow_controlplane.rest.refusal import refusal
+from leoflow_controlplane.rest.answer import refusal
 
 
 def is_stream(scope: Scope) -> bool:

@@ -22,6 +22,7 @@ def health_app(probe: Callable[[], Awaitable[Health]]) -> ASGIApp:
             "database": _part(health.database),
             "scheduler": _part(health.scheduler),
             "executor": _part(health.executor),
+            "secrets": _part(health.secrets),
         }
         response = Response(
             json.dumps(body).encode(),

@@ -77,6 +77,8 @@ class Health(NamedTuple):
     database: Part
     scheduler: Part
     executor: Part
+    # Whether what is stored encrypted can be read; where nobody leads it is not looked at.
+    secrets: Part = Part("healthy")
     # Whether this process schedules; its peers only answer.
     leads: bool = True
 

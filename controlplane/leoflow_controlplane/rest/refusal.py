@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from leoflow_controlplane.error import (
     NotLeading,
     Refused,
 )
+from leoflow_controlplane.rest.answer import refusal
 from leoflow_controlplane.vault import SecretUnreadable
 
 logger = logging.getLogger("leoflow.rest")
@@ -59,12 +59,6 @@ class Mistakes(BaseModel):
     """Everything that is wrong with a request, or one text of a line for each thing."""
 
     detail: list[Mistake] | str
-
-
-def refusal(status: int, detail: object, headers: Mapping[str, str] | None = None) -> Response:
-    """Make the answer to a request that is refused."""
-    body = json.dumps({"detail": detail}).encode()
-    return Response(body, status, dict(headers or {}), "application/json")
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

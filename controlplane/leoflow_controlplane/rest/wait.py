@@ -11,13 +11,14 @@ from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 from starlette.responses import StreamingResponse
 
-from leoflow_controlplane.model import FINISHED_RUN, NOT_MAPPED, RunKey
+from leoflow_controlplane.model import FINISHED_RUN, NOT_MAPPED, RunKey, RunState
 from leoflow_controlplane.rest.asking import AnOffice
 from leoflow_controlplane.rest.office import Office, Ring
 from leoflow_controlplane.rest.refusal import refusals
 from leoflow_controlplane.rest.shape import Name, StrictRoute
 from leoflow_controlplane.store.query.run import find_run
 from leoflow_controlplane.store.query.xcom import list_returned
+from leoflow_controlplane.store.result import has_open_try
 
 router = APIRouter(prefix="/api/v2/dags/{dag_id}/dagRuns", tags=["DagRun"], route_class=StrictRoute)
 NDJSON = "application/x-ndjson"
@@ -60,7 +61,10 @@ async def wait_dag_run(
         list[str] | None, Query(description="Tasks whose return values are to be told at the end.")
     ] = None,
 ) -> StreamingResponse:
-    """Tell the state of a run whenever it changes, until the run is over."""
+    """Tell the state of a run whenever it changes, until the run is over.
+
+    Its end is told once its containers are gone: all that is to be known of them is known then.
+    """
     key = RunKey(dag_id, dag_run_id)
     await office.reader.read(find_run, key)
     pause = max(interval or DEFAULT_INTERVAL_SECONDS, LEAST_INTERVAL_SECONDS)
@@ -73,14 +77,14 @@ async def _follow(
     told = None
     while True:
         ring = office.watch(key)
-        state = (await office.reader.read(find_run, key)).state
-        if state in FINISHED_RUN:
+        state, over = await office.reader.read(_look, key)
+        if over:
             line: dict[str, Any] = {"state": state}
             if tasks is not None:
                 line["results"] = await office.reader.read(_results, key, tasks)
             yield json.dumps(line) + "\n"
             return
-        if state != told:
+        if state != told and state not in FINISHED_RUN:
             yield json.dumps({"state": state}) + "\n"
             told = state
         if not await rings(ring, pause):
@@ -95,6 +99,12 @@ async def rings(ring: Ring, pause: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _look(connection: Connection, key: RunKey) -> tuple[RunState, bool]:
+    run = find_run(connection, key)
+    over = run.state in FINISHED_RUN and not has_open_try(connection, run.id)
+    return run.state, over
 
 
 def _results(connection: Connection, key: RunKey, tasks: list[str]) -> dict[str, Any]:

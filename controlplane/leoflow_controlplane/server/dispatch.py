@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from leoflow_controlplane.rest.refusal import refusal
+from leoflow_controlplane.rest.answer import refusal
 
 AGENT_PREFIX = "/agent/"
 

@@ -4,14 +4,17 @@ on, once. Decides nothing about them; who leads is the database's to know.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from leoflow_controlplane.error import DatabaseUnusable
+from leoflow_controlplane.rest.answer import refusal
 from leoflow_controlplane.rest.crowd import is_stream
-from leoflow_controlplane.rest.refusal import refusal
 
 # On a request that was handed on: whoever gets it and does not lead does not hand it on again.
 FORWARDED = "leoflow-forwarded"
@@ -33,12 +36,15 @@ _TIMEOUT = httpx.Timeout(30.0, connect=2.0, read=60.0, pool=5.0)
 # A stream says something at least every thirty seconds, or as seldom as it was asked to.
 _STREAM_TIMEOUT = httpx.Timeout(30.0, connect=2.0, read=None, pool=5.0)
 _RETRY = {"Retry-After": "1"}
+# A process that is stopped, or a machine that is gone, hangs up on nobody.
+LOOK_SECONDS = 2.0
 
 
 class Forwarder:
     """Hands on what `app` cannot answer while ``leads()`` is false.
 
     ``find_leader`` gives the URL of the process that leads, None if nobody does or this one did.
+    While an answer is outstanding it is asked again every ``look_seconds``.
     """
 
     def __init__(
@@ -47,11 +53,14 @@ class Forwarder:
         leads: Callable[[], bool],
         find_leader: Callable[[], Awaitable[str | None]],
         client: httpx.AsyncClient,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._app = app
         self._leads = leads
         self._find_leader = find_leader
         self._client = client
+        self._look_seconds = look_seconds
+        self._looking: asyncio.Future[str | None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._leads() or not needs_leader(scope):
@@ -61,7 +70,11 @@ class Forwarder:
             text = "this replica does not lead, and was taken for the one that does."
             await refusal(503, text, _RETRY)(scope, receive, send)
             return
-        url = await self._find_leader()
+        try:
+            url = await self._find_leader()
+        except DatabaseUnusable as error:
+            await refusal(503, str(error), _RETRY)(scope, receive, send)
+            return
         if url is None:
             await refusal(503, "no replica leads at the moment.", _RETRY)(scope, receive, send)
             return
@@ -77,18 +90,43 @@ class Forwarder:
         )
         begun = False
         try:
-            answer = await self._client.send(request, stream=True)
-            try:
-                begun = True
-                await _pass_back(answer, send)
-            finally:
-                await answer.aclose()
-        except httpx.HTTPError as error:
+            async with self._as_long_as_leads(url):
+                answer = await self._client.send(request, stream=True)
+                try:
+                    begun = True
+                    await _pass_back(answer, send)
+                finally:
+                    await answer.aclose()
+        except (httpx.HTTPError, TimeoutError) as error:
             if begun:
                 # Cut off, so that nobody takes the part that came for the whole.
                 raise
             text = f"the replica that leads did not answer: {type(error).__name__}."
             await refusal(503, text, _RETRY)(scope, receive, send)
+
+    @asynccontextmanager
+    async def _as_long_as_leads(self, url: str) -> AsyncIterator[None]:
+        """Raise TimeoutError in the block as soon as another process is known to lead."""
+        async with asyncio.timeout(None) as limit:
+            watching = asyncio.create_task(self._watch(url, limit))
+            try:
+                yield
+            finally:
+                watching.cancel()
+
+    async def _watch(self, url: str, limit: asyncio.Timeout) -> None:
+        found: str | None = url
+        while found == url:
+            await asyncio.sleep(self._look_seconds)
+            with suppress(DatabaseUnusable):
+                found = await self._look()
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    async def _look(self) -> str | None:
+        """Find the leader, once for all that ask meanwhile."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(self._find_leader())
+        return await asyncio.shield(self._looking)
 
 
 def needs_leader(scope: Scope) -> bool:

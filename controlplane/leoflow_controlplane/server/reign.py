@@ -13,14 +13,17 @@ from collections.abc import Awaitable, Callable
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.database.leadership import Leader
-from leoflow_controlplane.error import DatabaseUnusable, ExecutorUnusable
+from leoflow_controlplane.error import DatabaseUnusable, ExecutorUnusable, NotLeading
+from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretChain
-from leoflow_controlplane.server.place import Projects, executor_factory
+from leoflow_controlplane.server.chore import Chores
 from leoflow_controlplane.server.seat import Seat
+from leoflow_controlplane.server.telemetry import Telemetry
 from leoflow_controlplane.serversetting import ServerSettings
 from leoflow_controlplane.storedsecrets import StoredSecrets
-from leoflow_controlplane.vault import open_vault
+from leoflow_controlplane.trytoken import derive_keys
+from leoflow_controlplane.vault import SecretUnreadable, open_vault
 
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.5, 5.0
 
@@ -31,17 +34,23 @@ class Reign:
     """One control plane after the other. ``task`` ends with what ended the last one."""
 
     def __init__(
-        self, settings: ServerSettings, seat: Seat, projects: Projects | None = None
+        self,
+        settings: ServerSettings,
+        seat: Seat,
+        factory: ExecutorFactory,
+        telemetry: Telemetry,
     ) -> None:
         vault = open_vault(settings.home, settings.environment)
-        self.secrets = StoredSecrets(seat, vault, wall_clock)
+        self.secrets = seat.secrets = StoredSecrets(seat, vault, wall_clock)
         self._settings = settings
         self._seat = seat
-        self._projects = projects
+        self._factory = factory
+        self._telemetry = telemetry
         self._opened = asyncio.Event()
         self._greet = asyncio.Event()
         self._lost = asyncio.Event()
-        self._has_led = False
+        # What fails before this process has either led or found a peer is an operator's mistake.
+        self._is_settled = False
         self._greetings: list[Callable[[Seat], Awaitable[None]]] = []
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -74,40 +83,53 @@ class Reign:
                 await self._lead_once()
                 pause = _FIRST_PAUSE_SECONDS
             except (DatabaseUnusable, ExecutorUnusable) as error:
-                # At the start it is an operator's mistake; later it is a trouble that may pass.
-                if not self._has_led:
+                if not self._is_settled:
                     raise
-                logger.error("cannot lead again yet: %s", error)
+                logger.error("cannot lead yet: %s", error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LAST_PAUSE_SECONDS)
+            except NotLeading:
+                logger.warning("lost the lead while taking it, and waits to lead again")
 
     async def _lead_once(self) -> None:
+        secrets = SecretChain(EnvironmentSecrets(os.environ), self.secrets)
+        chores = Chores(self._settings, self._seat, secrets, self._telemetry)
         role = Role(
             is_server=True,
             url=self._settings.database_url,
             realm=self._settings.realm,
             opened=self._wait_to_lead,
+            token_keys=derive_keys(self._settings.environment),
+            audience=chores.audience,
         )
-        secrets = SecretChain(EnvironmentSecrets(os.environ), self.secrets)
-        factory = executor_factory(self._settings, self._projects)
         limits, home = self._settings.limits, self._settings.home
-        async with ControlPlane(home, factory, limits, secrets, role=role) as plane:
+        async with ControlPlane(home, self._factory, limits, secrets, role=role) as plane:
             for name in plane.swept:
                 logger.info("removed what a process that is gone had left behind: %s", name)
             self._seat.take(plane)
-            self._has_led = True
+            self._is_settled = True
+            self._telemetry.metrics.leads(True)
+            logger.info("this process leads")
             try:
-                await self._be_there()
+                async with chores.going_on(plane):
+                    await self._be_there()
             finally:
-                self._seat.wake()
+                self._telemetry.metrics.leads(False)
                 self._seat.leave()
         logger.warning("this process does not lead any more, and waits to lead again")
 
     async def _wait_to_lead(self, database: Database) -> None:
         self._seat.database = database
+        self._is_settled = self._is_settled or await self._seat.find_leader() is not None
         self._opened.set()
         self._lost = await database.lead(Leader(self._name, self._seat.url, wall_clock()))
         await self.secrets.load()
+        try:
+            if count := await self.secrets.rotate():
+                logger.info("encrypted %d stored values anew, with the first key", count)
+        except SecretUnreadable:
+            # load() has logged each of them; all others can be used.
+            logger.error("nothing is encrypted anew, since not everything could be read")
 
     async def _be_there(self) -> None:
         """Greet who asked for it, until this process may not lead any more."""

@@ -21,6 +21,7 @@ from leoflow_controlplane.database.leadership import find_leader
 from leoflow_controlplane.error import DagRefused, DatabaseUnusable, NotLeading
 from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.rest.office import Health, Part, Ring
+from leoflow_controlplane.storedsecrets import StoredSecrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,7 +32,8 @@ _NOBODY = "this process does not lead at the moment. Ask again."
 
 class Seat:
     """Answers for the control plane that there is. ``url`` is where peers find this process;
-    ``refuse_dag`` says why a DAG of an id cannot run here, if it cannot."""
+    ``refuse_dag`` says why a DAG of an id cannot run here, if it cannot; ``left`` is called when
+    nobody sits here any more: who waits for something has to ask the next one."""
 
     def __init__(
         self,
@@ -41,7 +43,9 @@ class Seat:
     ) -> None:
         self.url = url
         self.database: Database | None = None
+        self.secrets: StoredSecrets | None = None
         self.refuse_dag = refuse_dag
+        self.left: Callable[[], None] = lambda: None
         self._clock = clock
         self._plane: ControlPlane | None = None
 
@@ -69,6 +73,7 @@ class Seat:
     def leave(self) -> None:
         """Empty the seat."""
         self._plane = None
+        self.left()
 
     async def read(
         self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -86,11 +91,6 @@ class Seat:
         """Give what the next change of a run sets off; nothing, where nobody leads."""
         return asyncio.Event() if self._plane is None else self._plane.desk.bell.next_ring(key)
 
-    def wake(self) -> None:
-        """Wake all who wait for a run."""
-        if self._plane is not None:
-            self._plane.desk.bell.ring_all()
-
     async def find_leader(self) -> str | None:
         """Give the URL of the process that leads, None if it is nobody or was this one."""
         leader = await self.read(find_leader)
@@ -102,10 +102,12 @@ class Seat:
         if self._plane is None:
             scheduler = await self._probe_peer(database)
             return Health(database, scheduler, Part("healthy"), leads=False)
-        failure = self._plane.desk.failure
-        if failure is not None:
-            return Health(database, Part("unhealthy", "the scheduler failed"), Part("unhealthy"))
-        return Health(database, Part("healthy", seen_at=self._clock()), Part("healthy"))
+        desk = self._plane.desk
+        scheduler = Part("healthy", seen_at=self._clock())
+        if desk.failure is not None:
+            scheduler = Part("unhealthy", "the scheduler failed")
+        secrets = None if self.secrets is None else self.secrets.trouble
+        return Health(database, scheduler, _part(desk.executor_trouble), _part(secrets))
 
     async def _probe_database(self) -> Part:
         if self.database is not None and self.database.trouble is not None:
@@ -172,6 +174,10 @@ class _Relay:
         if reason is not None:
             raise DagRefused(reason)
         return await self._seat.plane.register_dag(built)
+
+
+def _part(trouble: str | None) -> Part:
+    return Part("healthy" if trouble is None else "unhealthy", trouble)
 
 
 def _look(connection: Connection) -> None:

@@ -8,31 +8,38 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leoflow_controlplane.auth.adminfile import ensure_admin
 from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.gate import Gate
 from leoflow_controlplane.auth.keyring import Keyring
-from leoflow_controlplane.error import DatabaseUnusable
-from leoflow_controlplane.rest.app import RestApp, RestLimits, make_api
+from leoflow_controlplane.executor.protocol import ExecutorFactory
+from leoflow_controlplane.logsetup import set_up_logging
+from leoflow_controlplane.rest.app import RestApp, RestLimits
 from leoflow_controlplane.rest.header import SafeHeaders
 from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.scheduler import wall_clock
+from leoflow_controlplane.server.later import Later
 from leoflow_controlplane.server.listener import Listener, bind, is_loopback
-from leoflow_controlplane.server.place import Projects
+from leoflow_controlplane.server.place import Projects, executor_factory
 from leoflow_controlplane.server.reign import Reign
 from leoflow_controlplane.server.seat import Seat, SeatDesk
+from leoflow_controlplane.server.telemetry import Telemetry, open_telemetry
 from leoflow_controlplane.serversetting import ServerSettings
 
 if TYPE_CHECKING:
     import httpx
-    from prometheus_client import CollectorRegistry
     from starlette.types import ASGIApp
 
 Say = Callable[[str], None]
+# The default lets the writer's or the calls' thread keep the interpreter for 5 ms, while a report
+# waits that the event loop could have answered.
+SWITCH_SECONDS = 0.0005
 _PLAIN_HTTP = (
     "warning: {host} can be reached from other machines, and what is sent there is not encrypted: "
     "tokens can be read on the way. Set tls_cert and tls_key, or put a proxy with TLS before it."
@@ -44,40 +51,46 @@ def serve(
     say: Say,
     *,
     new_admin_token: bool = False,
-    registry: CollectorRegistry | None = None,
     projects: Projects | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends the process at once.
 
-    ``say`` gets lines for the operator, ``registry`` has what /metrics shows, ``projects`` the code
-    of DAGs where tries run as subprocesses. Containers that run go on without a server, and are
-    adopted by the next one. Raises SettingInvalid, DatabaseUnusable, ExecutorUnusable.
+    ``say`` gets lines for the operator, ``projects`` has the code of DAGs where tries run as
+    subprocesses. Containers that run go on without a server, and are adopted by the next one.
+    Raises SettingInvalid, DatabaseUnusable, ExecutorUnusable.
     """
     import uvloop
 
-    server = Server(settings, say, registry, projects)
+    from leoflow_controlplane.server.collector import calm_collector
+
+    set_up_logging(settings.log_format, settings.log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    server = Server(settings, say, projects)
     server.new_admin_token = new_admin_token
+    server.once_complete = calm_collector
     uvloop.run(_run_with_signals(server))
 
 
 class Server:
     """One process of `leoflow server`. ``stop`` ends it as a signal does; ``new_admin_token``
-    replaces the first admin's."""
+    replaces the first admin's, ``once_complete`` is called when all that there will be is there.
+    ``factory`` makes another executor than the settings name."""
 
     def __init__(
         self,
         settings: ServerSettings,
         say: Say,
-        registry: CollectorRegistry | None = None,
         projects: Projects | None = None,
+        factory: ExecutorFactory | None = None,
     ) -> None:
         self.url = ""
         self.new_admin_token = False
+        self.once_complete: Callable[[], None] = lambda: None
         self.started = asyncio.Event()
         self._settings = settings
         self._say = say
-        self._registry = registry
         self._projects = projects
+        self._factory = factory
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -93,23 +106,28 @@ class Server:
         seat = self._make_seat()
         async with AsyncExitStack() as stack:
             stack.callback(listener.close)
-            reign = Reign(settings, seat, self._projects)
+            factory = self._factory or executor_factory(settings, self._projects)
+            telemetry = await stack.enter_async_context(open_telemetry(seat, os.environ))
+            reign = Reign(settings, seat, factory, telemetry)
             stack.push_async_callback(reign.close)
             await reign.open()
             keyring = Keyring(seat, seat, wall_clock)
             limits = _limits(settings)
-            api = make_api(self._office(seat, reign, keyring), limits)
+            api = Later(partial(_make_api, self._office(seat, reign, keyring), limits))
             rest = RestApp(api, keyring, limits)
+            seat.left = rest.end_streams
             client = await self._open_client(stack)
             http = Listener(
-                self._dispatch(seat, rest, keyring, client),
+                self._dispatch(seat, rest, telemetry, client),
                 listener,
                 _tls(settings),
                 settings.shutdown_seconds,
             )
-            stack.push_async_callback(_close_http, http, rest, keyring, seat)
+            stack.push_async_callback(_close_http, http, rest, keyring)
             await http.start()
             await self._greet(seat, reign)
+            await api.ready()
+            self.once_complete()
             await self._wait(reign)
 
     def _make_seat(self) -> Seat:
@@ -132,29 +150,29 @@ class Server:
         )
 
     def _dispatch(
-        self, seat: Seat, rest: RestApp, keyring: Keyring, client: httpx.AsyncClient | None
+        self, seat: Seat, rest: RestApp, telemetry: Telemetry, client: httpx.AsyncClient | None
     ) -> ASGIApp:
         from leoflow_controlplane.api import AgentApp
         from leoflow_controlplane.rest.health import health_app
+        from leoflow_controlplane.server.accesslog import AccessLog
         from leoflow_controlplane.server.dispatch import Dispatch
-        from leoflow_controlplane.server.forward import Forwarder
 
-        agent: ASGIApp = AgentApp(SeatDesk(seat))
+        agent: ASGIApp = AgentApp(SeatDesk(seat), telemetry.metrics)
         people: ASGIApp = rest
         if client is not None:
+            from leoflow_controlplane.server.forward import Forwarder
+
             agent, people = (
                 Forwarder(app, lambda: seat.leads, seat.find_leader, client)
                 for app in (agent, people)
             )
-        metrics = self._metrics(keyring)
+        metrics = self._metrics(telemetry, rest.keyring)
         hosts = self._settings.allowed_hosts
         health = SafeHeaders(health_app(seat.probe))
-        return Dispatch(agent, health, SafeHeaders(metrics), people, hosts)
+        return Dispatch(agent, health, SafeHeaders(metrics), AccessLog(people), hosts)
 
-    def _metrics(self, keyring: Keyring) -> ASGIApp:
-        from prometheus_client import REGISTRY, make_asgi_app
-
-        app: ASGIApp = make_asgi_app(self._registry or REGISTRY)
+    def _metrics(self, telemetry: Telemetry, keyring: Keyring) -> ASGIApp:
+        app = telemetry.metrics.app
         if not self._settings.metrics_need_token:
             return app
         return Gate(app, keyring, Attempts(wall_clock), guarded="/metrics")
@@ -216,15 +234,16 @@ def is_shared(settings: ServerSettings) -> bool:
     return (settings.database_url or "").startswith("postgres")
 
 
-async def _close_http(http: Listener, rest: RestApp, keyring: Keyring, seat: Seat) -> None:
+async def _close_http(http: Listener, rest: RestApp, keyring: Keyring) -> None:
     rest.end_streams()
     await http.close()
-    if seat.leads:
-        try:
-            await keyring.close()
-        except DatabaseUnusable:
-            # When tokens were used last is not worth an end with an error.
-            return
+    await keyring.close()
+
+
+def _make_api(office: Office, limits: RestLimits) -> ASGIApp:
+    from leoflow_controlplane.rest.api import make_api
+
+    return make_api(office, limits)
 
 
 def _limits(settings: ServerSettings) -> RestLimits:

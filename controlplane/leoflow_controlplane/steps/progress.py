@@ -113,7 +113,10 @@ def _leave_try(book: Book, run: HeldRun, move: Moved, now: float) -> None:
         if move.state in ("success", "skipped"):
             final = move.state
         held.verdict = Verdict(final, reason)
+        book.draft.note_try(held)
         book.free_place(held)
+        if held.is_gone:
+            book.end_try(held)
 
 
 def _follow_run(book: Book, run: HeldRun, now: float) -> None:
@@ -128,7 +131,7 @@ def _follow_run(book: Book, run: HeldRun, now: float) -> None:
     if facts.state == "queued":
         gate.join(run)
     else:
-        book.run_ends.append(facts.state)
+        book.run_ends.append((run.key, facts.state))
         tell_run_end(book, run, now)
         for companion in book.companions:
             companion.run_ended(book.connection, book, run, now)
@@ -206,5 +209,6 @@ def dispatch(book: Book, held: OpenTry, now: float) -> None:
             token="" if held.inline else book.policy.issue_token(key, now),
             inline=held.inline,
             artifacts=held.artifacts,
+            max_tries=held.instance.max_tries + 1,
         )
     )

@@ -40,6 +40,8 @@ def recover(
     be treated as if their container had just been found to be gone.
     """
     book.begin(connection)
+    # Of messages that a step wrote whose end nobody was told, nobody was told either.
+    book.has_webhooks = True
     gone = []
     for key, held in list(book.tries.items()):
         if key in here:
@@ -47,7 +49,7 @@ def recover(
         book.touch(held.run)
         if held.inline:
             _take_up_call(book, held, now)
-        elif held.is_current and not held.agent_seen and not held.is_gone:
+        elif held.is_current and not (held.agent_seen or held.is_gone or held.terminate):
             held.deadline_at = now + book.settings.start_allowance_seconds
             book.agenda.note_try(held)
             book.draft.note_try(held)

@@ -138,7 +138,7 @@ def _try_row(held: OpenTry) -> tuple[Any, ...]:
         held.deadline_at,
         held.exit_code,
         held.oom_killed,
-        *(instants.get(phase) for phase in PHASES),
+        *map(instants.get, PHASES),
     )
 
 

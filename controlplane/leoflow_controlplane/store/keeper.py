@@ -123,11 +123,6 @@ def make_run(book: Book, row: Row[Any], instances: list[Instance]) -> HeldRun:
     return run
 
 
-def queue_instances(book: Book, run: HeldRun) -> None:
-    """Let what of a run is scheduled wait for a place."""
-    _queue_instances(book, [run])
-
-
 def _queue_instances(book: Book, held: list[HeldRun]) -> None:
     waiting = [
         (instance.scheduled_at or 0.0, number, run, instance)

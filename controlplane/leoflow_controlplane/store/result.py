@@ -108,9 +108,14 @@ def load_updates(
     run = find_run(connection, key)
     wanted = {"run_pk": run.id, "after": after, "most": limit}
     rows = connection.execute(_FIND_UPDATES, wanted).all()
-    over = len(rows) < limit and run.state in FINISHED_RUN and not _has_open_try(connection, run.id)
+    over = len(rows) < limit and run.state in FINISHED_RUN and not has_open_try(connection, run.id)
     cursor = rows[-1].id if rows else after
     return [_update(row) for row in rows], cursor, over
+
+
+def has_open_try(connection: Connection, run_pk: int) -> bool:
+    """Say whether a container of a run may still be there."""
+    return connection.execute(_FIND_OPEN_TRY, {"run_pk": run_pk}).first() is not None
 
 
 def load_log(connection: Connection, key: RunKey, task_id: str, try_number: int) -> list[Update]:
@@ -123,10 +128,6 @@ def load_log(connection: Connection, key: RunKey, task_id: str, try_number: int)
         .order_by(journal.c.id)
     )
     return [_update(row) for row in rows]
-
-
-def _has_open_try(connection: Connection, run_pk: int) -> bool:
-    return connection.execute(_FIND_OPEN_TRY, {"run_pk": run_pk}).first() is not None
 
 
 def _task_result(row: Row[Any]) -> TaskResult:

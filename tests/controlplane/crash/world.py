@@ -103,7 +103,7 @@ class World:
                 return self._finish(container, 137)
             lines = [_event("log", stream="stdout", text=f"line {n}\n") for n in range(LINES)]
             await agent.report(*lines[:1])
-            value = value_of(await agent.inputs())
+            value = value_of(task_id, await agent.inputs())
             state, code = ("failed", 1) if behaviour.fails else ("success", 0)
             await agent.report(
                 *lines[1:],
@@ -126,7 +126,8 @@ class _Refused(Exception):
 
 
 class _Agent:
-    """Reports until it is heard, as the real one does."""
+    """Reports until it is heard, as the real one does. Where the endpoint is of several replicas,
+    it goes to the next one each time, as through a proxy."""
 
     def __init__(self, client: httpx.AsyncClient, workload: dict[str, Any]) -> None:
         self._client = client
@@ -145,13 +146,15 @@ class _Agent:
         if answer["ack"] < self._seq:
             raise _Refused(f"acknowledged {answer['ack']} of {self._seq}")
 
-    async def inputs(self) -> list[int]:
+    async def inputs(self) -> list[Any]:
         given = self._workload["inputs"] or await self._ask("GET", INPUTS_PATH)
-        return list(given["args"])
+        return [*given["args"], *given["kwargs"].values()]
 
     async def _ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
-        url = self._workload["endpoint"] + path
+        endpoints = self._workload["endpoint"].split("|")
         while True:
+            endpoints.append(endpoints.pop(0))
+            url = endpoints[-1] + path
             headers = {"Authorization": f"Bearer {self._token}"}
             try:
                 answer = await self._client.request(method, url, headers=headers, **body)

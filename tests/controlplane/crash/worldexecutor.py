@@ -25,6 +25,7 @@ class WorldExecutor:
     """Speaks to the world over two connections: requests, and the ends that it tells of."""
 
     ca = None
+    trouble = None
 
     def __init__(self, path: Path, endpoint: str) -> None:
         self.endpoint = endpoint

@@ -66,6 +66,9 @@ class Kept:
     def value(self, task_id: str, map_index: int) -> Any:
         return self.values.get((task_id, map_index), MISSING)
 
+    def left(self, task_id: str) -> set[int]:
+        return {index for name, index in self.values if name == task_id}
+
 
 class Scene:
     """A run of a DAG of ``tasks`` that has begun; ``fields`` are those of the DAG."""

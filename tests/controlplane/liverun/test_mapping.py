@@ -83,7 +83,7 @@ def test_of_a_mapped_task_those_count_that_left_a_value() -> None:
     assert scene.state("c") is None
     scene.end(("b", 3), "success", "y")
     assert scene.states()["c"] == ["scheduled"] * 2
-    assert scene.run.indices_left("b") == [0, 3]
+    assert scene.run.succeeded("b") == [0, 1, 3]
 
 
 def test_whatever_its_rule_it_waits_for_what_it_is_expanded_over() -> None:

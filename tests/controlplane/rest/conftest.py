@@ -18,7 +18,8 @@ from fakecommands import FakeBell, FakeCommands, FakeStore
 from fastapi import FastAPI
 from leoflow_controlplane.auth.keyring import Keyring
 from leoflow_controlplane.auth.token import hash_token
-from leoflow_controlplane.rest.app import RestApp, make_api
+from leoflow_controlplane.rest.api import make_api
+from leoflow_controlplane.rest.app import RestApp
 from leoflow_controlplane.rest.office import Health, Office, Part
 from leoflow_controlplane.store.token import add_token
 from leoflow_controlplane.storedsecrets import StoredSecrets

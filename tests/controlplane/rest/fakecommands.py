@@ -355,6 +355,8 @@ def _play(
         delete(tries).where(*(tries.c[column] == value for column, value in name.items()))
     )
     instants = {f"{phase}_at": now for phase in ("scheduled", "dispatched", "created")}
+    if state in FINISHED and fields.get("gone", True):
+        instants["ended_at"] = now + 1
     connection.execute(
         insert(tries).values(**name, inline=False, state=state, **instants, reported_at=now + 1)
     )

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from conftest import World, built_dag
 from leoflow_controlplane.error import DatabaseUnusable, NotLeading
-from leoflow_controlplane.rest.app import RestApp, RestLimits, make_api
+from leoflow_controlplane.rest.api import make_api
+from leoflow_controlplane.rest.app import RestApp, RestLimits
 from leoflow_controlplane.rest.bodylimit import LIMIT_BYTES
 from leoflow_controlplane.rest.crowd import Crowd
 from starlette.types import Receive, Scope, Send

@@ -125,15 +125,17 @@ async def test_waiting_tells_each_change_and_asks_nothing_in_between(
     async with opened(world.app, f"{RUNS}/r/wait?result=a&result=none") as stream:
         assert json.loads(await stream.next() or "") == {"state": "running"}
         reads = world.store.reads
-        await world.commands.play_try(key, "a", value=[1])
+        await world.commands.play_try(key, "a", gone=False)
         await world.commands.set_run_state(key, "success")
+        # It is over when nothing more will be known of its containers.
+        await world.commands.play_try(key, "a", value=[1])
         assert json.loads(await stream.next() or "") == {
             "state": "success",
             "results": {"a": [1], "none": None},
         }
         assert await stream.next() is None
         # One look for each ring, and one for the results.
-        assert world.store.reads - reads <= 4
+        assert world.store.reads - reads <= 5
 
 
 async def test_waiting_for_what_does_not_exist_is_refused(api: httpx.AsyncClient) -> None:

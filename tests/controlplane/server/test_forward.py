@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from leoflow_controlplane.error import DatabaseUnusable
 from leoflow_controlplane.server.forward import FORWARDED, Forwarder
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -58,17 +60,21 @@ class Replica:
         )
         self.leads = False
         self.url: str | None = LEADER
+        self.trouble: Exception | None = None
         app = Forwarder(
             app_of(here),
             lambda: self.leads,
             self.find,
             httpx.AsyncClient(transport=transport),
+            look_seconds=0.01,
         )
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://replica"
         )
 
     async def find(self) -> str | None:
+        if self.trouble is not None:
+            raise self.trouble
         return self.url
 
 
@@ -131,6 +137,27 @@ async def test_without_a_leader_one_is_to_come_again() -> None:
     answer = await replica.client.post("/api/v2/dags")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert (await replica.client.get("/api/v2/dags")).text == "here"
+
+
+async def test_without_a_database_one_is_to_come_again() -> None:
+    replica = Replica()
+    replica.trouble = DatabaseUnusable("it is away")
+    answer = await replica.client.post("/agent/v1/events")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+async def test_a_leader_that_was_stopped_is_not_waited_for_once_another_one_leads() -> None:
+    """Its kernel takes the request, and nobody ever answers."""
+    replica: Replica
+
+    async def be_stopped(_request: Request) -> Response:
+        replica.url = "http://another:1"
+        await asyncio.Event().wait()
+        return Response()
+
+    replica = Replica(app_of(be_stopped))
+    answer = await asyncio.wait_for(replica.client.post("/agent/v1/events"), 10)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
 async def test_a_leader_that_is_gone_is_told_as_such() -> None:

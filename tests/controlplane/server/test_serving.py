@@ -74,7 +74,7 @@ async def test_it_answers_everybody_on_one_port(tmp_path: Path) -> None:
         assert (tmp_path / "admin.token").stat().st_mode & 0o777 == 0o600
         async with httpx.AsyncClient(base_url=server.url) as client:
             assert (await client.get("/health")).json()["status"] == "healthy"
-            assert "python_info" in (await client.get("/metrics")).text
+            assert "leoflow_info" in (await client.get("/metrics")).text
             assert (await client.get("/api/v2/dags")).status_code == 401
             headers = {"Authorization": f"Bearer {token}"}
             assert (await client.get("/api/v2/dags", headers=headers)).json()["dags"] == []

@@ -12,7 +12,8 @@ from leoflow_controlplane.auth.token import hash_token
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.executor.fake import FakeAgent, fake_executor
-from leoflow_controlplane.rest.app import RestApp, make_api
+from leoflow_controlplane.rest.api import make_api
+from leoflow_controlplane.rest.app import RestApp
 from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.server.seat import Seat

@@ -173,6 +173,28 @@ def test_a_mapped_task_runs_once_for_each_value(durable: Ground) -> None:
     assert ("m", -1) not in place
 
 
+def test_what_failed_or_was_removed_is_no_part_of_what_a_mapped_task_returned(
+    ground: Ground,
+) -> None:
+    mapped = make_task("m", "a", retries=0, expansion=Expansion({"x": XCom("a")}))
+    again = make_task("n", "m", expansion=Expansion({"x": XCom("m")}), trigger_rule="all_done")
+    (first,) = ground.submit(make_task("a"), mapped, again)
+    handed = ground.finish(first, value=[1, 2, 3])
+    ground.finish(handed[0], "failed", value="of a failure")
+    ground.finish(handed[1], value="p")
+    assert names(ground.finish(handed[2], value="q")) == ["n[0]", "n[1]"]
+    assert [d.inputs["args"] for d in ground.dispatches[-2:]] == [[["p", "q"]]] * 2
+    assert [d.inputs["kwargs"] for d in ground.dispatches[-2:]] == [{"x": "p"}, {"x": "q"}]
+
+
+def test_after_a_clear_a_task_is_told_which_try_is_its_last(ground: Ground) -> None:
+    (first,) = ground.submit(make_task("a", retries=1))
+    ground.finish(first)
+    ground.step(ending.close_try, first, (Exit(0), {}), ground.now)
+    ground.step(intervention.clear, KEY, (TaskSelection(["a"]), False), ground.now)
+    assert [dispatch.max_tries for dispatch in ground.dispatches] == [2, 3]
+
+
 def test_what_cannot_be_expanded_fails_and_says_why(ground: Ground) -> None:
     (first,) = ground.submit(
         make_task("a"), make_task("m", "a", expansion=Expansion({"x": XCom("a")}))
@@ -224,6 +246,52 @@ def test_a_task_that_is_cleared_while_it_runs_is_stopped_and_begins_anew(ground:
     assert ground.report(key)["terminate"]
     ground.report(key, {"seq": 2, "type": "finished", "state": "failed", "exit_code": 1})
     assert ground.handed_out() == [key._replace(try_number=2)]
+
+
+def test_no_try_begins_before_the_one_that_was_stopped_is_gone(durable: Ground) -> None:
+    (key,) = durable.submit(make_task("a"))
+    durable.report(key, {"seq": 1, "type": "started"})
+    durable.step(run.cancel, KEY, durable.now)
+    durable.step(intervention.clear, KEY, (TaskSelection(["a"]), False), durable.now)
+    assert (durable.handed_out(), durable.states()) == ([], {"a": "scheduled"})
+    durable.restart()
+    gone, _ = durable.step(recovery.recover, (), durable.now)
+    assert (gone, durable.handed_out()) == ([key], [])
+    durable.step(ending.close_try, key, (Exit(143), {}), durable.now)
+    assert durable.handed_out() == [key._replace(try_number=2)]
+
+
+def test_who_waits_for_a_container_to_go_takes_no_place_from_others(ground: Ground) -> None:
+    mapped = make_task(
+        "m", expansion=Expansion({"x": Value([1, 2])}), max_active_tis_per_dag=1, retries=0
+    )
+    (first,) = ground.submit(mapped)
+    marked = (TaskSelection([("m", 0)]), "failed", False)
+    ground.step(intervention.set_task_state, KEY, marked, ground.now)
+    (second,) = ground.handed_out()
+    cleared = (TaskSelection([("m", 0)]), False)
+    ground.step(intervention.clear, KEY, cleared, ground.now)
+    assert names(ground.finish(second)) == []
+    ground.step(ending.close_try, first, (Exit(143), {}), ground.now)
+    assert names(ground.handed_out()) == ["m[0]"]
+
+
+@pytest.mark.parametrize("first", ["clear", "stop"])
+def test_a_task_is_marked_whose_container_is_going(durable: Ground, first: str) -> None:
+    (key,) = durable.submit(make_task("a"))
+    durable.report(key, {"seq": 1, "type": "started"})
+    if first == "clear":
+        durable.step(intervention.clear, KEY, (TaskSelection(["a"]), False), durable.now)
+    else:
+        durable.step(ending.close_try, key, (Exit(1), {}), durable.now)
+    asked = (TaskSelection(["a"]), "success", False)
+    durable.step(intervention.set_task_state, KEY, asked, durable.now)
+    durable.restart()
+    for gone in durable.step(recovery.recover, (), durable.now)[0]:
+        durable.step(ending.close_try, gone, (Exit(1), {}), durable.now)
+        durable.step(ending.settle, gone, (Exit(1), None, None), durable.now)
+    assert (durable.states(), durable.result().state) == ({"a": "success"}, "success")
+    assert not durable.book.runs
 
 
 def test_a_run_that_is_marked_ends_and_its_tries_are_stopped(ground: Ground) -> None:

@@ -1,0 +1,78 @@
+"""The control plane's budget: what a finished task may take, whatever the machine.
+
+Checked by tests/benchmarks/test_controlplane_budget.py. All of it is counted on code that is
+played without a server (see `played`), so that it is the same on each run.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+from sqlalchemy import event
+
+from benchmarks.coldstart.agentlimits import Limit
+from benchmarks.controlplane.played import Play, play
+from benchmarks.controlplane.shape import chains
+
+# Chains of ten tasks: two reports and an end for each task.
+CALLS = Limit("calls of functions for a finished task", 644, 680)
+STATEMENTS = Limit("SQL statements for a group of 50 steps", 12, 16)
+# What a server must not load before it answers agents; each takes longer than all of the rest.
+LATE_MODULES = frozenset({"fastapi", "httpx", "alembic", "docker", "rich", "pygments"})
+CHAINS, PARALLEL = 50, 100
+
+
+class Counted(NamedTuple):
+    """What was counted."""
+
+    calls_per_task: float
+    statements_per_group: float
+
+
+def count(chain_count: int = CHAINS, length: int = 10) -> Counted:
+    """Play one run of so many chains, after one that fills caches."""
+    with tempfile.TemporaryDirectory() as folder, play(Path(folder), PARALLEL) as played:
+        played.register(chains("load", chain_count, length))
+        _run_out(played, "warm")
+        statements = 0
+
+        def note(*_: Any) -> None:
+            nonlocal statements
+            statements += 1
+
+        event.listen(played.connection, "before_cursor_execute", note)
+        groups = _run_out(played, "statements")
+        event.remove(played.connection, "before_cursor_execute", note)
+        before = played.finished
+        calls = _count_calls(lambda: _run_out(played, "calls"))
+        return Counted(calls / (played.finished - before), statements / groups)
+
+
+def _run_out(played: Play, run_id: str) -> int:
+    """Run the DAG to its end; give the number of groups."""
+    played.trigger("load", run_id)
+    groups = 1
+    while not played.is_over:
+        played.play()
+        groups += 1
+    return groups
+
+
+def _count_calls(work: Callable[[], object]) -> int:
+    calls = 0
+
+    def note(_frame: FrameType, kind: str, _what: Any) -> None:
+        nonlocal calls
+        calls += kind in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
