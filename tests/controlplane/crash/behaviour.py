@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from leoflow_agent.action import PythonAction, XCom
-from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
+from leoflow_agent.spec import DagSpec, Expansion, Quantities, Resources, Source, TaskSpec
+from leoflow_controlplane.model import NOT_MAPPED
 
 MIB = 1024**2
 LINES = 3
+LIST, WAYS = [1, 2, 3], ("left", "right")
+# What these tasks return, whatever they are given.
+SAID: Mapping[str, Any] = {"names": LIST, "choose": WAYS[0]}
 
 
 class Behaviour(NamedTuple):
@@ -46,22 +51,52 @@ def make_crash_dag() -> DagSpec:
     return DagSpec("crash", "3.11", tuple(tasks), max_active_tasks=100)
 
 
-def expected_values(dag: DagSpec) -> dict[str, int]:
-    """Give what each task returns: one more than what those above it return together."""
-    values: dict[str, int] = {}
+def make_small_dag() -> DagSpec:
+    """Make a DAG of few tasks and much of what there is: one is mapped, one chooses the way."""
+    work = replace(
+        _task("work", ("names",)),
+        action=PythonAction("dag"),
+        expansion=Expansion({"x": XCom("names")}),
+    )
+    tasks = _task("names", ()), work, _task("total", ("work",)), _task("choose", ("total",))
+    choose = replace(tasks[3], branch="branch")
+    ways = [replace(_task(name, ("choose",)), action=PythonAction("dag")) for name in WAYS]
+    return DagSpec("small", "3.11", (*tasks[:3], choose, *ways), max_active_tasks=100)
+
+
+class Expected(NamedTuple):
+    """What a run comes to: by task_id and map_index each value, and how many tries it takes."""
+
+    values: Mapping[tuple[str, int], Any]
+    tries: Mapping[tuple[str, int], int]
+
+
+def expected(dag: DagSpec) -> Expected:
+    """Tell what a run of a DAG comes to."""
+    values: dict[tuple[str, int], Any] = {}
     for task in dag.tasks:
-        values[task.task_id] = value_of([values[name] for name in task.upstream_task_ids])
-    return values
+        if task.task_id == WAYS[1]:
+            continue
+        above = [[v for (name, _), v in values.items() if name == up] for up in _inputs_of(task)]
+        flat = [found if len(found) > 1 else found[0] for found in above]
+        if task.expansion is None:
+            values[task.task_id, NOT_MAPPED] = value_of(task.task_id, flat)
+            continue
+        for index, item in enumerate(LIST):
+            values[task.task_id, index] = value_of(task.task_id, [item])
+    return Expected(values, {name: _tries(name[0]) for name in values})
 
 
-def value_of(inputs: list[int]) -> int:
-    """Give what a task makes of its inputs."""
-    return 1 + sum(inputs)
+def value_of(task_id: str, inputs: list[Any]) -> Any:
+    """Give what a task makes of its inputs: one more than all of them together, mostly."""
+    if task_id in SAID:
+        return SAID[task_id]
+    return 1 + sum(sum(one) if isinstance(one, list) else one for one in inputs)
 
 
-def expected_tries(dag: DagSpec) -> Mapping[str, int]:
-    """Give how many tries each task takes."""
-    return {task.task_id: _tries(task.task_id) for task in dag.tasks}
+def _inputs_of(task: TaskSpec) -> list[str]:
+    assert isinstance(task.action, PythonAction)
+    return [argument.task_id for argument in task.action.args if isinstance(argument, XCom)]
 
 
 def _tries(task_id: str) -> int:

@@ -14,19 +14,19 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from behaviour import make_crash_dag
-from leoflow_agent.spec import BuiltDag, ImageRef
+from fatal import Fate, die_at_commit
+from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef
 from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.error import Conflict
 from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.secretsource import EnvironmentSecrets
 from leoflow_controlplane.setting import Settings
-from sqlalchemy.engine.default import DefaultDialect
 from worldexecutor import world_executor
 
 SETTINGS = Settings(
@@ -38,29 +38,22 @@ SETTINGS = Settings(
 OVER = 42
 
 
-def die_at_commit(number: int, *, after: bool) -> None:
-    """Kill this process at its ``number``-th commit, before or after it."""
-    commit = DefaultDialect.do_commit
-    count = 0
+class Errand(NamedTuple):
+    """What a control plane is to do: run ``dag`` once as ``run_id``."""
 
-    def counted(dialect: Any, connection: Any) -> None:
-        nonlocal count
-        count += 1
-        if count == number and not after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        commit(dialect, connection)
-        if count == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    DefaultDialect.do_commit = counted  # type: ignore[method-assign]
+    home: Path
+    world: Path
+    port: int
+    dag: DagSpec
+    run_id: str
 
 
-async def serve(home: Path, world: Path, port: int, run_id: str) -> None:
+async def serve(errand: Errand) -> None:
     """Run the DAG to its end, taking up what an earlier process has left."""
+    home, world, port, dag, run_id = errand
     role = Role(is_server=True)
     factory = world_executor(world, port)
     async with ControlPlane(home, factory, SETTINGS, EnvironmentSecrets({}), role=role) as plane:
-        dag = make_crash_dag()
         await plane.register_dag(BuiltDag(dag, ImageRef("image", None, "linux/amd64")))
         try:
             key = await plane.trigger(dag.dag_id, Trigger(run_id))
@@ -81,20 +74,31 @@ async def until_all_removed(world: Path) -> None:
     writer.close()
 
 
-def start(arguments: tuple[Path, Path, int, str], plan: tuple[str, float]) -> int:
-    """Fork a control plane that follows ``plan``; give its pid."""
+def start(errand: Errand, fate: Fate) -> int:
+    """Fork a control plane that meets ``fate`` if it is of a commit; give its pid."""
     pid = os.fork()
     if pid:
         return pid
-    kind, amount = plan
-    if kind in ("before", "after"):
-        die_at_commit(int(amount), after=kind == "after")
+    if fate.kind in ("before", "after"):
+        die_at_commit(fate)
     try:
-        asyncio.run(serve(*arguments))
+        asyncio.run(serve(errand))
     except BaseException as error:
-        sys.stderr.write(f"{plan}: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"{fate}: {type(error).__name__}: {error}\n")
         os._exit(1)
     os._exit(OVER)
+
+
+def live(errand: Errand, fate: Fate) -> bool:
+    """Let a control plane live to its end, and tell whether it was killed."""
+    pid = start(errand, fate)
+    if fate.kind == "time":
+        time.sleep(fate.amount)
+        os.kill(pid, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code not in (OVER, -signal.SIGKILL):
+        sys.exit(f"a control plane failed with exit code {code} under {fate}")
+    return code != OVER
 
 
 def main(home: str, world: str, port: str, seed: str, kills: str) -> None:
@@ -103,30 +107,18 @@ def main(home: str, world: str, port: str, seed: str, kills: str) -> None:
     The next run begins when one is over. Writes how many were killed and which runs there are.
     """
     lot, killed, number = random.Random(int(seed)), 0, 1
+    dag = make_crash_dag()
     while True:
-        plan = ("none", 0.0)
+        fate = Fate()
         if killed < int(kills):
-            plan = lot.choice(
-                [
-                    ("before", lot.randint(1, 40)),
-                    ("after", lot.randint(1, 40)),
-                    ("time", lot.uniform(0.02, 0.5)),
-                ]
-            )
-        pid = start((Path(home), Path(world), int(port), f"run-{number}"), plan)
-        if plan[0] == "time":
-            time.sleep(plan[1])
-            os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        if code == -signal.SIGKILL:
+            choices = Fate("before", lot.randint(1, 40)), Fate("after", lot.randint(1, 40))
+            fate = lot.choice([*choices, Fate("time", lot.uniform(0.02, 0.5))])
+        if live(Errand(Path(home), Path(world), int(port), dag, f"run-{number}"), fate):
             killed += 1
-        elif code == OVER:
-            number += 1
-            if killed >= int(kills):
-                break
-        else:
-            sys.exit(f"a control plane failed with exit code {code} under {plan}")
+            continue
+        number += 1
+        if killed >= int(kills):
+            break
     print(json.dumps({"killed": killed, "runs": number - 1}))
 
 

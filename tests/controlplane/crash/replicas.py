@@ -14,32 +14,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import httpx
 from asking import ask_world, free_port
-from behaviour import make_crash_dag
+from driver import PATIENCE_SECONDS, Driver, admit_driver
 from fatal import Fate, meet_as_leader
-from launcher import OVER, SETTINGS
-from leoflow_agent.spec import BuiltDag, ImageRef
-from leoflow_controlplane.auth.token import hash_token
-from leoflow_controlplane.database.migration import prepare
-from leoflow_controlplane.database.place import find_place
-from leoflow_controlplane.executor.protocol import Site
-from leoflow_controlplane.server.serving import Server
-from leoflow_controlplane.serversetting import read_server_settings
-from leoflow_controlplane.store.token import add_token
-from pydantic import TypeAdapter
-from worldexecutor import WorldExecutor
-
-PATIENCE_SECONDS = 30.0
-TOKEN = "driver"
-SECRET_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+from launcher import OVER
+from replica import serve
 
 
 class Replica:
@@ -60,68 +44,12 @@ class Replica:
             return
         try:
             meet_as_leader(fate)
-            asyncio.run(self._serve(world, endpoint))
+            place = (self._url, str(self._home), str(self.port))
+            asyncio.run(serve(*place, str(world), endpoint))
         except BaseException as error:
             sys.stderr.write(f"{fate}: {type(error).__name__}: {error}\n")
             os._exit(1)
         os._exit(OVER)
-
-    async def _serve(self, world: Path, endpoint: str) -> None:
-        async def make(_: Site) -> WorldExecutor:
-            executor = WorldExecutor(world, endpoint)
-            await executor.open()
-            return executor
-
-        flags = {"port": self.port, "database_url": self._url}
-        settings = read_server_settings(self._home, flags, {"LEOFLOW_SECRET_KEY": SECRET_KEY})
-        server = Server(replace(settings, limits=SETTINGS), lambda _: None, executor=make)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
-        await server.run()
-
-
-class Driver:
-    """Starts runs and looks at them through any replica, whoever leads."""
-
-    def __init__(self, replicas: list[Replica], lot: random.Random) -> None:
-        self._replicas = replicas
-        self._lot = lot
-        self._client = httpx.Client(timeout=5, headers={"Authorization": f"Bearer {TOKEN}"})
-
-    def push(self) -> None:
-        """Make the DAG known."""
-        built = BuiltDag(make_crash_dag(), ImageRef("image", None, "linux/amd64"))
-        self.insist(
-            "POST", "/dags", TypeAdapter(BuiltDag).dump_python(built, mode="json"), {200, 201}
-        )
-
-    def trigger(self, run_id: str) -> None:
-        """Begin a run; that it is there already tells of an answer that did not arrive."""
-        self.insist("POST", "/dags/crash/dagRuns", {"dag_run_id": run_id}, {200, 409})
-
-    def is_over(self, run_id: str) -> bool:
-        """Tell whether a run is over; False if nobody says."""
-        with suppress(httpx.HTTPError):
-            answer = self._ask("GET", f"/dags/crash/dagRuns/{run_id}", None)
-            return answer.status_code == 200 and answer.json()["state"] in ("success", "failed")
-        return False
-
-    def insist(self, method: str, path: str, body: object, wanted: set[int]) -> None:
-        """Ask one or the other until it is done."""
-        until = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            with suppress(httpx.HTTPError):
-                answer = self._ask(method, path, body)
-                if answer.status_code in wanted:
-                    return
-                if answer.status_code != 503:
-                    raise SystemExit(f"{method} {path}: {answer.status_code} {answer.text}")
-            if time.monotonic() > until:
-                raise SystemExit(f"{method} {path} was not answered")
-            time.sleep(0.02)
-
-    def _ask(self, method: str, path: str, body: object) -> httpx.Response:
-        address = self._lot.choice(self._replicas).address
-        return self._client.request(method, f"{address}/api/v2{path}", json=body)
 
 
 class Play:
@@ -182,22 +110,13 @@ class Play:
         replica.start(self._world, self._endpoint, fate)
 
 
-def admit_driver(url: str) -> None:
-    """Make the tables, and a token."""
-    place = find_place(url)
-    engine = place.writing()
-    prepare(engine, place)
-    with engine.begin() as connection:
-        add_token(connection, "driver", "admin", hash_token(TOKEN), time.time(), None)
-    engine.dispose()
-
-
 def main(url: str, folder: str, world: str, seed: str, kills: str) -> None:
     """Let servers die as often as asked for, run after run; tell how often and of how many runs."""
     lot = random.Random(int(seed))
     admit_driver(url)
     replicas = [Replica(Path(folder), url) for _ in range(2)]
-    play, driver, number = Play(replicas, Path(world), lot), Driver(replicas, lot), 0
+    play, number = Play(replicas, Path(world), lot), 0
+    driver = Driver([replica.address for replica in replicas], lot)
     play.begin(int(kills))
     driver.push()
     while play.killed < int(kills):

@@ -103,7 +103,7 @@ class World:
                 return self._finish(container, 137)
             lines = [_event("log", stream="stdout", text=f"line {n}\n") for n in range(LINES)]
             await agent.report(*lines[:1])
-            value = value_of(await agent.inputs())
+            value = value_of(task_id, await agent.inputs())
             state, code = ("failed", 1) if behaviour.fails else ("success", 0)
             await agent.report(
                 *lines[1:],
@@ -146,9 +146,9 @@ class _Agent:
         if answer["ack"] < self._seq:
             raise _Refused(f"acknowledged {answer['ack']} of {self._seq}")
 
-    async def inputs(self) -> list[int]:
+    async def inputs(self) -> list[Any]:
         given = self._workload["inputs"] or await self._ask("GET", INPUTS_PATH)
-        return list(given["args"])
+        return [*given["args"], *given["kwargs"].values()]
 
     async def _ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         endpoints = self._workload["endpoint"].split("|")
