@@ -21,6 +21,7 @@ from leoflow_controlplane.database.group import Committer
 from leoflow_controlplane.database.migration import prepare
 from leoflow_controlplane.database.sqlite import SqlitePlace
 from leoflow_controlplane.model import SERVER, TryKey
+from leoflow_controlplane.observer import SILENT
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.steps import dag, ending, report
 from leoflow_controlplane.store.keeper import Keeper
