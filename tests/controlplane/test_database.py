@@ -52,6 +52,15 @@ async def together(database: Database, *work: tuple[Any, ...]) -> list[Any]:
     return await asyncio.gather(*rest, return_exceptions=True)
 
 
+async def test_only_its_owner_reads_the_file(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "leoflow.db"):
+        found = {
+            path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.glob("leoflow.db*")
+        }
+    modes = [found[name] for name in ("leoflow.db", "leoflow.db-wal", "leoflow.db-shm")]
+    assert modes == ["0o600"] * 3
+
+
 async def test_what_was_answered_is_there_for_everybody(database_url: str) -> None:
     ledger = Ledger()
     async with open_database(database_url, ledger) as database:

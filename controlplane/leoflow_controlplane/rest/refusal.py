@@ -142,7 +142,8 @@ def _mistake(error: Mapping[str, Any]) -> dict[str, Any]:
     loc: Sequence[str | int] = error["loc"]
     return {
         "loc": [_printable(word) if isinstance(word, str) else word for word in loc],
-        "msg": _printable(error["msg"]),
+        # The library's own words for an error that a model raises.
+        "msg": _printable(error["msg"].removeprefix("Value error, ")),
         "type": error["type"],
     }
 

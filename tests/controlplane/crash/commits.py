@@ -15,16 +15,20 @@ from fatal import Fate
 from launcher import Errand, live
 from leoflow_controlplane.controlplane import DATABASE_NAME
 
+KINDS = ("before", "after")
 DAGS = {"crash": make_crash_dag, "small": make_small_dag}
 
 
-def main(folder: str, world: str, port: str, dag_id: str) -> None:
+def main(folder: str, world: str, port: str, dag_id: str, how: str) -> None:
     """Kill one control plane before and one after each commit that a run of a DAG takes, and let
-    another one end what it had begun. Each has a home of its own; tells how many were killed."""
+    another one end what it had begun. Each has a home of its own; tells how many were killed.
+
+    ``how``: "both", or "in turn", which takes half of the time.
+    """
     dag, killed = DAGS[dag_id](), 0
     for number in count(1):
         dead = []
-        for kind in ("before", "after"):
+        for kind in KINDS if how == "both" else KINDS[number % 2 :][:1]:
             name = f"{kind}-{number}"
             home = Path(folder) / name
             home.mkdir()

@@ -49,9 +49,16 @@ def test_replicas_of_which_the_leader_dies_again_and_again_forget_nothing(
     check(postgresql_url, world, make_crash_dag(), run_names(told["runs"]))
 
 
-@pytest.mark.parametrize("dag_id", ["small", pytest.param("crash", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("dag_id", "how"),
+    [
+        ("small", "in turn"),
+        pytest.param("small", "both", marks=pytest.mark.long),
+        pytest.param("crash", "both", marks=pytest.mark.long),
+    ],
+)
 def test_a_server_that_is_killed_at_any_commit_forgets_nothing(
-    tmp_path: Path, world: Path, dag_id: str
+    tmp_path: Path, world: Path, dag_id: str, how: str
 ) -> None:
-    told = launch("commits.py", tmp_path, world, free_port(), dag_id)
+    told = launch("commits.py", tmp_path, world, free_port(), dag_id, how)
     assert told["killed"] > 20

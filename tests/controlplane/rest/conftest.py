@@ -36,9 +36,9 @@ def shared_api() -> FastAPI:
 class World:
     """An API and all that is behind it. ``now`` is what its clock shows."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: FakeStore | None = None) -> None:
         self.now = 1_780_000_000.0
-        self.store = FakeStore()
+        self.store = store or FakeStore()
         self.bell = FakeBell()
         self.commands = FakeCommands(self.store, self.bell, self.tick)
         self.keyring = Keyring(self.store, self.store, lambda: self.now)

@@ -41,14 +41,18 @@ SPEC = TypeAdapter(DagSpec)
 
 
 class FakeStore:
-    """One SQLite database in memory; reading and writing on the same connection."""
+    """One SQLite database in memory, or the one at ``url`` on PostgreSQL; reading and writing on
+    the same connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str | None = None) -> None:
         self.reads = 0
-        self._engine = create_engine(
-            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
-        )
-        event.listen(self._engine, "connect", _obey_keys)
+        if url is None:
+            thread = {"check_same_thread": False}
+            self._engine = create_engine("sqlite://", poolclass=StaticPool, connect_args=thread)
+            event.listen(self._engine, "connect", _obey_keys)
+        else:
+            driver = url.replace("postgresql:", "postgresql+psycopg:", 1)
+            self._engine = create_engine(driver, poolclass=StaticPool)
         metadata.create_all(self._engine)
 
     async def read(

@@ -26,6 +26,13 @@ async def test_a_parameter_that_is_unknown_is_named(api: httpx.AsyncClient) -> N
     assert [mistake["loc"] for mistake in answer.json()["detail"]] == [["query", "stat"]]
 
 
+async def test_what_a_model_refuses_is_told_in_its_own_words(api: httpx.AsyncClient) -> None:
+    dates = {"from_date": "2026-01-02T00:00:00Z", "to_date": "2026-01-01T00:00:00Z"}
+    answer = await api.post("/api/v2/backfills", json={"dag_id": "d", **dates})
+    assert answer.status_code == 422
+    assert [one["msg"] for one in answer.json()["detail"]] == ["to_date is before from_date"]
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

@@ -58,6 +58,9 @@ async def test_what_makes_no_sense_is_refused(
     [
         ("", ["r", "s", "t"]),
         ("order_by=-id", ["t", "s", "r"]),
+        # What is equal is in the order in which it was made, or against it.
+        ("order_by=dag_id", ["r", "s", "t"]),
+        ("order_by=-dag_id", ["t", "s", "r"]),
         ("order_by=-end_date&order_by=run_id", ["s", "r", "t"]),
         ("state=success", ["s"]),
         ("state=success&state=running", ["r", "s", "t"]),

@@ -37,10 +37,12 @@ def take_page(
 ) -> Listed:
     """Read a page of ``statement``; Refused names an order that ``columns`` does not have.
 
-    ``ties`` come last in each order, so that no row is on two pages. Rows without a value come
-    last in both directions.
+    ``ties`` come last in each order, so that no row is on two pages, in the direction of what is
+    before them. Rows without a value come last in both directions.
     """
-    order = [*order_terms(page.order, columns), *ties]
+    backwards = bool(page.order) and page.order[-1].startswith("-")
+    last = [tie.desc() for tie in ties] if backwards else ties
+    order = [*order_terms(page.order, columns), *last]
     total = connection.execute(
         select(func.count()).select_from(statement.order_by(None).subquery())
     ).scalar_one()
