@@ -44,7 +44,8 @@ class Connection(asyncio.Protocol):
         if len(body) >= length and self._answered is not None:
             self._buffer = b""
             answered, self._answered = self._answered, None
-            answered.set_result(int(head[9:12]))
+            if not answered.cancelled():
+                answered.set_result(int(head[9:12]))
 
     async def post(self, token: str, body: bytes) -> int:
         """Send a report; return the status of the answer."""
