@@ -237,6 +237,9 @@ class Scheduler:
         key = dispatch.key
         try:
             launch = self._launcher.prepare(dispatch, self._executor, self._sayer(key))
+            if not self._database.surely_leads():
+                # Another process may have started it, seen its end and removed it meanwhile.
+                await self._persist(recovery.find_open)
             self._ours[key] |= await self._executor.start(launch)
         except LaunchFailed as error:
             self._observer.launch_failed(transient=False)
