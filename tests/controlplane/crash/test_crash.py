@@ -52,7 +52,7 @@ def test_replicas_of_which_the_leader_dies_again_and_again_forget_nothing(
 @pytest.mark.parametrize(
     ("dag_id", "stride"),
     [
-        ("small", 3),
+        pytest.param("small", 3, marks=pytest.mark.long),
         pytest.param("small", 1, marks=pytest.mark.long),
         pytest.param("crash", 1, marks=pytest.mark.long),
     ],
