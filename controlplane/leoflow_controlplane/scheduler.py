@@ -277,6 +277,9 @@ class Scheduler:
             with about(key):
                 logger.debug("the try is started")
                 launch = self._launcher.prepare(dispatch, self._executor, self._sayer(key))
+                if not self._database.surely_leads():
+                    # Another process may have started it, seen its end and removed it meanwhile.
+                    await self._persist(recovery.find_open)
                 self._ours[key] |= await self._executor.start(launch)
             self._count_containers()
         except LaunchFailed as error:

@@ -129,15 +129,19 @@ async def test_a_leader_whose_connection_ends_is_told_and_can_write_nothing(
 ) -> None:
     ledger = Ledger()
     async with open_database(postgresql_url, ledger) as database:
+        assert not database.surely_leads()
         lost = await database.lead(FIRST)
+        await database.run(ledger.add, "first")
+        assert database.surely_leads()
         await asyncio.to_thread(postgresql_server.execute, END_WRITERS, name_of(postgresql_url))
         await asyncio.wait_for(lost.wait(), 10)
+        assert not database.surely_leads()
         assert ledger.forgotten > 0
         with pytest.raises(NotLeading):
             await database.run(ledger.add, "a")
         lost = await database.lead(SECOND)
         await database.run(ledger.add, "b")
-        assert await database.read(names) == ["b"]
+        assert await database.read(names) == ["first", "b"]
         assert not lost.is_set()
 
 
@@ -205,6 +209,7 @@ async def test_a_leader_with_nothing_to_do_stays_one(postgresql_url: str) -> Non
         lost = await database.lead(FIRST)
         await asyncio.sleep(12)
         assert not lost.is_set()
+        assert database.surely_leads()
 
 
 def name_of(url: str) -> str:

@@ -9,7 +9,14 @@ import jwt
 import pytest
 from leoflow_controlplane.error import Unauthorized
 from leoflow_controlplane.model import TryKey
-from leoflow_controlplane.trytoken import AUDIENCE, MOST_REMEMBERED, TryTokens, load_key
+from leoflow_controlplane.trytoken import (
+    AUDIENCE,
+    MOST_REMEMBERED,
+    TryTokens,
+    derive_keys,
+    load_key,
+)
+from leoflow_controlplane.vault import make_key
 
 KEY = TryKey("d", "manual__2026-01-01T00:00:00+00:00", "é.t", 3, 2)
 SECRET = b"k" * 32
@@ -87,3 +94,20 @@ def test_the_key_is_made_once_and_is_nobody_elses_to_read(tmp_path: Path) -> Non
     (file,) = (tmp_path / "keys").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_a_token_of_an_older_key_is_good_and_none_is_signed_with_it() -> None:
+    old, new = TryTokens(b"o" * 32, 100.0), TryTokens(b"n" * 32, 100.0, older=[b"o" * 32])
+    assert new.check(old.issue(KEY, 0.0), 50.0) == KEY
+    with pytest.raises(Unauthorized):
+        old.check(new.issue(KEY, 0.0), 50.0)
+
+
+def test_replicas_that_have_a_secret_key_in_common_have_keys_of_tokens_in_common() -> None:
+    first, second = make_key(), make_key()
+    keys = derive_keys({"LEOFLOW_SECRET_KEY": f"{first},{second}"})
+    assert keys == derive_keys({"LEOFLOW_SECRET_KEY": first}) + derive_keys(
+        {"LEOFLOW_SECRET_KEY": second}
+    )
+    assert len(set(keys)) == 2
+    assert derive_keys({}) == []

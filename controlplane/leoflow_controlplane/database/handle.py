@@ -118,6 +118,10 @@ class Database:
                 self._may_write = not lost.is_set()
                 return lost
 
+    def surely_leads(self) -> bool:
+        """Say whether nobody else can lead at this moment; if not, a step will tell."""
+        return self._writer is not None and self._writer.surely_leads()
+
     async def usable(self) -> None:
         """Wait until there is no trouble; returns at once if there is none."""
         await self._usable.wait()

@@ -26,6 +26,8 @@ from leoflow_controlplane.observer import Observer
 
 # A group is short enough for its first member not to wait long for its last.
 GROUP_LIMIT = 1000
+# Sessions of a process that is stopped are ended after six seconds: see ``postgresql``.
+SURE_SECONDS = 4.0
 _BACKOFF_SECONDS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -72,9 +74,17 @@ class Writer:
         self._failures = 0
         self._retry_at = 0.0
         self._leading = self._fenced = False
+        self._heard_at = -SURE_SECONDS
         self._waiting: Connection | None = None
         self._thread = threading.Thread(target=self._work, name="leoflow-database", daemon=True)
         self._opened: asyncio.Future[None] = loop.create_future()
+
+    def surely_leads(self) -> bool:
+        """Say whether nobody else can lead, as far as it goes with a connection: the database was
+        heard a moment ago. A process that was stopped does not know for how long."""
+        if not self._place.leads_by_connection:
+            return True
+        return self._leading and time.monotonic() < self._heard_at + SURE_SECONDS
 
     async def open(self) -> None:
         """Make or upgrade the tables and connect; DatabaseUnusable says why that is impossible."""
@@ -138,7 +148,9 @@ class Writer:
         try:
             if self._connection is not None:
                 if idle:
+                    began = time.monotonic()
                     self._place.check(self._connection)
+                    self._heard_at = began
             elif time.monotonic() >= self._retry_at:
                 self._connect()
                 self._fault, self._failures = None, 0
@@ -147,8 +159,11 @@ class Writer:
             self._fall(error)
 
     def _serve(self, steps: list[_Step]) -> None:
+        began = time.monotonic()
         outcomes = self._run(steps)
         fault = find_fault(outcomes)
+        if fault is None and not self._fenced:
+            self._heard_at = began
         if fault is not None:
             if self._connection is not None:
                 self._fall(fault)

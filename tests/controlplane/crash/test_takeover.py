@@ -168,8 +168,8 @@ def test_a_leader_that_was_stopped_does_nothing_when_it_goes_on(replicas: Replic
     seconds = replicas.until_another_leads(leader)
     print(f"took over in {seconds:.2f} s")
     assert seconds < 10
-    replicas.end_run()
     replicas.processes[leader.url].send_signal(signal.SIGCONT)
+    replicas.end_run()
     replicas.wait_until(lambda: replicas.answers(leader.url))
     replicas.wait_until(lambda: replicas.patches(leader.url))
     assert replicas.leader().url != leader.url
