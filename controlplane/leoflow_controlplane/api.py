@@ -47,6 +47,9 @@ _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 class Desk(Protocol):
     """Who takes in what agents say."""
 
+    def check_token(self, token: str) -> None:
+        """Raise Unauthorized for a token that is none; costs next to nothing."""
+
     async def take_report(self, token: str, report: Report) -> Acknowledgement:
         """Make a report durable; raises Unauthorized and Stale."""
 
@@ -121,7 +124,10 @@ class AgentApp:
         return handler
 
     async def _post_events(self, scope: Scope, receive: Receive) -> Acknowledgement:
-        token, body = _token(scope), await _read_body(receive)
+        token = _token(scope)
+        # Nobody has us read or parse a body who has no business here.
+        self._desk.check_token(token)
+        body = await _read_body(receive)
         try:
             report = parse_report(body)
         except UnknownProtocol as unknown:

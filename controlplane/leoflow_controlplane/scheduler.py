@@ -122,6 +122,10 @@ class Scheduler:
         """Run a step that has no answer, and act upon what it led to."""
         self._follow(await self._step(step, *args, **kwargs))
 
+    def check_token(self, token: str) -> None:
+        """Raise Unauthorized for a token that is none of ours, or has expired."""
+        self._tokens.check(token, self._clock())
+
     async def take_report(self, token: str, told: Report) -> Acknowledgement:
         """Make a report durable and start what follows; raises Unauthorized and Stale."""
         now, began = self._clock(), time.perf_counter()

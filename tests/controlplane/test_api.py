@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -18,6 +18,7 @@ from leoflow_controlplane.api import MAX_BODY_BYTES, AgentApp
 from leoflow_controlplane.error import DatabaseUnusable, Stale, Unauthorized
 from leoflow_controlplane.instance import open_instance
 from leoflow_controlplane.reportbody import EventBody, ReportBody
+from starlette.types import Message
 
 REPORT = {"protocol": 1, "nonce": "n", "events": [{"seq": 1, "at": 1.0, "type": "heartbeat"}]}
 INPUTS = Inputs(args=[1], kwargs={}, environment={}, request=None)
@@ -35,6 +36,10 @@ class FakeDesk:
         if token == "full":
             raise DatabaseUnusable("disk is full")
         if token != "good":
+            raise Unauthorized("unknown token")
+
+    def check_token(self, token: str) -> None:
+        if token not in ("good", "old", "full"):
             raise Unauthorized("unknown token")
 
     async def take_report(self, token: str, report: Report) -> Acknowledgement:
@@ -247,3 +252,18 @@ async def test_over_the_network_an_answer_is_not_held_back(tmp_path: Path, desk:
     await server.close()
     instance.close()
     assert statistics.median(took) < 0.03
+
+
+async def test_the_body_of_who_has_no_token_is_not_even_read(desk: FakeDesk) -> None:
+    async def receive() -> NoReturn:
+        raise AssertionError("the body is asked for")
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", b"Bearer nonsense")]
+    scope = {"type": "http", "method": "POST", "path": wire.EVENTS_PATH, "headers": headers}
+    await AgentApp(desk)(scope, receive, send)
+    assert sent[0]["status"] == 401

@@ -139,6 +139,10 @@ class SeatDesk:
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
 
+    def check_token(self, token: str) -> None:
+        """Raise Unauthorized for a token that is none."""
+        self._desk().check_token(token)
+
     async def take_report(self, token: str, report: Report) -> Acknowledgement:
         """Make a report durable."""
         return await self._desk().take_report(token, report)
