@@ -12,6 +12,7 @@ import pytest
 from leoflow_agent.action import PythonAction
 from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
 from leoflow_controlplane.controlplane import ControlPlane
+from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.executor.subprocess import subprocess_executor
 from leoflow_controlplane.model import RunRequest, RunResult, Update
 from leoflow_controlplane.setting import Settings
@@ -47,13 +48,12 @@ async def _run(folder: Path, home: Path, last: str) -> tuple[RunResult, list[Upd
     resources = Resources(Quantities(100, 2**26))
     task = TaskSpec("clock", PythonAction("dag"), resources, Source("dag.py", 1))
     request = RunRequest(DagSpec("naive", "3.11", (task,)), "")
-    command = [sys.executable, "-m", "naive_agent"]
+    command = (sys.executable, "-m", "naive_agent")
     # In an image it is where the naive agent looks for it.
     variables = {"PYTHONPATH": str(Path(leoflow.__file__).parents[1])}
     settings = Settings(max_parallel_tasks=1)
-    async with ControlPlane(
-        home, subprocess_executor(command, folder, variables), settings
-    ) as plane:
+    on_host = HostProject(command, folder, variables)
+    async with ControlPlane(home, subprocess_executor(lambda _: on_host), settings) as plane:
         key = await plane.create_run(request)
         return await plane.wait(key), await plane.log(key, "clock", 1)
 
