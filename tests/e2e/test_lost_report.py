@@ -13,6 +13,7 @@ import pytest
 from leoflow_builder.dagjson import parse_built
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.docker import docker_executor
+from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.executor.subprocess import subprocess_executor
 from leoflow_controlplane.model import RunRequest
 from leoflow_controlplane.setting import read_settings
@@ -71,10 +72,9 @@ async def test_the_reason_is_read_out_of_the_stopped_container(failing, home):
 
 async def test_the_reason_is_read_from_beside_a_subprocess(failing, home):
     agent = Path(leoflow_agent.__file__).with_name("__main__.py")
-    make = subprocess_executor(
-        [sys.executable, "-I", "-S", str(agent)], failing, {"LEOFLOW_DAG_FOLDER": str(failing)}
-    )
+    command = (sys.executable, "-I", "-S", str(agent))
+    on_host = HostProject(command, failing, {"LEOFLOW_DAG_FOLDER": str(failing)})
     with pytest.warns(RuntimeWarning, match="plain subprocesses"):
-        task = await _run(home, failing, make)
+        task = await _run(home, failing, subprocess_executor(lambda _: on_host))
     assert (task.state, task.exit_code) == ("failed", 1)
     assert task.reason == "ValueError: no rows (dag.py:7)"
