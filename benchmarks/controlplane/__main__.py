@@ -56,9 +56,16 @@ async def figures(agents: Agents) -> tuple[float, int]:
     return await agents.figures.get()
 
 
-async def throughput(url: str | None) -> dict[str, Any]:
+async def throughput_brief(url: str | None) -> dict[str, Any]:
+    """The scenario ``throughput`` with tasks that are over before their agent reports: one report
+    for each."""
+    return await throughput(url, brief=True)
+
+
+async def throughput(url: str | None, *, brief: bool = False) -> dict[str, Any]:
     """As many tasks as go through: chains of ten, two reports and an end for each task."""
     async with measured(url, parallel=200) as agents:
+        agents.brief = brief
         agents.ask("register", "chains", "load", 10, 10)
         await agents.registered.get()
         runs = 0
@@ -201,6 +208,7 @@ def _percentiles(waits: list[float]) -> dict[str, Any]:
 
 SCENARIOS: dict[str, Callable[[str | None], Awaitable[dict[str, Any]]]] = {
     "throughput": throughput,
+    "throughput-brief": throughput_brief,
     "latency": latency,
     "flat-width": flat_width,
     "flat-history": flat_history,

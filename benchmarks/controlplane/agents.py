@@ -58,7 +58,8 @@ class Connection(asyncio.Protocol):
 
 
 class Agents:
-    """Two reports for each try: that it started, and its value with its end.
+    """Two reports for each try: that it started, and its value with its end; in one if it is
+    ``brief``, as an agent's whose task is over before it has reported.
 
     ``pace`` is awaited before each report; ``sent`` is told of each last report.
     """
@@ -73,6 +74,7 @@ class Agents:
         self.on_launch: Callable[[Launched], None] | None = None
         self.on_finish: Callable[[Launched, float], None] | None = None
         self.start_seconds = 0.0
+        self.brief = False
         self._home = home
         self._count = connections
         self._free: deque[Connection] = deque()
@@ -97,11 +99,12 @@ class Agents:
 
     async def play(self, launched: Launched) -> None:
         """Report the start and the end of a try."""
-        await self.report(launched, STARTED)
+        if not self.brief:
+            await self.report(launched, STARTED)
         sent_at = time.perf_counter()
         if self.on_finish is not None:
             self.on_finish(launched, sent_at)
-        await self.report(launched, FINISHED)
+        await self.report(launched, f"{STARTED[:-1]},{FINISHED[1:]}" if self.brief else FINISHED)
         self.finished += 1
         self.ask("ended", launched.key)
 
