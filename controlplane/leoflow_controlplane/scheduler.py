@@ -94,10 +94,10 @@ class Scheduler:
 
     async def start(self, executor: Executor) -> None:
         """Take up what was left under way, and listen to ``executor`` and to the clock."""
-        self._executor = executor
         found = await self._database.run(recovery.find_open, self._book)
         adopted = await executor.adopt(found.tries, found.runs)
         self._ours |= {key: {} for key in adopted}
+        self._executor = executor
         self._spawn(self._take_ends(executor))
         self._spawn(self._keep_time())
         await self._recover()
@@ -124,12 +124,12 @@ class Scheduler:
 
     def check_token(self, token: str) -> None:
         """Raise Unauthorized for a token that is none of ours, or has expired."""
-        self._tokens.check(token, self._clock())
+        self._admit(token)
 
     async def take_report(self, token: str, told: Report) -> Acknowledgement:
         """Make a report durable and start what follows; raises Unauthorized and Stale."""
         now, began = self._clock(), time.perf_counter()
-        key = self._tokens.check(token, now)
+        key = self._admit(token)
         if logger.isEnabledFor(logging.DEBUG):
             with about(key):
                 logger.debug("a report came, with %d events", len(told["events"]))
@@ -145,7 +145,7 @@ class Scheduler:
     async def give_inputs(self, token: str) -> Inputs:
         """Look up the inputs of a try and what it declares; raises Unauthorized, Stale and
         SecretMissing."""
-        key = self._tokens.check(token, self._clock())
+        key = self._admit(token)
         task, inputs = await self._step(report.give_inputs, key)
         if missing := find_missing(task, self._secrets):
             raise SecretMissing("\n".join(missing))
@@ -154,8 +154,15 @@ class Scheduler:
 
     async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
         """Look up what a task of the try's run left; raises Unauthorized and Stale."""
-        try_key = self._tokens.check(token, self._clock())
+        try_key = self._admit(token)
         return await self._step(report.give_xcom, try_key, (task_id, key, map_index))
+
+    def _admit(self, token: str) -> TryKey:
+        """Name the try of a token. Nobody is heard before the tries of a process that is gone are
+        adopted: what follows from a report may be a start, which has to come after that."""
+        if self._executor is None:
+            raise NotLeading("the control plane is taking up what is under way. Ask again.")
+        return self._tokens.check(token, self._clock())
 
     @property
     def executor_trouble(self) -> str | None:

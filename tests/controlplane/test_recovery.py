@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from leoflow_controlplane import controlplane
 from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.database import Database
-from leoflow_controlplane.error import ControlPlaneError, DatabaseUnusable
+from leoflow_controlplane.error import ControlPlaneError, DatabaseUnusable, NotLeading
 from leoflow_controlplane.executor.fake import FakeAgent, FakeExecutor, FakeMachine, Script, succeed
 from leoflow_controlplane.executor.protocol import Site
-from leoflow_controlplane.model import RunKey
+from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.store.keeper import Keeper
 from leoflow_controlplane.verdict import Exit
 from sqlalchemy.exc import OperationalError
@@ -147,3 +147,20 @@ async def test_a_run_of_its_own_does_not_wait_for_ever_for_its_database(
         with pytest.raises(ControlPlaneError, match=r"could not be written for 0\.05 s"):
             await house.run(make_task("a"))
         monkeypatch.undo()
+
+
+async def test_nobody_is_heard_before_what_runs_is_taken_up(tmp_path: Path) -> None:
+    answers: list[str] = []
+
+    class Early(FakeExecutor):
+        async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
+            with pytest.raises(NotLeading) as refused:
+                await self._desk.give_inputs("token")
+            answers.append(str(refused.value))
+            return await super().adopt(wanted, runs)
+
+    async def make(site: Site) -> Early:
+        return Early(site.desk)
+
+    async with ControlPlane(tmp_path, make, SETTINGS, role=Role(is_server=True)):
+        assert answers == ["the control plane is taking up what is under way. Ask again."]

@@ -113,6 +113,10 @@ class World:
         except _Refused as refused:
             self.refused.append(f"{container.key}: {refused}")
             code = exitcode.TERMINATED
+        except Exception as error:
+            # A container that never ends would only tell that nothing goes on.
+            self.refused.append(f"{container.key}: {type(error).__name__}: {error}")
+            code = exitcode.AGENT_FAILED
         return self._finish(container, code)
 
     def _finish(self, container: Container, code: int) -> None:
