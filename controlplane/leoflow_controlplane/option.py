@@ -4,7 +4,6 @@ then the file, then the default. Reads only what it is given, and reports all mi
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -142,5 +141,7 @@ def _unknown_variables(options: Sequence[Option], environment: Mapping[str, str]
 
 
 def _suggest(name: str, known: Collection[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, known, 1, 0.75)
     return f" Did you mean '{near[0]}'?" if near else ""

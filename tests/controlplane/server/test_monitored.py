@@ -68,7 +68,7 @@ async def go_wrong(hall: Hall, home: Path) -> None:
     await hall.push(make_task("a", variables=("nowhere",)), dag_id="lacking")
     await hall.trigger("bad", "lacking")
     assert await hall.wait("bad", "lacking") == "failed"
-    assert (await hall.api.post("/agent/v1/events", content=b"{}")).status_code == 400
+    assert (await hall.api.post("/agent/v1/events", content=b"{}")).status_code == 401
     (home / "leoflow.db").rename(home / "away.db")
     answer = await hall.api.patch("/api/v2/dags/d", json={"is_paused": True})
     assert answer.status_code == 503, answer.text
