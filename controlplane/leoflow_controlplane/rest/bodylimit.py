@@ -1,6 +1,9 @@
-"""Refuses bodies that are too long, by what they say of themselves and by what really comes."""
+"""Refuses bodies that are too long, by what they say of themselves and by what really comes, and
+those that are too slow: they would keep others from being answered."""
 
 from __future__ import annotations
+
+import asyncio
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -12,10 +15,12 @@ MIB = 1024**2
 PUSH_PATH = "/api/v2/dags"
 PUSH_LIMIT_BYTES = 16 * MIB
 LIMIT_BYTES = MIB
+# A push of the greatest length comes in time at 270 kB/s.
+BODY_SECONDS = 60.0
 
 
 class BodyLimit:
-    """Lets a push be 16 MiB long, and anything else 1 MiB."""
+    """Lets a push be 16 MiB long, and anything else 1 MiB. All of it has to come in a minute."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -26,11 +31,20 @@ class BodyLimit:
         if not said.isdecimal() or int(said) > limit:
             await refusal(413, _text(limit), {"Connection": "close"})(scope, receive, send)
             return
-        taken = 0
+        taken, whole = 0, False
+        until = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def receive_limited() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, whole
+            if whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                text = f"the body did not come within {BODY_SECONDS:g} s."
+                raise HTTPException(408, text, {"Connection": "close"}) from None
+            whole = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > limit:
                 raise HTTPException(413, _text(limit), {"Connection": "close"})

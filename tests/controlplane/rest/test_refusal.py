@@ -11,11 +11,14 @@ import httpx
 import pytest
 from conftest import World, built_dag
 from leoflow_controlplane.error import DatabaseUnusable, NotLeading
+from leoflow_controlplane.rest import bodylimit
 from leoflow_controlplane.rest.api import make_api
 from leoflow_controlplane.rest.app import RestApp, RestLimits
-from leoflow_controlplane.rest.bodylimit import LIMIT_BYTES
+from leoflow_controlplane.rest.bodylimit import LIMIT_BYTES, BodyLimit
 from leoflow_controlplane.rest.crowd import Crowd
-from starlette.types import Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
 RUNS = "/api/v2/dags/d/dagRuns"
 
@@ -155,3 +158,26 @@ async def test_pages_of_documentation_are_off_unless_wanted(world: World) -> Non
     app = RestApp(make_api(world.office, RestLimits(docs=True)), world.keyring)
     async with world.client(app=app) as client:
         assert (await client.get("/docs")).status_code == 200
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodylimit, "BODY_SECONDS", 0.01)
+
+    async def read_all(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+
+    parts = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
+    async def receive() -> Message:
+        for part in parts:
+            return part
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    async def send(message: Message) -> None:
+        raise AssertionError(f"{message} is sent")
+
+    scope = {"type": "http", "method": "POST", "path": "/api/v2/dags", "headers": []}
+    with pytest.raises(HTTPException) as refused:
+        await BodyLimit(read_all)(scope, receive, send)
+    assert refused.value.status_code == 408
