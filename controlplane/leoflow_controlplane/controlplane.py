@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import secrets as randomness
@@ -167,7 +168,8 @@ class ControlPlane:
 
     async def register_dag(self, built: BuiltDag) -> Registered:
         """Make a version of a DAG known and current; DagRefused says all that is wrong with it."""
-        admit_dag(built, self._settings)
+        # In a thread: a DAG of many thousand tasks takes seconds.
+        await asyncio.to_thread(admit_dag, built, self._settings)
         return await self._running.run(dag.register_dag, built, self._clock())
 
     async def delete_dag(self, dag_id: str) -> None:
