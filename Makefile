@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/
 ENGINE ?= auto
 export POSTGRES ?= auto
 # Whole files side by side: most tests wait, for containers or for processes.
-PYTEST := $(RUN)python -m pytest -n auto --dist=loadfile --postgres=$(POSTGRES)
+PYTEST := $(RUN)python -m pytest -n 2 --dist=loadfile --postgres=$(POSTGRES)
 # Options of the benchmark, such as BENCH="--settings --with-airflow --write-readme".
 BENCH ?=
 export LEOFLOW_TEST_HOME ?= $(CURDIR)/.leoflow
