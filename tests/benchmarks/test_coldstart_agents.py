@@ -101,7 +101,8 @@ def test_a_measurement_has_every_figure_and_leaves_nothing(
 def _check(found: dict[str, Any]) -> None:
     figures = {name: one["figures"] for name, one in found["scenarios"].items()}
     for name in ("bare_line", "noop", "naive"):
-        assert figures[name]["first_line"]["median"] > 0
+        # A busy engine notes the start of a process when that has printed already.
+        assert -1000 < figures[name]["first_line"]["median"] < 60_000
         assert figures[name]["cpu_before_user_code"]["median"] > 0
     if found["machine"]["cpu_not_measured"] is None:
         assert figures["static"]["cpu"]["median"] > 0
