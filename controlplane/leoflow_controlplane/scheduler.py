@@ -9,8 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from sqlalchemy import Connection
@@ -21,32 +20,30 @@ from leoflow_controlplane.book.book import Book, Progress, Stop
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import (
     ControlPlaneError,
-    DatabaseUnusable,
     LaunchFailed,
     NotLeading,
     SecretMissing,
 )
 from leoflow_controlplane.executor.protocol import Ended, Executor
+from leoflow_controlplane.inlinecalls import InlineCalls
 from leoflow_controlplane.launching import Launcher
 from leoflow_controlplane.logcontext import about
 from leoflow_controlplane.model import TryKey
-from leoflow_controlplane.observer import SILENT
 from leoflow_controlplane.secretsource import SecretSource, find_missing, find_secrets
+from leoflow_controlplane.stepper import Stepper
 from leoflow_controlplane.steps import due, ending, recovery, report
-from leoflow_controlplane.timeline import timeline_ms
 from leoflow_controlplane.timer import Timer
 from leoflow_controlplane.trytoken import TryTokens
-from leoflow_controlplane.verdict import Exit, Verdict
+from leoflow_controlplane.verdict import Exit
 from leoflow_controlplane.workload import Dispatch
-
-if TYPE_CHECKING:
-    from leoflow_controlplane.inline import InlineOutcome, InlineRunner
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # A thousand inline calls may end at once, and agents must not wait for all of them.
-_PATIENT = frozenset({ending.begin_inline, ending.log_try, ending.end_inline})
+_PATIENT: frozenset[Callable[..., Any]] = frozenset(
+    {ending.begin_inline, ending.log_try, ending.end_inline}
+)
 GONE = "the container was gone when the control plane looked for it"
 
 logger = logging.getLogger("leoflow.scheduler")
@@ -77,11 +74,12 @@ class Scheduler:
         self._tokens = tokens
         self._secrets = secrets
         self._clock = clock
+        self._audience = audience
         self._observer = audience.observer
-        self._followed = audience.followed
-        self._patience_seconds = patience_seconds
+        self._steps = Stepper(database, book, _PATIENT, patience_seconds)
+        self._steps.failed = self._resume_later
         self._timer = Timer(clock)
-        self._inline: InlineRunner | None = None
+        self._inline = InlineCalls(book.settings, secrets, audience.observer)
         self._launcher = Launcher(book.settings, secrets, traces=audience.traces)
         self._executor: Executor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,7 +107,7 @@ class Scheduler:
         **kwargs: P.kwargs,
     ) -> T:
         """Run a step, act upon what it led to, and return its answer."""
-        answer, progress = await self._step(step, *args, **kwargs)
+        answer, progress = await self._steps.run(step, *args, **kwargs)
         self._follow(progress)
         return answer
 
@@ -120,7 +118,7 @@ class Scheduler:
         **kwargs: P.kwargs,
     ) -> None:
         """Run a step that has no answer, and act upon what it led to."""
-        self._follow(await self._step(step, *args, **kwargs))
+        self._follow(await self._steps.run(step, *args, **kwargs))
 
     def check_token(self, token: str) -> None:
         """Raise Unauthorized for a token that is none of ours, or has expired."""
@@ -133,7 +131,7 @@ class Scheduler:
         if logger.isEnabledFor(logging.DEBUG):
             with about(key):
                 logger.debug("a report came, with %d events", len(told["events"]))
-        answer, progress = await self._step(report.take_report, key, told, now)
+        answer, progress = await self._steps.run(report.take_report, key, told, now)
         self._follow(progress)
         if progress.dispatches:
             self._observer.decision(time.perf_counter() - began)
@@ -146,7 +144,7 @@ class Scheduler:
         """Look up the inputs of a try and what it declares; raises Unauthorized, Stale and
         SecretMissing."""
         key = self._admit(token)
-        task, inputs = await self._step(report.give_inputs, key)
+        task, inputs = await self._steps.run(report.give_inputs, key)
         if missing := find_missing(task, self._secrets):
             raise SecretMissing("\n".join(missing))
         variables = {**inputs["environment"], **find_secrets(task, self._secrets)}
@@ -155,7 +153,7 @@ class Scheduler:
     async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
         """Look up what a task of the try's run left; raises Unauthorized and Stale."""
         try_key = self._admit(token)
-        return await self._step(report.give_xcom, try_key, (task_id, key, map_index))
+        return await self._steps.run(report.give_xcom, try_key, (task_id, key, map_index))
 
     def _admit(self, token: str) -> TryKey:
         """Name the try of a token. Nobody is heard before the tries of a process that is gone are
@@ -175,43 +173,7 @@ class Scheduler:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._inline is not None:
-            await self._inline.close()
-
-    async def _step(
-        self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        try:
-            if step in _PATIENT:
-                return await self._database.run_patiently(step, self._book, *args, **kwargs)
-            return await self._database.run(step, self._book, *args, **kwargs)
-        except DatabaseUnusable:
-            self._resume_later()
-            raise
-
-    async def _persist(
-        self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Run a step that nobody else would ask for again, however long it takes."""
-        while True:
-            try:
-                return await self._step(step, *args, **kwargs)
-            except DatabaseUnusable as error:
-                logger.warning("not written down yet, trying again: %s", error)
-                await self._usable()
-            except NotLeading:
-                # It is the next leader's now, and this scheduler is about to be closed.
-                await asyncio.Event().wait()
-
-    async def _usable(self) -> None:
-        try:
-            async with asyncio.timeout(self._patience_seconds):
-                await self._database.usable()
-        except TimeoutError:
-            raise DatabaseUnusable(
-                f"{self._database.name} could not be written for {self._patience_seconds:g} s: "
-                f"{self._database.trouble}. Nothing can go on without it."
-            ) from None
+        await self._inline.close()
 
     def _resume_later(self) -> None:
         """Once the database is back, find out what of the last steps it has kept after all."""
@@ -219,13 +181,15 @@ class Scheduler:
             self._resuming = self._spawn(self._resume())
 
     async def _resume(self) -> None:
-        await self._usable()
+        await self._steps.usable()
         # What fails from now on has to be looked at once more.
         self._resuming = None
         await self._recover()
 
     async def _recover(self) -> None:
-        gone, progress = await self._persist(recovery.recover, frozenset(self._ours), self._clock())
+        gone, progress = await self._steps.persist(
+            recovery.recover, frozenset(self._ours), self._clock()
+        )
         self._follow(progress)
         for key in gone:
             if key not in self._ours:
@@ -240,30 +204,10 @@ class Scheduler:
         for key in progress.over:
             assert self._executor is not None
             self._spawn(self._executor.end_run(key))
-        self._tell(progress)
-        self._followed(progress)
+        self._audience.tell(progress)
+        self._count_containers()
         self._timer.note(progress.next_due)
         self.bell.ring(progress.changed)
-
-    def _tell(self, progress: Progress) -> None:
-        if progress.run_ends and logger.isEnabledFor(logging.INFO):
-            for run, run_state in progress.run_ends:
-                with about(run):
-                    logger.info("the run has ended: %s", run_state)
-        observer = self._observer
-        if observer is SILENT:
-            return
-        for lag in progress.lags:
-            observer.scheduling_lag(lag)
-        for state in progress.task_ends:
-            observer.task_ended(state)
-        for _, run_state in progress.run_ends:
-            observer.run_ended(run_state)
-        for instants in progress.closed:
-            known = {phase: at for phase, at in instants.items() if at is not None}
-            observer.cold_start(timeline_ms(known))
-        observer.tasks_queued(progress.queued)
-        self._count_containers()
 
     def _count_containers(self) -> None:
         if self._executor is not None:
@@ -290,7 +234,7 @@ class Scheduler:
                 launch = self._launcher.prepare(dispatch, self._executor, self._sayer(key))
                 if not self._database.surely_leads():
                     # Another process may have started it, seen its end and removed it meanwhile.
-                    await self._persist(recovery.find_open)
+                    await self._steps.persist(recovery.find_open)
                 self._ours[key] |= await self._executor.start(launch)
             self._count_containers()
         except LaunchFailed as error:
@@ -306,40 +250,19 @@ class Scheduler:
             await self._executor.stop(key, 0)
 
     async def _fail_launch(self, key: TryKey, reason: str) -> None:
-        self._follow(await self._persist(ending.fail_launch, key, reason, self._clock()))
+        self._follow(await self._steps.persist(ending.fail_launch, key, reason, self._clock()))
 
     async def _call(self, dispatch: Dispatch) -> None:
         key = dispatch.key
         # Durable before the first byte is sent, so that a crash does not send it twice.
-        self._follow(await self._persist(ending.begin_inline, key, self._clock()))
+        self._follow(await self._steps.persist(ending.begin_inline, key, self._clock()))
         said: list[asyncio.Task[None]] = []
         try:
-            outcome = await self._answer(dispatch, self._sayer(key, said))
+            outcome = await self._inline.answer(dispatch, self._sayer(key, said))
         finally:
             await asyncio.gather(*said)
         end = (outcome.verdict, outcome.value, self._clock())
-        self._follow(await self._persist(ending.end_inline, key, end, self._clock()))
-
-    async def _answer(self, dispatch: Dispatch, say: Callable[[str], None]) -> InlineOutcome:
-        runner = await self._open_inline()
-        from leoflow_controlplane.inline import InlineOutcome, InlineTask
-
-        if missing := find_missing(dispatch.task, self._secrets):
-            return InlineOutcome(Verdict("failed", "\n".join(missing), retryable=False))
-        request = dispatch.inputs["request"]
-        assert request is not None
-        secrets = find_secrets(dispatch.task, self._secrets)
-        environment = {**dispatch.dag.environment, **dispatch.inputs["environment"], **secrets}
-        return await runner.run(InlineTask(dispatch.task, request, environment, say))
-
-    async def _open_inline(self) -> InlineRunner:
-        """Import what sends requests when the first is to be sent: it takes longest, and many
-        servers send none."""
-        if self._inline is None:
-            inline = await asyncio.to_thread(import_module, "leoflow_controlplane.inline")
-            made = inline.InlineRunner(self._book.settings, observer=self._observer)
-            self._inline = self._inline or made
-        return self._inline
+        self._follow(await self._steps.persist(ending.end_inline, key, end, self._clock()))
 
     def _sayer(
         self, key: TryKey, said: list[asyncio.Task[None]] | None = None
@@ -354,7 +277,7 @@ class Scheduler:
         return say
 
     async def _log(self, key: TryKey, text: str) -> None:
-        self._follow(await self._persist(ending.log_try, key, text, self._clock()))
+        self._follow(await self._steps.persist(ending.log_try, key, text, self._clock()))
 
     async def _take_ends(self, executor: Executor) -> None:
         while True:
@@ -369,14 +292,16 @@ class Scheduler:
         instants |= {"started": ended.started_at} if ended.started_at else {}
         instants |= {"ended": ended.ended_at} if ended.ended_at else {}
         end = (ended.exit, instants)
-        lacks_verdict, progress = await self._persist(ending.close_try, key, end, self._clock())
+        lacks_verdict, progress = await self._steps.persist(
+            ending.close_try, key, end, self._clock()
+        )
         self._follow(progress)
         if lacks_verdict:
             # Its last report may have been sent and not be read yet.
             await asyncio.sleep(self._book.settings.settle_seconds)
             executor = self._executor
             left = (ended.exit, await executor.log_tail(key), await executor.left_verdict(key))
-            self._follow(await self._persist(ending.settle, key, left, self._clock()))
+            self._follow(await self._steps.persist(ending.settle, key, left, self._clock()))
         await self._executor.remove(key)
         self._forget(key)
 
@@ -384,7 +309,7 @@ class Scheduler:
         while True:
             await self._timer.come_due()
             launching = frozenset(self._launching)
-            self._follow(await self._persist(due.come_due, launching, self._clock()))
+            self._follow(await self._steps.persist(due.come_due, launching, self._clock()))
 
     async def _stop(self, stop: Stop) -> None:
         assert self._executor is not None

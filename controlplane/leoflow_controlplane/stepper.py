@@ -1,0 +1,77 @@
+"""Run steps on the database, again and again if they must not be lost. Knows none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from leoflow_controlplane.book.book import Book
+from leoflow_controlplane.database import Database
+from leoflow_controlplane.error import DatabaseUnusable, NotLeading
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+logger = logging.getLogger("leoflow.scheduler")
+
+
+class Stepper:
+    """Runs steps on one book. Those of ``patient`` let others pass.
+
+    A database that cannot be used is waited for ``patience_seconds``, None: for ever.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        book: Book,
+        patient: Collection[Callable[..., Any]],
+        patience_seconds: float | None,
+    ) -> None:
+        self.failed: Callable[[], None] = lambda: None
+        self._database = database
+        self._book = book
+        self._patient = patient
+        self._patience_seconds = patience_seconds
+
+    async def run(
+        self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a step; DatabaseUnusable if nobody knows what became of it, after ``failed`` was
+        called."""
+        try:
+            if step in self._patient:
+                return await self._database.run_patiently(step, self._book, *args, **kwargs)
+            return await self._database.run(step, self._book, *args, **kwargs)
+        except DatabaseUnusable:
+            self.failed()
+            raise
+
+    async def persist(
+        self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a step that nobody else would ask for again, however long it takes."""
+        while True:
+            try:
+                return await self.run(step, *args, **kwargs)
+            except DatabaseUnusable as error:
+                logger.warning("not written down yet, trying again: %s", error)
+                await self.usable()
+            except NotLeading:
+                # It is the next leader's now, and this scheduler is about to be closed.
+                await asyncio.Event().wait()
+
+    async def usable(self) -> None:
+        """Wait until the database can be used; DatabaseUnusable when patience ends."""
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await self._database.usable()
+        except TimeoutError:
+            raise DatabaseUnusable(
+                f"{self._database.name} could not be written for {self._patience_seconds:g} s: "
+                f"{self._database.trouble}. Nothing can go on without it."
+            ) from None
