@@ -8,12 +8,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from leoflow_controlplane.audience import Audience
 from leoflow_controlplane.book.book import Progress
 from leoflow_controlplane.controlplane import ControlPlane
-from leoflow_controlplane.outbound.client import make_transport
 from leoflow_controlplane.retention import Keep, Sweeper
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.secretsource import SecretSource
@@ -21,7 +21,9 @@ from leoflow_controlplane.server.telemetry import Telemetry
 from leoflow_controlplane.serversetting import ServerSettings
 from leoflow_controlplane.storedsecrets import Store
 from leoflow_controlplane.webhook import read_secret
-from leoflow_controlplane.webhooksender import AT_ONCE, WebhookSender
+
+if TYPE_CHECKING:
+    from leoflow_controlplane.webhooksender import WebhookSender
 
 logger = logging.getLogger("leoflow.server")
 
@@ -37,32 +39,42 @@ class Chores:
             limits.retention_days_runs, limits.retention_days_logs, limits.retention_days_xcoms
         )
         self._tracing = telemetry.tracing
-        self._transport = make_transport(limits.inline_allowed_hosts, AT_ONCE, AT_ONCE)
-        self._sender = WebhookSender(
-            store,
-            secrets,
-            self._transport,
-            wall_clock,
-            read_secret(settings.webhook_secret or ""),
-            telemetry.metrics,
-        )
+        self._metrics = telemetry.metrics
+        self._store = store
+        self._secrets = secrets
+        self._allowed_hosts = limits.inline_allowed_hosts
+        self._webhook_secret = read_secret(settings.webhook_secret or "")
+        self._sender: WebhookSender | None = None
         self.audience = Audience(telemetry.metrics, self._follow, self._tracing is not None)
 
     @asynccontextmanager
     async def going_on(self, plane: ControlPlane) -> AsyncIterator[None]:
         """Do them in the context."""
         sweeper = Sweeper(self._keep, plane.holds, wall_clock)
-        tasks = [_begin(self._sender.run()), _begin(sweeper.run(plane.database))]
+        tasks = [_begin(self._deliver()), _begin(sweeper.run(plane.database))]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._transport.aclose()
+
+    async def _deliver(self) -> None:
+        """Deliver webhooks. What sends them is imported while others are answered already; it
+        begins with all rows that there are, so that nothing written meanwhile is missed."""
+        sending = await asyncio.to_thread(import_module, "leoflow_controlplane.webhooksender")
+        client = await asyncio.to_thread(import_module, "leoflow_controlplane.outbound.client")
+        transport = client.make_transport(self._allowed_hosts, sending.AT_ONCE, sending.AT_ONCE)
+        self._sender = sending.WebhookSender(
+            self._store, self._secrets, transport, wall_clock, self._webhook_secret, self._metrics
+        )
+        try:
+            await self._sender.run()
+        finally:
+            await transport.aclose()
 
     def _follow(self, progress: Progress) -> None:
-        if progress.has_webhooks:
+        if progress.has_webhooks and self._sender is not None:
             self._sender.wake()
         if self._tracing is not None:
             for key in progress.done:
