@@ -79,7 +79,7 @@ def ask(extra: dict[str, Any], method: str = "GET") -> Question:
     return Question(request, {"TOKEN": SECRET}, lambda: 0.5, lambda: 1e9)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(EXTRAS, st.sampled_from(["GET", "POST"]), st.lists(REPLIES, min_size=1, max_size=12))
 def test_any_answers_come_to_an_end_without_a_secret(
     extra: dict[str, Any], method: str, replies: list[Any]
