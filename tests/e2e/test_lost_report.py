@@ -55,22 +55,24 @@ async def _run(home: Path, project: Path, make: Callable[[Any], Awaitable[Any]])
 
 
 @pytest.fixture
-def failing(project, leoflow):
+def failing(project):
     folder = project("01-hello")
     (folder / "dag.py").write_text(DAG)
-    code, _ = leoflow.json("build", folder)
-    assert code == 0
     return folder
 
 
 @pytest.mark.engine
-async def test_the_reason_is_read_out_of_the_stopped_container(failing, home):
+async def test_the_reason_is_read_out_of_the_stopped_container(failing, home, leoflow):
+    code, _ = leoflow.json("build", failing)
+    assert code == 0
     task = await _run(home, failing, docker_executor())
     assert (task.state, task.exit_code) == ("failed", 1)
     assert task.reason == "ValueError: no rows (dag.py:7)"
 
 
-async def test_the_reason_is_read_from_beside_a_subprocess(failing, home):
+async def test_the_reason_is_read_from_beside_a_subprocess(failing, home, leoflow, tmp_path):
+    code, _ = leoflow.json("build", failing, "--output", tmp_path / "image")
+    assert code == 0
     agent = Path(leoflow_agent.__file__).with_name("__main__.py")
     command = (sys.executable, "-I", "-S", str(agent))
     on_host = HostProject(command, failing, {"LEOFLOW_DAG_FOLDER": str(failing)})
