@@ -25,15 +25,16 @@ def register_dag(
     book.begin(connection)
     spec, image = built.spec, built.image
     place = {"reference": image.reference, "digest": image.digest}
-    pk, number, created = register_version(connection, spec, place, now)
+    book.draft.size += 1
+    pk, number, is_new = register_version(connection, spec, place, now)
     paused = spec.is_paused_upon_creation
     if paused is None:
         paused = book.settings.dags_paused_at_creation
-    table.set_current(connection, spec.dag_id, pk, is_paused=paused, now=now)
-    book.draft.size += 1
+    # A version that only `leoflow run` has run is there, and its DAG is not.
+    unknown = table.set_current(connection, spec.dag_id, pk, is_paused=paused, now=now)
     book.gate(spec.dag_id, None).limit = spec.max_active_runs
     _tell(connection, book, spec.dag_id, now)
-    return Registered(spec.dag_id, number, created), go_on(book, now)
+    return Registered(spec.dag_id, number, is_new or unknown), go_on(book, now)
 
 
 def delete_dag(connection: Connection, book: Book, dag_id: str, now: float) -> Progress:

@@ -9,18 +9,20 @@ from leoflow_controlplane.schema import backfills, dag_versions, dags, runs
 
 def set_current(
     connection: Connection, dag_id: str, version_pk: int, *, is_paused: bool, now: float
-) -> None:
-    """Make a version the current one. ``is_paused`` is for a DAG that was not known."""
+) -> bool:
+    """Make a version the current one; say whether the DAG was not known before, which is what
+    ``is_paused`` is for."""
     changed = connection.execute(
         update(dags).where(dags.c.dag_id == dag_id).values(dag_version_id=version_pk)
     )
     if changed.rowcount:
-        return
+        return False
     connection.execute(
         insert(dags).values(
             dag_id=dag_id, dag_version_id=version_pk, is_paused=is_paused, created_at=now
         )
     )
+    return True
 
 
 def set_paused(connection: Connection, dag_id: str, paused: bool) -> None:
