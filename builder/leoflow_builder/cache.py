@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from leoflow_builder.cachehold import hold, is_still
-from leoflow_builder.scratch import scratch_folder
+from leoflow_builder.scratch import remove_abandoned, scratch_folder
 
 MAKING = ".making-"
 
@@ -29,12 +29,14 @@ def make_key(parts: Iterable[str]) -> str:
 def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
     """Return the folder for a key and whether it was there; else let ``make`` fill a new one.
 
-    Safe against a second process and against being killed at any moment. The folder is not pruned
-    while this process lives.
+    Safe against a second process and against being killed at any moment; what a killed one left is
+    removed, whether there is something to make or not. The folder is not pruned while this process
+    lives.
     """
     folder = parent / key
     hold(folder)
     if folder.exists():
+        remove_abandoned(MAKING, parent)
         return folder, True
     parent.mkdir(parents=True, exist_ok=True)
     with _locked(parent / f"{key}.lock"):
@@ -54,6 +56,7 @@ def ensure_folders(
     for key in keys:
         hold(parent / key)
     if all((parent / key).exists() for key in keys):
+        remove_abandoned(MAKING, parent)
         return set()
     parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as locks:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leoflow_builder.cache import ensure_folder, make_key
+from leoflow_builder.cache import ensure_folder, ensure_folders, make_key
 
 
 @given(st.lists(st.text()), st.lists(st.text()))
@@ -44,6 +44,15 @@ def _make_slowly(parent: Path, gate: "multiprocessing.synchronize.Barrier") -> N
     gate.wait()
     _, reused = ensure_folder(parent, "key", lambda folder: (folder / "x").touch())
     (parent / f"{multiprocessing.current_process().name}-{reused}").touch()
+
+
+def test_it_is_thrown_away_even_when_there_is_nothing_left_to_make(tmp_path: Path) -> None:
+    ensure_folder(tmp_path, "key", lambda new: None)
+    (tmp_path / ".making-key-1").mkdir()
+    ensure_folder(tmp_path, "key", lambda new: None)
+    (tmp_path / ".making-key-2").mkdir()
+    ensure_folders(tmp_path, ["key"], lambda new: None)
+    assert not list(tmp_path.glob(".making-*"))
 
 
 def test_two_processes_make_it_once(tmp_path: Path) -> None:

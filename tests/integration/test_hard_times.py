@@ -90,7 +90,9 @@ def test_a_killed_build_leaves_nothing_that_the_next_one_stumbles_over(
         time.sleep(instant)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    assert digest(start(project, cold, tmp_path / "out")) == whole
+    # What a killed build had started may still write while the first one after it sweeps.
+    for _ in range(2):
+        assert digest(start(project, cold, tmp_path / "out")) == whole
     left = [one.name for one in (cold / "cache").rglob(".making-*")]
     assert left == []
 
