@@ -6,6 +6,8 @@ import re
 
 ID_PATTERN = r"^[A-Za-z0-9_.\-]+$"
 ID_LENGTH = 250
+# Of a variable or connection that a task declares: it becomes part of an environment variable's.
+SECRET_PATTERN = r"[A-Za-z0-9_]{1,200}"
 
 
 def check_id(text: str) -> str:

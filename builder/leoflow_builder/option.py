@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from leoflow_builder.identifier import SECRET_PATTERN
 from leoflow_builder.quantity import parse_cpu_millis, parse_memory_bytes
 from leoflow_builder.said import lower_limit, said_resources
 
@@ -37,7 +38,7 @@ def _check_names(names: list[str]) -> list[str]:
     """Refuse what cannot be told apart in the names of environment variables."""
     seen: dict[str, str] = {}
     for name in names:
-        if not re.fullmatch(r"[A-Za-z0-9_]{1,200}", str(name), re.ASCII):
+        if not re.fullmatch(SECRET_PATTERN, str(name), re.ASCII):
             raise ValueError(
                 f"'{name}' becomes the name of an environment variable: write letters, digits and _"
             )

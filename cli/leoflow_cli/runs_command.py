@@ -105,10 +105,8 @@ def show_one(api: Api, dag_id: str, run_id: str, as_json: bool) -> None:
     from leoflow_cli.client.run import find_run_id
     from leoflow_cli.client.watching import show_run
 
-    screen = Screen()
     run_id = find_run_id(api, dag_id, run_id)
-    screen.line(f"{dag_id}  {run_id}", style="bold")
-    document = show_run(api, dag_id, run_id, screen)
+    document = show_run(api, dag_id, run_id, Screen(), heading=f"{dag_id}  {run_id}")
     if as_json:
         print_json(document)
 

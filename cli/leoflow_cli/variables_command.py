@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,12 +70,20 @@ def get(api: Api, name: str, as_json: bool) -> None:
 @takes_server
 def set_one(api: Api, name: str, value: str | None, description: str | None, as_json: bool) -> None:
     """Set a variable: to VALUE, to what stdin holds (-), or to what you type unseen."""
+    from leoflow_builder.identifier import SECRET_PATTERN
+
     from leoflow_cli.client.importing import put
     from leoflow_cli.client.secretvalue import read_value
 
     text = read_value(value, f"variable '{name}'")
     created = put(api, "variables", name, _body(name, text, description))
-    Screen().line(f"variable '{name}' is {'set' if created else 'changed'}")
+    screen = Screen()
+    screen.line(f"variable '{name}' is {'set' if created else 'changed'}")
+    if not re.fullmatch(SECRET_PATTERN, name, re.ASCII):
+        screen.line(
+            "no task can be given it: a task declares names of letters, digits and _",
+            style="yellow",
+        )
     if as_json:
         print_json({"key": name, "created": created})
 

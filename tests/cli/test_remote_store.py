@@ -117,6 +117,8 @@ def test_a_variable_is_set_changed_read_and_deleted(server: FakeServer, call):
     assert "is changed" in call("variables", "set", "region", "south").stderr
     assert call("variables", "get", "region").stdout == "south\n"
     assert call("variables").stderr.splitlines()[1].split() == ["region", "south"]
+    assert "no task can be given it" in call("variables", "set", "north-region", "x").stderr
+    call("variables", "delete", "north-region")
     call("variables", "delete", "region")
     assert "no variable" in call("variables").stderr
 
@@ -140,6 +142,8 @@ def test_variables_that_airflow_exported_are_imported_as_airflow_does(
     assert "imported 3 variables" in call("variables", "import", str(file)).stderr
     values = {name: (one["value"], one["description"]) for name, one in server.variables.items()}
     assert values == {"a": ("text", None), "b": ("[1]", "why"), "c": ('{"x": null}', None)}
+    with pytest.raises(InvalidInput, match=r"nosuch\.json' cannot be read: No such file"):
+        call("variables", "import", str(tmp_path / "nosuch.json"))
 
 
 def test_an_import_changes_what_is_there_only_if_told_to(server: FakeServer, call, tmp_path: Path):

@@ -19,8 +19,13 @@ OnExisting = Literal["fail", "skip", "overwrite"]
 
 def read_export(file: Path) -> dict[str, Any]:
     """Return the object in a file that Airflow exported; "-" is stdin. Raises InvalidInput."""
-    with click.open_file(str(file), encoding="utf-8") as stream:
-        text = stream.read()
+    try:
+        with click.open_file(str(file), encoding="utf-8") as stream:
+            text = stream.read()
+    except OSError as error:
+        raise InvalidInput(
+            f"'{file}' cannot be read: {error.strerror}. Name a file that Airflow exported, or -"
+        ) from None
     try:
         found = json.loads(text)
     except ValueError as error:

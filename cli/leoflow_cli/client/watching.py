@@ -45,11 +45,18 @@ def watch_to_end(api: Api, run: Document, logs: bool, screen: Screen) -> Documen
     return show_run(api, dag_id, run_id, screen)
 
 
-def show_run(api: Api, dag_id: str, run_id: str, screen: Screen) -> Document:
-    """Show how a run stands, as ``leoflow run`` shows its own; return what --json prints of it."""
+def show_run(
+    api: Api, dag_id: str, run_id: str, screen: Screen, *, heading: str | None = None
+) -> Document:
+    """Show how a run stands, as ``leoflow run`` shows its own; return what --json prints of it.
+
+    ``heading`` is only written above a run that is there.
+    """
     run = api.get(run_path(dag_id, run_id))
     tasks = read_tasks(api, dag_id, run_id)
     add_returned(api, run, tasks)
+    if heading is not None:
+        screen.line(heading, style="bold")
     began = run["start_date"] or run["queued_at"]
     seconds = seconds_between(began, run["end_date"], datetime.now(UTC)) or 0.0
     show(as_result(run, tasks), seconds, screen)
