@@ -193,11 +193,11 @@ def test_a_name_that_is_not_found_is_said():
 
 
 def test_a_look_up_that_hangs_holds_nothing_up(monkeypatch):
-    monkeypatch.setattr(resolver, "_find", lambda *_: time.sleep(1) or [])
+    monkeypatch.setattr(resolver, "_find", lambda *_: time.sleep(10) or [])
     channel = Channel("http://name.invalid:80", "t")
     began = time.monotonic()
     channel.request("GET", "/", began)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
     assert channel.busy
     with pytest.raises(ChannelError, match="no answer within"):
         channel.check_deadline(began + 31)
