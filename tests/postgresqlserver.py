@@ -38,7 +38,7 @@ class PostgresqlServer:
 
     def __init__(self, *, durable: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="leoflow-postgresql-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._settings = {} if durable else HASTY
         self._programs = _find_programs()
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,8 +76,8 @@ class PostgresqlServer:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                preexec_fn=_die_with_parent,
-                **_identity(),
+                preexec_fn=die_with_parent,
+                **identity(),
             )
         self._wait_until_ready()
 
@@ -140,7 +140,7 @@ class PostgresqlServer:
             capture_output=True,
             text=True,
             check=False,
-            **_identity(),
+            **identity(),
         )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr}")
@@ -181,7 +181,8 @@ def _unprivileged() -> str | None:
     raise PostgresqlMissing("there is no user that PostgreSQL could run as, and root it refuses")
 
 
-def _identity() -> dict[str, object]:
+def identity() -> dict[str, object]:
+    """Whom a program of the server's package runs as, as arguments of Popen."""
     user = _unprivileged()
     return (
         {}
@@ -190,11 +191,12 @@ def _identity() -> dict[str, object]:
     )
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Have the kernel end this process when the tests are gone; called before its program runs."""
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGQUIT)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -93,8 +93,10 @@ class PostgresqlPlace:
 
     @contextmanager
     def preparing(self, engine: Engine) -> Iterator[Connection]:
-        """Hold an advisory lock, which ends with the connection."""
+        """Hold an advisory lock, which ends with the connection; DatabaseUnusable where another's
+        connection may have the same session."""
         with engine.connect() as connection:
+            self._require_own_session(engine, connection)
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({OPENING_LOCK})")
             connection.commit()
             yield connection
@@ -141,6 +143,17 @@ class PostgresqlPlace:
     def stop_leading(self) -> None:
         """Nothing to do: the lock went with the connection."""
 
+    def _require_own_session(self, engine: Engine, connection: Connection) -> None:
+        """A pooler that shares sessions hands out the one that was free last."""
+        first = _session_of(connection)
+        with engine.connect() as another:
+            if _session_of(another) == first:
+                raise DatabaseUnusable(
+                    f"{self.name} is a pooler that gives one session to several clients, and a "
+                    "lock of its session is what a leader leads by. Have it give each client a "
+                    "session of its own (PgBouncer: pool_mode = session), or name the server itself"
+                )
+
     def _preparer(self, settings: dict[str, str]) -> Any:
         changes = ", ".join(f"set_config('{name}', '{settings[name]}', false)" for name in settings)
 
@@ -154,6 +167,11 @@ class PostgresqlPlace:
             connection.commit()
 
         return prepare
+
+
+def _session_of(connection: Connection) -> int:
+    with connection.begin():
+        return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
 
 
 def _driver(connection: Connection) -> Any:
