@@ -116,6 +116,9 @@ async def open_hall(
             api.headers["Authorization"] = f"Bearer {(home / 'admin.token').read_text().strip()}"
             while (await api.get("/health")).json()["leads"] is not True:
                 await asyncio.sleep(0.01)
+            # The file is there before the token counts.
+            while (await api.get("/api/v2/dags")).status_code == 401:
+                await asyncio.sleep(0.01)
             yield hall
     finally:
         server.stop()
