@@ -52,7 +52,8 @@ class Connection(asyncio.Protocol):
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(
             b"POST /agent/v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (token.encode(), len(body), body)
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (token.encode(), len(body), body)
         )
         return await self._answered
 

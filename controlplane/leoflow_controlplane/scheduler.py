@@ -124,21 +124,29 @@ class Scheduler:
         """Raise Unauthorized for a token that is none of ours, or has expired."""
         self._admit(token)
 
-    async def take_report(self, token: str, told: Report) -> Acknowledgement:
-        """Make a report durable and start what follows; raises Unauthorized and Stale."""
+    def take_report(self, token: str, told: Report) -> asyncio.Future[Acknowledgement]:
+        """Make a report durable and start what follows; raises Unauthorized and Stale, now or when
+        it is waited for.
+
+        No coroutine: reports are the many, and a task for each takes longer than the rest of it.
+        """
         now, began = self._clock(), time.perf_counter()
         key = self._admit(token)
         if logger.isEnabledFor(logging.DEBUG):
             with about(key):
                 logger.debug("a report came, with %d events", len(told["events"]))
-        answer, progress = await self._steps.run(report.take_report, key, told, now)
-        self._follow(progress)
-        if progress.dispatches:
-            self._observer.decision(time.perf_counter() - began)
-        fresh = self._tokens.renew(token, now)
-        if fresh is not None:
-            answer["token"] = fresh
-        return answer
+
+        def go_on(found: tuple[Acknowledgement, Progress]) -> Acknowledgement:
+            answer, progress = found
+            self._follow(progress)
+            if progress.dispatches:
+                self._observer.decision(time.perf_counter() - began)
+            fresh = self._tokens.renew(token, now)
+            if fresh is not None:
+                answer["token"] = fresh
+            return answer
+
+        return self._steps.begin(go_on, report.take_report, key, told, now)
 
     async def give_inputs(self, token: str) -> Inputs:
         """Look up the inputs of a try and what it declares; raises Unauthorized, Stale and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 import statistics
 import time
@@ -42,10 +43,12 @@ class FakeDesk:
         if token not in ("good", "old", "full"):
             raise Unauthorized("unknown token")
 
-    async def take_report(self, token: str, report: Report) -> Acknowledgement:
+    def take_report(self, token: str, report: Report) -> asyncio.Future[Acknowledgement]:
         self._check(token)
         self.reports.append(report)
-        return Acknowledgement(ack=1, terminate=None, heartbeat_seconds=3.0)
+        taken: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
+        taken.set_result(Acknowledgement(ack=1, terminate=None, heartbeat_seconds=3.0))
+        return taken
 
     async def give_inputs(self, token: str) -> Inputs:
         self._check(token)

@@ -143,9 +143,9 @@ class SeatDesk:
         """Raise Unauthorized for a token that is none."""
         self._desk().check_token(token)
 
-    async def take_report(self, token: str, report: Report) -> Acknowledgement:
+    def take_report(self, token: str, report: Report) -> asyncio.Future[Acknowledgement]:
         """Make a report durable."""
-        return await self._desk().take_report(token, report)
+        return self._desk().take_report(token, report)
 
     async def give_inputs(self, token: str) -> Inputs:
         """Look up the inputs of a try."""
