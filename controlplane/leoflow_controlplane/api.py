@@ -35,7 +35,7 @@ from leoflow_controlplane.error import (
     Stale,
     Unauthorized,
 )
-from leoflow_controlplane.model import NOT_MAPPED
+from leoflow_controlplane.model import NOT_MAPPED, TryKey
 from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.reportbody import UnknownProtocol, parse_report
 
@@ -53,8 +53,9 @@ logger = logging.getLogger("leoflow.api")
 class Desk(Protocol):
     """Who takes in what agents say."""
 
-    def check_token(self, token: str) -> None:
-        """Raise Unauthorized for a token that is none; costs next to nothing."""
+    def check_token(self, token: str) -> TryKey:
+        """Name the try of a token; Unauthorized for one that is none; costs next to nothing."""
+        ...
 
     def take_report(self, token: str, report: Report) -> asyncio.Future[Acknowledgement]:
         """Make a report durable; raises Unauthorized and Stale, at once or later."""
@@ -110,8 +111,7 @@ class AgentApp:
         if scope["type"] != "http":
             return
         try:
-            answer = await self._handler(scope)(scope, receive)
-            reply = Reply(200, _JSON, json.dumps(answer).encode())
+            reply = _json(await self._handler(scope)(scope, receive))
         except Exception as error:
             reply = _refusal(error)
         if scope["path"] == EVENTS_PATH:
@@ -128,7 +128,7 @@ class AgentApp:
             self._desk.check_token(token)
             taken = self._desk.take_report(token, _parse(body))
         except Exception as error:
-            self._answer_report(answer, _refusal_or_failure(error))
+            self._refuse_report(answer, error)
         else:
             taken.add_done_callback(partial(self._answer_taken, answer))
         return True
@@ -137,13 +137,16 @@ class AgentApp:
         self, answer: Callable[[Reply], None], taken: asyncio.Future[Acknowledgement]
     ) -> None:
         try:
-            reply = Reply(200, _JSON, _encode(taken.result()))
+            reply = _acknowledge(taken.result())
         except (Exception, asyncio.CancelledError) as error:
-            reply = _refusal_or_failure(error)
-        self._answer_report(answer, reply)
+            self._refuse_report(answer, error)
+        else:
+            self._observer.report_taken()
+            answer(reply)
 
-    def _answer_report(self, answer: Callable[[Reply], None], reply: Reply) -> None:
-        self._count(reply.status)
+    def _refuse_report(self, answer: Callable[[Reply], None], error: BaseException) -> None:
+        reply = _refusal_or_failure(error)
+        self._observer.report_refused(reply.status)
         answer(reply)
 
     def _count(self, status: int) -> None:
@@ -200,17 +203,20 @@ def _parse(body: bytes) -> Report:
         raise _Refused(400, f"the report is not JSON: {error}") from None
 
 
-def _encode(answer: Acknowledgement) -> bytes:
+def _acknowledge(answer: Acknowledgement) -> Reply:
     # Nearly all say the same.
     if answer["terminate"] is None and "token" not in answer:
-        return _encode_usual(answer["ack"], answer["heartbeat_seconds"])
-    return json.dumps(answer).encode()
+        return _acknowledge_only(answer["ack"], answer["heartbeat_seconds"])
+    return _json(answer)
 
 
 @lru_cache(maxsize=1000)
-def _encode_usual(ack: int, heartbeat_seconds: float) -> bytes:
-    usual = Acknowledgement(ack=ack, terminate=None, heartbeat_seconds=heartbeat_seconds)
-    return json.dumps(usual).encode()
+def _acknowledge_only(ack: int, heartbeat_seconds: float) -> Reply:
+    return _json(Acknowledgement(ack=ack, terminate=None, heartbeat_seconds=heartbeat_seconds))
+
+
+def _json(answer: Any) -> Reply:
+    return Reply(200, _JSON, json.dumps(answer).encode())
 
 
 def _refusal(error: BaseException) -> Reply:

@@ -56,9 +56,9 @@ class ReportProtocol(HttpToolsProtocol):
             return
         if not self._is_busy():
             head = _REPORT.match(data)
-            if head is not None and head.end() + int(head[2]) == len(data):
+            if head is not None and (body_at := head.end()) + int(head[2]) == len(data):
                 self._answering = True
-                if self._take(head[1].decode(), data[head.end() :], self._answer):
+                if self._take(head[1].decode(), data[body_at:], self._answer):
                     self.on_report()
                     return
                 self._answering = False

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.database import Database
-from leoflow_controlplane.database.group import Outcome, unwrap
+from leoflow_controlplane.database.group import Outcome
 from leoflow_controlplane.error import DatabaseUnusable, NotLeading
 
 P = ParamSpec("P")
@@ -66,9 +66,11 @@ class Stepper:
         """
 
         def take(outcome: Outcome) -> A:
+            if outcome.error is None:
+                return then(outcome.value)
             if isinstance(outcome.error, DatabaseUnusable):
                 self.failed()
-            return then(unwrap(outcome))
+            raise outcome.error
 
         return self._database.begin(take, step, self._book, *args, **kwargs)
 

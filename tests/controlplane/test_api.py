@@ -18,6 +18,7 @@ from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import MAX_BODY_BYTES, AgentApp
 from leoflow_controlplane.error import DatabaseUnusable, Stale, Unauthorized
 from leoflow_controlplane.instance import open_instance
+from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.reportbody import EventBody, ReportBody
 from starlette.types import Message
 
@@ -39,9 +40,10 @@ class FakeDesk:
         if token != "good":
             raise Unauthorized("unknown token")
 
-    def check_token(self, token: str) -> None:
+    def check_token(self, token: str) -> TryKey:
         if token not in ("good", "old", "full"):
             raise Unauthorized("unknown token")
+        return TryKey("d", "r", "a", -1, 1)
 
     def take_report(self, token: str, report: Report) -> asyncio.Future[Acknowledgement]:
         self._check(token)

@@ -19,7 +19,7 @@ from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.database.leadership import find_leader
 from leoflow_controlplane.error import DagRefused, DatabaseUnusable, NotLeading
-from leoflow_controlplane.model import RunKey
+from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.rest.office import Health, Part, Ring
 from leoflow_controlplane.storedsecrets import StoredSecrets
 
@@ -139,9 +139,9 @@ class SeatDesk:
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
 
-    def check_token(self, token: str) -> None:
-        """Raise Unauthorized for a token that is none."""
-        self._desk().check_token(token)
+    def check_token(self, token: str) -> TryKey:
+        """Name the try of a token; Unauthorized for one that is none."""
+        return self._desk().check_token(token)
 
     def take_report(self, token: str, report: Report) -> asyncio.Future[Acknowledgement]:
         """Make a report durable."""
