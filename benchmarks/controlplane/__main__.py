@@ -138,8 +138,7 @@ async def latency(
             await turn()
             note_finish(launched, time.perf_counter())
             await agents.report(launched, FINISHED)
-            agents.finished += 1
-            agents.ask("ended", launched.key)
+            agents.end(launched)
 
         due = time.perf_counter() + 0.5
 

@@ -293,11 +293,14 @@ class Scheduler:
     async def _close_try(self, ended: Ended) -> None:
         assert self._executor is not None
         key = ended.key
-        with about(key):
-            logger.debug("the try has ended: %s", ended.exit)
+        if logger.isEnabledFor(logging.DEBUG):
+            with about(key):
+                logger.debug("the try has ended: %s", ended.exit)
         instants = dict(self._ours.get(key, {}))
-        instants |= {"started": ended.started_at} if ended.started_at else {}
-        instants |= {"ended": ended.ended_at} if ended.ended_at else {}
+        if ended.started_at:
+            instants["started"] = ended.started_at
+        if ended.ended_at:
+            instants["ended"] = ended.ended_at
         end = (ended.exit, instants)
         lacks_verdict, progress = await self._steps.persist(
             ending.close_try, key, end, self._clock()

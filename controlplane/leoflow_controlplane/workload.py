@@ -23,6 +23,8 @@ from leoflow_controlplane.setting import Settings
 
 # Linux ends one environment string at 128 KiB, its name included.
 MAX_WORKLOAD_BYTES = 128 * 1024 - 64
+# json.dumps() makes an encoder of its own for each call that has options.
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class RunContext(NamedTuple):
@@ -126,4 +128,4 @@ def encode_workload(workload: Workload) -> str:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODE(value).encode()
