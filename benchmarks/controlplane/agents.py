@@ -51,15 +51,21 @@ class Connection(asyncio.Protocol):
         if self._answered is not None and not self._answered.done():
             self._answered.set_result(int(head[1]))
 
-    async def post(self, token: str, body: bytes) -> int:
+    async def post(self, report: bytes) -> int:
         """Send a report; return the status of the answer."""
         self._answered = asyncio.get_running_loop().create_future()
-        self._transport.write(
-            b"POST /agent/v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\n"
-            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-            % (token.encode(), len(body), body)
-        )
+        self._transport.write(report)
         return await self._answered
+
+
+def spell_report(token: str, nonce: str, events: str) -> bytes:
+    """Write a report as an agent does."""
+    body = f'{{"protocol":1,"nonce":"{nonce}","events":{events}}}'
+    head = (
+        f"POST /agent/v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return (head + body).encode("ascii")
 
 
 class Agents:
@@ -123,8 +129,8 @@ class Agents:
     async def report(self, launched: Launched, events: str) -> None:
         """Send one report over a free connection."""
         connection = await self._take()
-        body = f'{{"protocol":1,"nonce":"n{launched.handed_at}","events":{events}}}'
-        status = await connection.post(launched.token, body.encode())
+        nonce = f"n{launched.handed_at}"
+        status = await connection.post(spell_report(launched.token, nonce, events))
         self._give(connection)
         self.refused += status != 200
 

@@ -22,6 +22,8 @@ from benchmarks.controlplane.shape import chains
 # Chains of ten tasks: two reports and an end for each task.
 CALLS = Limit("calls of functions for a finished task", 644, 680)
 STATEMENTS = Limit("SQL statements for a group of 50 steps", 12, 16)
+# From the connection to the writer and back, in the event loop's thread.
+EDGE_CALLS = Limit("calls of functions for a report at the edge", 79, 84)
 # What a server must not load before it answers agents; each takes as long as much of the rest.
 LATE_MODULES = frozenset({"fastapi", "httpx", "alembic", "docker"})
 CHAINS, PARALLEL = 50, 100
