@@ -46,6 +46,8 @@ class Seat:
         self.secrets: StoredSecrets | None = None
         self.refuse_dag = refuse_dag
         self.left: Callable[[], None] = lambda: None
+        # Who takes in what agents say, None while nobody leads here.
+        self.desk: Desk | None = None
         self._clock = clock
         self._plane: ControlPlane | None = None
 
@@ -68,11 +70,11 @@ class Seat:
 
     def take(self, plane: ControlPlane) -> None:
         """Let a control plane that runs take the seat."""
-        self._plane = plane
+        self._plane, self.desk = plane, plane.desk
 
     def leave(self) -> None:
         """Empty the seat."""
-        self._plane = None
+        self._plane = self.desk = None
         self.left()
 
     async def read(
@@ -156,11 +158,10 @@ class SeatDesk:
         return await self._desk().give_xcom(token, task_id, key, map_index)
 
     def _desk(self) -> Desk:
-        try:
-            return self._seat.plane.desk
-        except NotLeading as error:
+        if self._seat.desk is None:
             # What agents understand: to keep what they have, and to come again.
-            raise DatabaseUnusable(str(error)) from None
+            raise DatabaseUnusable(_NOBODY)
+        return self._seat.desk
 
 
 class _Relay:
