@@ -48,7 +48,8 @@ class Draft:
         """Have the row of a task instance written."""
         self.size += 1
         place = (run.pk, instance.task_id, instance.map_index)
-        self.removed_instances.pop(place, None)
+        if self.removed_instances:
+            self.removed_instances.pop(place, None)
         self.instances[place] = (run, instance)
 
     def note_removed(self, run: HeldRun, instance: Instance) -> None:

@@ -123,10 +123,13 @@ class Ledger:
 
     def instance(self, task_id: str, map_index: int) -> Instance:
         """Find an instance; NotFound if the run has no such."""
-        instance = self.task(task_id).instances.get(map_index)
-        if instance is None:
-            raise NotFound(f"task '{task_id}' has no instance with map index {map_index}")
-        return instance
+        position = self.plan.position.get(task_id)
+        if position is not None:
+            instance = self.tasks[position].instances.get(map_index)
+            if instance is not None:
+                return instance
+        self.task(task_id)
+        raise NotFound(f"task '{task_id}' has no instance with map index {map_index}")
 
     def move(
         self, instance: Instance, state: TaskState | None, reason: str | None = None, **values: Any
@@ -140,13 +143,11 @@ class Ledger:
             raise IllegalTransition(
                 f"task '{instance.task_id}' cannot go from '{old}' to '{state}'"
             )
-        task = self.task(instance.task_id)
-        self._count(task, instance, -1)
+        task = self.tasks[self.plan.position[instance.task_id]]
         instance.state, instance.reason, instance.due_at = state, reason, None
         for name, value in values.items():
             setattr(instance, name, value)
-        self._count(task, instance, 1)
-        self._refresh(task)
+        self._recount(task, instance, old, state)
         self._changes.append(Moved(instance, old, state, reason))
 
     def add(self, instance: Instance) -> None:
@@ -186,6 +187,25 @@ class Ledger:
         position = heappop(self._dirty)
         self._is_dirty.discard(position)
         return self.tasks[position]
+
+    def _recount(
+        self, task: TaskLedger, instance: Instance, old: TaskState | None, new: TaskState | None
+    ) -> None:
+        """Do what ``_count`` does, once for both states. Downstream sees ends only."""
+        counts = task.counts
+        counts[old] -= 1
+        counts[new] = counts.get(new, 0) + 1
+        task.version += 1
+        if old is None:
+            del task.undecided[instance.map_index]
+        elif new is None:
+            task.undecided[instance.map_index] = instance
+        self.moving += (new in MOVING) - (old in MOVING)
+        has_ended, had_ended = new in FINISHED, old in FINISHED
+        if has_ended or had_ended:
+            task.unfinished += had_ended - has_ended
+            self.unfinished += had_ended - has_ended
+            self._refresh(task)
 
     def _count(self, task: TaskLedger, instance: Instance, by: int) -> None:
         state = instance.state
