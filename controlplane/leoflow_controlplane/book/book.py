@@ -115,6 +115,8 @@ class Book:
 
     def __init__(self, policy: Policy, store: Store, companions: Sequence[Companion] = ()) -> None:
         self.policy = policy
+        # The limits that everything is held to.
+        self.settings = policy.settings
         self.companions = tuple(companions)
         self.store = store
         self.versions = Versions(lambda pk: store.read_version(self.connection, pk))
@@ -130,11 +132,6 @@ class Book:
     def size(self) -> int:
         """How many changes were made since the last flush."""
         return self.draft.size
-
-    @property
-    def settings(self) -> Settings:
-        """The limits that everything is held to."""
-        return self.policy.settings
 
     @property
     def connection(self) -> Connection:
@@ -157,8 +154,8 @@ class Book:
         self.lines = {False: Line(self._held_up), True: Line(self._held_up)}
         self.agenda = Agenda()
         # Tries without a verdict: by kind, by DAG, by task.
-        self.under_way = {False: 0, True: 0}
-        self.active_tasks: dict[str, int] = {}
+        self.under_way: Counter[bool] = Counter()
+        self.active_tasks: Counter[str] = Counter()
         self.active_tries: Counter[tuple[str, str]] = Counter()
         self._gates: dict[tuple[str, int | None], Gate] = {}
         self._paused: dict[str, bool] = {}
@@ -294,10 +291,8 @@ class Book:
     def _count(self, held: OpenTry, step: int) -> None:
         dag_id, task_id = held.key.dag_id, held.key.task_id
         self.under_way[held.inline] += step
-        active = self.active_tasks.get(dag_id, 0) + step
-        if active:
-            self.active_tasks[dag_id] = active
-        else:
+        self.active_tasks[dag_id] += step
+        if not self.active_tasks[dag_id]:
             del self.active_tasks[dag_id]
         task = held.run.version.tasks[task_id]
         if task.max_active_tis_per_dag is not None:
@@ -309,7 +304,7 @@ class Book:
         run, instance = waiting.run, waiting.instance
         task_id = instance.task_id
         dag_id, spec = run.key.dag_id, run.version.spec
-        if self.active_tasks.get(dag_id, 0) >= spec.max_active_tasks or self.is_paused(dag_id):
+        if self.active_tasks[dag_id] >= spec.max_active_tasks or self.is_paused(dag_id):
             return "dag"
         task = run.version.tasks[task_id]
         limit = task.max_active_tis_per_dag

@@ -112,6 +112,8 @@ class OpenTry:
     deadline_at: float | None = None
     exit_code: int | None = None
     oom_killed: bool = False
+    # Whether its row is there.
+    is_written: bool = False
     instants: dict[str, float | None] = field(default_factory=dict)
 
     @property

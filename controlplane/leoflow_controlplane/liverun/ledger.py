@@ -67,6 +67,11 @@ class TaskLedger:
         """Say whether there are instances in the place of the one that stands for all."""
         return NOT_MAPPED not in self.instances
 
+    def sees_nothing(self) -> bool:
+        """Say whether of all that its trigger rule looks at nothing has ended yet, and there is
+        something: then no rule but ``always`` lets it do anything but wait."""
+        return bool(self.tally.total) and not (self.tally.ended or self.scope.ended)
+
     def see_flags(self) -> int:
         """Sum up what the tasks downstream can see."""
         counts = self.counts
@@ -100,9 +105,8 @@ class Ledger:
         plan = self.plan
         for number, task in enumerate(self.tasks):
             task.tally.total = len(plan.upstream[number])
-            setups = sum(plan.is_setup_of(up, number) for up in plan.upstream[number])
-            if setups:
-                task.setups = Tally(setups)
+            if plan.setups_above[number]:
+                task.setups = Tally(plan.setups_above[number])
         for scoped in plan.scoped.values():
             for number in scoped:
                 task = self.tasks[number]
@@ -110,7 +114,8 @@ class Ledger:
                     task.scope = Tally()
                 task.scope.total += 1
         for task in self.tasks:
-            self._refresh(task)
+            if not task.unfinished or task.unfinished < len(task.instances):
+                self._refresh(task)
         self._dirty.clear()
         self._is_dirty.clear()
 

@@ -112,8 +112,8 @@ class LiveRun:
         """Begin a queued run; harmless if it has begun."""
         if self.facts.state == "queued":
             self.move_run("running", now)
-            for task in self.ledger.tasks:
-                if task.undecided:
+            for task, rule in zip(self.ledger.tasks, self.plan.rules, strict=True):
+                if task.undecided and (rule == "always" or not task.sees_nothing()):
                     self.ledger.touch(task.position)
         return self._settle(now)
 

@@ -96,6 +96,14 @@ class Plan:
         )
 
     @cached_property
+    def setups_above(self) -> tuple[int, ...]:
+        """For each task how many of those directly upstream it may clean up after."""
+        return tuple(
+            sum(self.is_setup_of(up, number) for up in above)
+            for number, above in enumerate(self.upstream)
+        )
+
+    @cached_property
     def leaves(self) -> tuple[int, ...]:
         """The tasks that decide how a run ends; see Airflow's ``DagRun`` on effective leaves.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leoflow_controlplane.book.book import Book, Progress, Stop
-from leoflow_controlplane.book.draft import JournalEntry
+from leoflow_controlplane.book.draft import StateChange
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
 from leoflow_controlplane.book.values import read_inputs
 from leoflow_controlplane.book.webhook import tell_run_end, tell_task_end
@@ -85,9 +85,7 @@ def _follow_move(book: Book, run: HeldRun, move: Moved, now: float) -> None:
     draft, task_id = book.draft, instance.task_id
     draft.note_instance(run, instance)
     place = (task_id, instance.map_index, instance.try_number)
-    draft.note_journal(
-        JournalEntry(run.pk, "state", now, state or "none", *place, None, None, reason)
-    )
+    draft.note_change(run.pk, StateChange(now, state or "none", *place, reason))
     if state == "scheduled":
         book.lines[task_id in run.version.inline].join(run, instance)
     elif old_state in OPEN and state not in ("queued", "running"):
@@ -120,7 +118,7 @@ def _follow_run(book: Book, run: HeldRun, now: float) -> None:
     facts = run.facts
     gate = book.gate(run.key.dag_id, run.backfill_id)
     book.draft.note_run(run)
-    book.draft.note_journal(JournalEntry(run.pk, "state", now, facts.state, reason=facts.reason))
+    book.draft.note_change(run.pk, StateChange(now, facts.state, reason=facts.reason))
     if facts.state == "running":
         gate.running.add(run.pk)
         return

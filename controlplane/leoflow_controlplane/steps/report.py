@@ -14,7 +14,7 @@ from leoflow_controlplane.book.draft import JournalEntry
 from leoflow_controlplane.book.heldrun import OpenTry
 from leoflow_controlplane.book.values import read_inputs, read_texts
 from leoflow_controlplane.error import Stale, Unauthorized
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.model import NOT_MAPPED, TryKey
 from leoflow_controlplane.steps.progress import follow, give_verdict, go_on
 from leoflow_controlplane.store.reading import read_run_pk, read_try
 from leoflow_controlplane.verdict import Verdict
@@ -151,7 +151,7 @@ def _in_order(events: list[Event], acked: int) -> list[Event]:
 
 
 def _acknowledge(book: Book, ack: int, terminate: str | None) -> Acknowledgement:
-    seconds = book.policy.settings.heartbeat_seconds
+    seconds = book.settings.heartbeat_seconds
     return Acknowledgement(ack=ack, terminate=terminate, heartbeat_seconds=seconds)
 
 
@@ -188,6 +188,9 @@ def _take_xcom(book: Book, held: OpenTry, event: Event, _now: float) -> None:
         held.defect = describe_oversize(held.key.task_id, key, size, limit)
     else:
         place = (held.run.pk, held.key.task_id, held.key.map_index)
+        if held.key.map_index == NOT_MAPPED:
+            # Whoever is handed out because of it need not read it from the text.
+            book.looked_up[held.run.pk, held.key.task_id, key] = event.get("value")
         # What is no UTF-8 is kept as JSON spells it.
         kept = text if text.isascii() else json.dumps(event.get("value"))
         book.draft.note_xcom(*place, key, kept)

@@ -198,5 +198,6 @@ def _open_try(run: HeldRun, row: Row[Any]) -> OpenTry:
         deadline_at=row.deadline_at,
         exit_code=row.exit_code,
         oom_killed=bool(row.oom_killed),
+        is_written=True,
         instants={phase: at for phase, at in found.items() if at is not None},
     )
