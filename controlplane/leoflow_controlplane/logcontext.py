@@ -1,62 +1,54 @@
 """What the log lines of the present asyncio task are about, and how lines may look. Light:
-`leoflow run` loads it too.
+`leoflow run` loads it too, and most of what is noted is never logged, so it is put together late.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar
-from typing import Literal, NamedTuple
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Literal
 
 from leoflow_controlplane.model import NOT_MAPPED, RunKey, TryKey
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-_NOTHING: Mapping[str, str | int] = {}
 
+class about:  # noqa: N801 (a context manager: as a generator it would take several times as long)
+    """Have each line that is logged inside name a run or a try, and ``more`` (a request_id)."""
 
-class _Place(NamedTuple):
-    """What lines are about, and what they were about around it. Most say nothing, so that it is
-    put into words when there is a line."""
+    __slots__ = ("_around", "_more", "_subject", "_token")
 
-    around: _Place | None
-    subject: RunKey | TryKey | None
-    more: Mapping[str, str | int]
-
-
-_CURRENT: ContextVar[_Place | None] = ContextVar("leoflow_log_context", default=None)
-
-
-class _About:
-    def __init__(self, subject: RunKey | TryKey | None, more: Mapping[str, str | int]) -> None:
+    def __init__(self, subject: RunKey | TryKey | None = None, **more: str | int) -> None:
         self._subject = subject
         self._more = more
 
     def __enter__(self) -> None:
-        self._token = _CURRENT.set(_Place(_CURRENT.get(), self._subject, self._more))
+        self._around = _CURRENT.get()
+        self._token: Token[about | None] = _CURRENT.set(self)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         _CURRENT.reset(self._token)
 
+    def tell(self) -> dict[str, str | int]:
+        """Give what lines are about inside, that of what it is within included."""
+        ids: dict[str, str | int] = {} if self._subject is None else self._subject._asdict()
+        if ids.get("map_index") == NOT_MAPPED:
+            del ids["map_index"]
+        around = {} if self._around is None else self._around.tell()
+        return {**around, **ids, **self._more}
 
-def about(subject: RunKey | TryKey | None = None, **more: str | int) -> _About:
-    """Have each line that is logged inside name a run or a try, and ``more`` (a request_id)."""
-    return _About(subject, more)
+
+_CURRENT: ContextVar[about | None] = ContextVar("leoflow_log_context", default=None)
 
 
 def current_context() -> Mapping[str, str | int]:
     """Give what lines are about now."""
-    place = _CURRENT.get()
-    return _NOTHING if place is None else _describe(place)
-
-
-def _describe(place: _Place) -> dict[str, str | int]:
-    found = {} if place.around is None else _describe(place.around)
-    if place.subject is not None:
-        ids = place.subject._asdict()
-        if ids.get("map_index") == NOT_MAPPED:
-            del ids["map_index"]
-        found.update(ids)
-    found.update(place.more)
-    return found
+    current = _CURRENT.get()
+    return {} if current is None else current.tell()

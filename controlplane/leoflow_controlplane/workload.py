@@ -23,8 +23,6 @@ from leoflow_controlplane.setting import Settings
 
 # Linux ends one environment string at 128 KiB, its name included.
 MAX_WORKLOAD_BYTES = 128 * 1024 - 64
-# json.dumps() makes an encoder of its own for each call that has options.
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class RunContext(NamedTuple):
@@ -125,6 +123,10 @@ def encode_workload(workload: Workload) -> str:
             transient=False,
         )
     return text.decode()
+
+
+# json.dumps() makes an encoder of its own for each call that has options.
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _json(value: Any) -> bytes:
