@@ -54,14 +54,20 @@ class Trace:
         """Note every report that ``desk`` takes in from now on."""
         take = desk.take_report
 
-        async def take_report(token: str, report: Report) -> Acknowledgement:
+        def take_report(token: str, report: Report) -> asyncio.Future[Acknowledgement]:
             arrived = time.time()
-            answer = await take(token, report)
-            for event in report["events"]:
-                if event["type"] == "finished":
-                    verdict = Verdict(event["at"], arrived, time.time())
-                    self.verdicts[event["left"]] = verdict
-            return answer
+
+            def note(taken: asyncio.Future[Acknowledgement]) -> None:
+                if taken.cancelled() or taken.exception() is not None:
+                    return
+                for event in report["events"]:
+                    if event["type"] == "finished":
+                        verdict = Verdict(event["at"], arrived, time.time())
+                        self.verdicts[event["left"]] = verdict
+
+            taken = take(token, report)
+            taken.add_done_callback(note)
+            return taken
 
         # The desk is made inside the control plane, which offers no other place to stand.
         desk.take_report = take_report  # type: ignore[method-assign]

@@ -64,7 +64,7 @@ async def throughput_brief(url: str | None) -> dict[str, Any]:
 
 async def throughput(url: str | None, *, brief: bool = False) -> dict[str, Any]:
     """As many tasks as go through: chains of ten, two reports and an end for each task."""
-    async with measured(url, parallel=200) as agents:
+    async with measured(url, parallel=200, connections=200) as agents:
         agents.brief = brief
         agents.ask("register", "chains", "load", 10, 10)
         await agents.registered.get()
@@ -138,8 +138,7 @@ async def latency(
             await turn()
             note_finish(launched, time.perf_counter())
             await agents.report(launched, FINISHED)
-            agents.finished += 1
-            agents.ask("ended", launched.key)
+            agents.end(launched)
 
         due = time.perf_counter() + 0.5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +13,12 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from benchmarks.controlplane.server import SOCKET
+
+# Of an answer: its status and the length of what follows.
+_HEAD = re.compile(
+    rb"HTTP/1\.1 ([0-9]{3}) .*?\r\ncontent-length: ([0-9]+)\b.*?\r\n\r\n",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 class Launched(NamedTuple):
@@ -37,24 +44,28 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Find the end of the answer."""
         self._buffer += data
-        head, found, body = self._buffer.partition(b"\r\n\r\n")
-        if not found:
+        head = _HEAD.match(self._buffer)
+        if head is None or len(self._buffer) < head.end() + int(head[2]):
             return
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        if len(body) >= length and self._answered is not None:
-            self._buffer = b""
-            answered, self._answered = self._answered, None
-            if not answered.cancelled():
-                answered.set_result(int(head[9:12]))
+        self._buffer = b""
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(int(head[1]))
 
-    async def post(self, token: str, body: bytes) -> int:
+    async def post(self, report: bytes) -> int:
         """Send a report; return the status of the answer."""
         self._answered = asyncio.get_running_loop().create_future()
-        self._transport.write(
-            b"POST /agent/v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (token.encode(), len(body), body)
-        )
+        self._transport.write(report)
         return await self._answered
+
+
+def spell_report(token: str, nonce: str, events: str) -> bytes:
+    """Write a report as an agent does."""
+    body = f'{{"protocol":1,"nonce":"{nonce}","events":{events}}}'
+    head = (
+        f"POST /agent/v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return (head + body).encode("ascii")
 
 
 class Agents:
@@ -80,6 +91,7 @@ class Agents:
         self._free: deque[Connection] = deque()
         self._waiting: deque[asyncio.Future[Connection]] = deque()
         self._writer: Any = None
+        self._ended: list[tuple[str, str, str, int, int]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def connect(self) -> None:
@@ -97,6 +109,13 @@ class Agents:
         """Send the server a line."""
         self._writer.write(json.dumps(line).encode() + b"\n")
 
+    def end(self, launched: Launched) -> None:
+        """Tell of the end of a container, with all others of this moment."""
+        self.finished += 1
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._tell_ends)
+        self._ended.append(launched.key)
+
     async def play(self, launched: Launched) -> None:
         """Report the start and the end of a try."""
         if not self.brief:
@@ -105,16 +124,19 @@ class Agents:
         if self.on_finish is not None:
             self.on_finish(launched, sent_at)
         await self.report(launched, f"{STARTED[:-1]},{FINISHED[1:]}" if self.brief else FINISHED)
-        self.finished += 1
-        self.ask("ended", launched.key)
+        self.end(launched)
 
     async def report(self, launched: Launched, events: str) -> None:
         """Send one report over a free connection."""
         connection = await self._take()
-        body = f'{{"protocol":1,"nonce":"n{launched.handed_at}","events":{events}}}'
-        status = await connection.post(launched.token, body.encode())
+        nonce = f"n{launched.handed_at}"
+        status = await connection.post(spell_report(launched.token, nonce, events))
         self._give(connection)
         self.refused += status != 200
+
+    def _tell_ends(self) -> None:
+        self.ask("ended", self._ended)
+        self._ended = []
 
     def close(self) -> None:
         """Let the server go."""
@@ -138,11 +160,12 @@ class Agents:
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         async for text in reader:
             kind, *rest = json.loads(text)
-            if kind == "launch":
-                launched = Launched(rest[0], rest[1], tuple(rest[2]))
-                if self.on_launch is not None:
-                    self.on_launch(launched)
-                self._spawn(self.play(launched))
+            if kind == "launched":
+                for handed_at, token, key in rest[0]:
+                    launched = Launched(handed_at, token, tuple(key))
+                    if self.on_launch is not None:
+                        self.on_launch(launched)
+                    self._spawn(self.play(launched))
             elif kind == "figures":
                 self.figures.put_nowait((rest[0], rest[1]))
             elif kind == "succeeded":

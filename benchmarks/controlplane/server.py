@@ -44,14 +44,19 @@ class TellingExecutor:
         self.figures = Figures()
         self.writer: asyncio.StreamWriter | None = None
         self._ended: asyncio.Queue[Ended] = asyncio.Queue()
+        self._launched: list[tuple[float, str, TryKey]] = []
 
     async def start(self, launch: Launch) -> Mapping[str, float]:
         """Tell of a launch, with the instant at which it was handed over."""
-        assert self.writer is not None
-        token = launch.workload["token"]
-        line = json.dumps(["launch", time.perf_counter(), token, launch.key])
-        self.writer.write(line.encode() + b"\n")
+        if not self._launched:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._launched.append((time.perf_counter(), launch.workload["token"], launch.key))
         return {}
+
+    def _tell(self) -> None:
+        assert self.writer is not None
+        _say(self.writer, ["launched", self._launched])
+        self._launched = []
 
     def end(self, key: TryKey) -> None:
         """Take in that a try ended."""
@@ -132,7 +137,8 @@ async def _obey(
 ) -> None:
     kind, *rest = asked
     if kind == "ended":
-        executor.end(TryKey(*rest[0]))
+        for key in rest[0]:
+            executor.end(TryKey(*key))
     elif kind == "register":
         name, *numbers = rest
         await plane.register_dag(getattr(shape, name)(*numbers))

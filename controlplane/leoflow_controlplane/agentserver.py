@@ -4,17 +4,21 @@ where an operator says so. Installs no signal handlers.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
 import stat
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from leoflow_controlplane.instance import Instance
+from leoflow_controlplane.reportprotocol import ReportProtocol, TakeReport, take_none
 
 SOCKET_NAME = "agent.sock"
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS.
@@ -24,13 +28,14 @@ logger = logging.getLogger("leoflow.agentserver")
 
 
 class AgentServer:
-    """Listens when an executor asks for it: each kind of address at most once."""
+    """Listens when an executor asks for it: each kind of address at most once. Reports are given
+    to ``take`` first, all else to ``app``."""
 
-    def __init__(self, instance: Instance, app: ASGIApp) -> None:
+    def __init__(self, instance: Instance, app: ASGIApp, take: TakeReport = take_none) -> None:
         self._instance = instance
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=cast(type[asyncio.Protocol], partial(ReportProtocol, take=take)),
             ws="none",
             lifespan="off",
             proxy_headers=False,

@@ -5,10 +5,13 @@ A plain ASGI application: a router and request objects would take longer than th
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
 from leoflow_agent.wire import (
@@ -32,32 +35,45 @@ from leoflow_controlplane.error import (
     Stale,
     Unauthorized,
 )
-from leoflow_controlplane.model import NOT_MAPPED
+from leoflow_controlplane.model import NOT_MAPPED, TryKey
 from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.reportbody import UnknownProtocol, parse_report
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_MAP_INDEX = 2**31 - 1
 
-_MARK = (PROTOCOL_HEADER.encode(), str(PROTOCOL).encode())
+MARK = (PROTOCOL_HEADER.encode(), str(PROTOCOL).encode())
 _JSON = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
+
+
+logger = logging.getLogger("leoflow.api")
 
 
 class Desk(Protocol):
     """Who takes in what agents say."""
 
-    def check_token(self, token: str) -> None:
-        """Raise Unauthorized for a token that is none; costs next to nothing."""
+    def check_token(self, token: str) -> TryKey:
+        """Name the try of a token; Unauthorized for one that is none; costs next to nothing."""
+        ...
 
-    async def take_report(self, token: str, report: Report) -> Acknowledgement:
-        """Make a report durable; raises Unauthorized and Stale."""
+    def take_report(self, token: str, report: Report) -> asyncio.Future[Acknowledgement]:
+        """Make a report durable; raises Unauthorized and Stale, at once or later."""
+        ...
 
     async def give_inputs(self, token: str) -> Inputs:
         """Look up the inputs of a try; raises Unauthorized and Stale."""
 
     async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
         """Look up what a task of the try's run left; raises Unauthorized and Stale."""
+
+
+class Reply(NamedTuple):
+    """What is answered; ``kind`` is the header that says what the body is."""
+
+    status: int
+    kind: tuple[bytes, bytes]
+    body: bytes
 
 
 class _Refused(Exception):
@@ -94,20 +110,44 @@ class AgentApp:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        status, kind = 200, _JSON
         try:
-            answer = await self._handler(scope)(scope, receive)
-            body = json.dumps(answer).encode()
+            reply = _json(await self._handler(scope)(scope, receive))
         except Exception as error:
-            status, text = _describe(error)
-            kind, body = _TEXT, text.encode("utf-8", "replace")
+            reply = _refusal(error)
         if scope["path"] == EVENTS_PATH:
-            self._count(status)
-        length = (b"content-length", str(len(body)).encode())
-        await send(
-            {"type": "http.response.start", "status": status, "headers": [kind, length, _MARK]}
-        )
-        await send({"type": "http.response.body", "body": body})
+            self._count(reply.status)
+        length = (b"content-length", str(len(reply.body)).encode())
+        start = {"status": reply.status, "headers": [reply.kind, length, MARK]}
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    def take_report(self, token: str, body: bytes, answer: Callable[[Reply], None]) -> bool:
+        """Answer a POST of EVENTS_PATH whose body is here, without a task for it; see
+        `reportprotocol`. ``answer`` is called once, maybe before this returns, which is True."""
+        try:
+            self._desk.check_token(token)
+            taken = self._desk.take_report(token, _parse(body))
+        except Exception as error:
+            self._refuse_report(answer, error)
+        else:
+            taken.add_done_callback(partial(self._answer_taken, answer))
+        return True
+
+    def _answer_taken(
+        self, answer: Callable[[Reply], None], taken: asyncio.Future[Acknowledgement]
+    ) -> None:
+        try:
+            reply = _acknowledge(taken.result())
+        except (Exception, asyncio.CancelledError) as error:
+            self._refuse_report(answer, error)
+        else:
+            self._observer.report_taken()
+            answer(reply)
+
+    def _refuse_report(self, answer: Callable[[Reply], None], error: BaseException) -> None:
+        reply = _refusal_or_failure(error)
+        self._observer.report_refused(reply.status)
+        answer(reply)
 
     def _count(self, status: int) -> None:
         if status == 200:
@@ -127,18 +167,7 @@ class AgentApp:
         token = _token(scope)
         # Nobody has us read or parse a body who has no business here.
         self._desk.check_token(token)
-        body = await _read_body(receive)
-        try:
-            report = parse_report(body)
-        except UnknownProtocol as unknown:
-            raise _Refused(426, _upgrade_text(unknown)) from None
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise _Refused(400, f"the report is malformed at '{place}': {first['msg']}") from None
-        except (ValueError, RecursionError) as error:
-            raise _Refused(400, f"the report is not JSON: {error}") from None
-        return await self._desk.take_report(token, report)
+        return await self._desk.take_report(token, _parse(await _read_body(receive)))
 
     async def _get_inputs(self, scope: Scope, _receive: Receive) -> Inputs:
         protocol = _query(scope).get("protocol", str(PROTOCOL))
@@ -161,13 +190,54 @@ class AgentApp:
         return await self._desk.give_xcom(_token(scope), task_id, key, map_index)
 
 
-def _describe(error: Exception) -> tuple[int, str]:
+def _parse(body: bytes) -> Report:
+    try:
+        return parse_report(body)
+    except UnknownProtocol as unknown:
+        raise _Refused(426, _upgrade_text(unknown)) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise _Refused(400, f"the report is malformed at '{place}': {first['msg']}") from None
+    except (ValueError, RecursionError) as error:
+        raise _Refused(400, f"the report is not JSON: {error}") from None
+
+
+def _acknowledge(answer: Acknowledgement) -> Reply:
+    # Nearly all say the same.
+    if answer["terminate"] is None and "token" not in answer:
+        return _acknowledge_only(answer["ack"], answer["heartbeat_seconds"])
+    return _json(answer)
+
+
+@lru_cache(maxsize=1000)
+def _acknowledge_only(ack: int, heartbeat_seconds: float) -> Reply:
+    return _json(Acknowledgement(ack=ack, terminate=None, heartbeat_seconds=heartbeat_seconds))
+
+
+def _json(answer: Any) -> Reply:
+    return Reply(200, _JSON, json.dumps(answer).encode())
+
+
+def _refusal(error: BaseException) -> Reply:
     if isinstance(error, _Refused):
-        return error.status, error.text
+        return _text(error.status, error.text)
     for kind, status in _STATUS:
         if isinstance(error, kind):
-            return status, str(error)
+            return _text(status, str(error))
     raise error
+
+
+def _refusal_or_failure(error: BaseException) -> Reply:
+    try:
+        return _refusal(error)
+    except BaseException:
+        logger.exception("a report could not be answered")
+        return _text(500, HTTPStatus.INTERNAL_SERVER_ERROR.phrase)
+
+
+def _text(status: int, text: str) -> Reply:
+    return Reply(status, _TEXT, text.encode("utf-8", "replace"))
 
 
 def _query(scope: Scope) -> Mapping[str, str]:

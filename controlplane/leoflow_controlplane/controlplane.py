@@ -108,7 +108,8 @@ class ControlPlane:
             instance = open_instance(self._home)
             stack.callback(instance.close)
             scheduler = await self._open(stack, instance)
-            server = AgentServer(instance, AgentApp(scheduler, self._role.audience.observer))
+            app = AgentApp(scheduler, self._role.audience.observer)
+            server = AgentServer(instance, app, app.take_report)
             stack.push_async_callback(server.close)
             owner = SERVER if self._role.is_server else None
             limits = Limits.of(self._settings)

@@ -99,6 +99,7 @@ class Scheduler:
         self._spawn(self._take_ends(executor))
         self._spawn(self._keep_time())
         await self._recover()
+        self._count_containers()
 
     async def run(
         self,
@@ -120,30 +121,44 @@ class Scheduler:
         """Run a step that has no answer, and act upon what it led to."""
         self._follow(await self._steps.run(step, *args, **kwargs))
 
-    def check_token(self, token: str) -> None:
-        """Raise Unauthorized for a token that is none of ours, or has expired."""
-        self._admit(token)
+    def check_token(self, token: str) -> TryKey:
+        """Name the try of a token; Unauthorized for one that is none of ours, or has expired.
 
-    async def take_report(self, token: str, told: Report) -> Acknowledgement:
-        """Make a report durable and start what follows; raises Unauthorized and Stale."""
+        Nobody is heard before the tries of a process that is gone are adopted: what follows from a
+        report may be a start, which has to come after that.
+        """
+        if self._executor is None:
+            raise NotLeading("the control plane is taking up what is under way. Ask again.")
+        return self._tokens.check(token, self._clock())
+
+    def take_report(self, token: str, told: Report) -> asyncio.Future[Acknowledgement]:
+        """Make a report durable and start what follows; raises Unauthorized and Stale, now or when
+        it is waited for.
+
+        No coroutine: reports are the many, and a task for each takes longer than the rest of it.
+        """
         now, began = self._clock(), time.perf_counter()
-        key = self._admit(token)
+        key = self.check_token(token)
         if logger.isEnabledFor(logging.DEBUG):
             with about(key):
                 logger.debug("a report came, with %d events", len(told["events"]))
-        answer, progress = await self._steps.run(report.take_report, key, told, now)
-        self._follow(progress)
-        if progress.dispatches:
-            self._observer.decision(time.perf_counter() - began)
-        fresh = self._tokens.renew(token, now)
-        if fresh is not None:
-            answer["token"] = fresh
-        return answer
+
+        def go_on(found: tuple[Acknowledgement, Progress]) -> Acknowledgement:
+            answer, progress = found
+            self._follow(progress)
+            if progress.dispatches:
+                self._observer.decision(time.perf_counter() - began)
+            fresh = self._tokens.renew(token, now)
+            if fresh is not None:
+                answer["token"] = fresh
+            return answer
+
+        return self._steps.begin(go_on, report.take_report, key, told, now)
 
     async def give_inputs(self, token: str) -> Inputs:
         """Look up the inputs of a try and what it declares; raises Unauthorized, Stale and
         SecretMissing."""
-        key = self._admit(token)
+        key = self.check_token(token)
         task, inputs = await self._steps.run(report.give_inputs, key)
         if missing := find_missing(task, self._secrets):
             raise SecretMissing("\n".join(missing))
@@ -152,15 +167,8 @@ class Scheduler:
 
     async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
         """Look up what a task of the try's run left; raises Unauthorized and Stale."""
-        try_key = self._admit(token)
+        try_key = self.check_token(token)
         return await self._steps.run(report.give_xcom, try_key, (task_id, key, map_index))
-
-    def _admit(self, token: str) -> TryKey:
-        """Name the try of a token. Nobody is heard before the tries of a process that is gone are
-        adopted: what follows from a report may be a start, which has to come after that."""
-        if self._executor is None:
-            raise NotLeading("the control plane is taking up what is under way. Ask again.")
-        return self._tokens.check(token, self._clock())
 
     @property
     def executor_trouble(self) -> str | None:
@@ -205,7 +213,6 @@ class Scheduler:
             assert self._executor is not None
             self._spawn(self._executor.end_run(key))
         self._audience.tell(progress)
-        self._count_containers()
         self._timer.note(progress.next_due)
         self.bell.ring(progress.changed)
 
@@ -286,11 +293,14 @@ class Scheduler:
     async def _close_try(self, ended: Ended) -> None:
         assert self._executor is not None
         key = ended.key
-        with about(key):
-            logger.debug("the try has ended: %s", ended.exit)
+        if logger.isEnabledFor(logging.DEBUG):
+            with about(key):
+                logger.debug("the try has ended: %s", ended.exit)
         instants = dict(self._ours.get(key, {}))
-        instants |= {"started": ended.started_at} if ended.started_at else {}
-        instants |= {"ended": ended.ended_at} if ended.ended_at else {}
+        if ended.started_at:
+            instants["started"] = ended.started_at
+        if ended.ended_at:
+            instants["ended"] = ended.ended_at
         end = (ended.exit, instants)
         lacks_verdict, progress = await self._steps.persist(
             ending.close_try, key, end, self._clock()
@@ -304,6 +314,7 @@ class Scheduler:
             self._follow(await self._steps.persist(ending.settle, key, left, self._clock()))
         await self._executor.remove(key)
         self._forget(key)
+        self._count_containers()
 
     async def _keep_time(self) -> None:
         while True:
@@ -342,6 +353,5 @@ class Scheduler:
             self.bell.ring_all()
 
 
-def wall_clock() -> float:
-    """Give the seconds since the epoch."""
-    return time.time()
+# Gives the seconds since the epoch.
+wall_clock: Callable[[], float] = time.time

@@ -11,10 +11,12 @@ from sqlalchemy import Connection
 
 from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.database import Database
+from leoflow_controlplane.database.group import Outcome
 from leoflow_controlplane.error import DatabaseUnusable, NotLeading
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 logger = logging.getLogger("leoflow.scheduler")
 
@@ -50,6 +52,27 @@ class Stepper:
         except DatabaseUnusable:
             self.failed()
             raise
+
+    def begin(
+        self,
+        then: Callable[[T], A],
+        step: Callable[Concatenate[Connection, Book, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> asyncio.Future[A]:
+        """Have a step run; the future holds what ``then`` makes of its answer. Errors as `run`.
+
+        ``then`` is called as soon as the step is durable, even if nobody waits any more.
+        """
+
+        def take(outcome: Outcome) -> A:
+            if outcome.error is None:
+                return then(outcome.value)
+            if isinstance(outcome.error, DatabaseUnusable):
+                self.failed()
+            raise outcome.error
+
+        return self._database.begin(take, step, self._book, *args, **kwargs)
 
     async def persist(
         self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs

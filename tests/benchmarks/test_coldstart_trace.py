@@ -1,5 +1,6 @@
 """What is seen at the product's seams, and the little that is changed there."""
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -22,9 +23,12 @@ class FakeDesk:
     def __init__(self) -> None:
         self.taken_at = 0.0
 
-    async def take_report(self, token: str, report: Report) -> Acknowledgement:
+    def take_report(self, token: str, report: Report) -> asyncio.Future[Acknowledgement]:
         self.taken_at = time.time()
-        return Acknowledgement(ack=len(report["events"]), terminate=None, heartbeat_seconds=30.0)
+        ack = len(report["events"])
+        taken: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
+        taken.set_result(Acknowledgement(ack=ack, terminate=None, heartbeat_seconds=30.0))
+        return taken
 
     async def give_inputs(self, token: str) -> Inputs:
         raise AssertionError("nobody asks")
@@ -59,6 +63,7 @@ async def test_a_verdict_is_found_by_the_instant_at_which_user_code_returned() -
         ],
     )
     answer = await desk.take_report("token", report)
+    await asyncio.sleep(0)
     assert answer["ack"] == 2
     assert list(trace.verdicts) == [2.25]
     verdict = trace.verdicts[2.25]

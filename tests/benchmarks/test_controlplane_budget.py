@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks.controlplane import budget
+from benchmarks.controlplane import budget, edge
 from benchmarks.controlplane.budget import Counted
 
 REMEDY = "Find out what was added to the path of each report, and take it off again."
@@ -20,6 +20,11 @@ def counted() -> Counted:
 
 def test_a_finished_task_takes_no_more_calls_than_it_did(counted: Counted) -> None:
     complaint = budget.CALLS.complaint(round(counted.calls_per_task), REMEDY)
+    assert complaint is None, complaint
+
+
+def test_a_report_takes_no_more_calls_at_the_edge_than_it_did() -> None:
+    complaint = budget.EDGE_CALLS.complaint(round(edge.count_edge()), REMEDY)
     assert complaint is None, complaint
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
 import stat
 from collections.abc import AsyncIterator
@@ -13,9 +15,10 @@ import pytest
 from leoflow_agent import wire
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
 from leoflow_controlplane.agentserver import AgentServer
-from leoflow_controlplane.api import MAX_BODY_BYTES, AgentApp
+from leoflow_controlplane.api import MAX_BODY_BYTES, AgentApp, Reply
 from leoflow_controlplane.error import DatabaseUnusable, Stale, Unauthorized
 from leoflow_controlplane.instance import open_instance
+from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.reportbody import EventBody, ReportBody
 from starlette.types import Message
 
@@ -28,8 +31,11 @@ class FakeDesk:
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
+        self.answer = Acknowledgement(ack=1, terminate=None, heartbeat_seconds=3.0)
 
     def _check(self, token: str) -> None:
+        if token == "torn":
+            raise RuntimeError("a defect")
         if token == "old":
             raise Stale("try 1 of task 'a' is over")
         if token == "full":
@@ -37,14 +43,17 @@ class FakeDesk:
         if token != "good":
             raise Unauthorized("unknown token")
 
-    def check_token(self, token: str) -> None:
-        if token not in ("good", "old", "full"):
+    def check_token(self, token: str) -> TryKey:
+        if token not in ("good", "old", "full", "torn"):
             raise Unauthorized("unknown token")
+        return TryKey("d", "r", "a", -1, 1)
 
-    async def take_report(self, token: str, report: Report) -> Acknowledgement:
+    def take_report(self, token: str, report: Report) -> asyncio.Future[Acknowledgement]:
         self._check(token)
         self.reports.append(report)
-        return Acknowledgement(ack=1, terminate=None, heartbeat_seconds=3.0)
+        taken: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
+        taken.set_result(self.answer)
+        return taken
 
     async def give_inputs(self, token: str) -> Inputs:
         self._check(token)
@@ -195,6 +204,45 @@ async def test_a_value_of_any_depth_is_taken(client: httpx.AsyncClient, desk: Fa
     body = '{"protocol":1,"nonce":"n","events":[' + event + "]}"
     assert (await client.post(wire.EVENTS_PATH, content=body)).status_code == 200
     assert str(desk.reports[0]["events"][0]["value"]) == value
+
+
+@pytest.mark.parametrize("token", ["good", "bad", "old", "full"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(REPORT).encode(),
+        b"{",
+        b'{"protocol":9}',
+        b'{"protocol":1,"nonce":"","events":[]}',
+    ],
+)
+async def test_a_report_is_answered_alike_on_both_ways(
+    client: httpx.AsyncClient, desk: FakeDesk, token: str, body: bytes
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    long = await client.post(wire.EVENTS_PATH, content=body, headers=headers)
+    replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    assert AgentApp(desk).take_report(token, body, replied.set_result)
+    status, (_, kind), text = await replied
+    assert (status, text) == (long.status_code, long.content)
+    assert kind.decode() == long.headers["content-type"]
+
+
+@pytest.mark.parametrize("more", [{"terminate": "it takes too long"}, {"token": "fresh"}])
+async def test_all_that_an_acknowledgement_says_arrives(
+    desk: FakeDesk, more: dict[str, str]
+) -> None:
+    desk.answer.update(more)  # type: ignore[typeddict-item]
+    replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    AgentApp(desk).take_report("good", json.dumps(REPORT).encode(), replied.set_result)
+    assert json.loads((await replied).body) == desk.answer
+
+
+async def test_a_defect_is_answered_too(desk: FakeDesk, caplog: pytest.LogCaptureFixture) -> None:
+    replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    AgentApp(desk).take_report("torn", json.dumps(REPORT).encode(), replied.set_result)
+    assert (await replied).status == 500
+    assert "a defect" in caplog.text
 
 
 async def test_what_is_not_there_is_said(client: httpx.AsyncClient) -> None:

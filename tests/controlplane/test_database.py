@@ -156,6 +156,16 @@ async def test_an_error_that_a_step_hid_is_no_success(postgresql_url: str) -> No
         assert await database.read(names) == []
 
 
+async def test_what_follows_from_a_step_is_done_though_nobody_waits(database_url: str) -> None:
+    ledger, followed = Ledger(), asyncio.Event()
+    async with open_database(database_url, ledger) as database:
+        done = database.begin(lambda _: followed.set(), ledger.add, "a")
+        done.cancel()
+        async with asyncio.timeout(10):
+            await followed.wait()
+        assert await database.read(names) == ["a"]
+
+
 async def test_a_step_completes_though_its_caller_is_cancelled(database_url: str) -> None:
     ledger = Ledger()
     async with open_database(database_url, ledger) as database:

@@ -39,6 +39,13 @@ class Outcome(NamedTuple):
     error: BaseException | None
 
 
+def unwrap(outcome: Outcome) -> Any:
+    """Return what a step returned, or raise what it raised."""
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.value
+
+
 Operation = Callable[[Connection], Any]
 
 

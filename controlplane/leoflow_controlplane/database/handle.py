@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from leoflow_controlplane.database.group import Memory
+from leoflow_controlplane.database.group import Memory, Outcome
 from leoflow_controlplane.database.leadership import Leader, write_leader
 from leoflow_controlplane.database.place import find_place
 from leoflow_controlplane.database.reader import Readers
@@ -19,6 +19,7 @@ from leoflow_controlplane.observer import SILENT, Observer
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 class Database:
@@ -73,6 +74,20 @@ class Database:
         """
         result: T = await self._writing().submit(lambda c: step(c, *args, **kwargs))
         return result
+
+    def begin(
+        self,
+        then: Callable[[Outcome], A],
+        step: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> asyncio.Future[A]:
+        """Have a step run as `run` does, without a task that waits for it.
+
+        The future holds what ``then`` makes of the outcome. That is called in the event loop once
+        the step is durable or has failed, even if nobody waits for the future any more.
+        """
+        return self._writing().submit(lambda c: step(c, *args, **kwargs), then=then)
 
     async def run_patiently(
         self, step: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

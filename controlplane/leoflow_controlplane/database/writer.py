@@ -17,7 +17,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from leoflow_controlplane.database.fault import describe, is_fault, unusable
-from leoflow_controlplane.database.group import Committer, Memory, Operation, Outcome, find_fault
+from leoflow_controlplane.database.group import (
+    Committer,
+    Memory,
+    Operation,
+    Outcome,
+    find_fault,
+    unwrap,
+)
 from leoflow_controlplane.database.inbox import Inbox
 from leoflow_controlplane.database.migration import prepare, require_current
 from leoflow_controlplane.database.place import Place
@@ -48,6 +55,11 @@ class _Step(NamedTuple):
     done: asyncio.Future[Any]
     # Not to be run before this process leads.
     leads: bool
+    # Makes of the outcome what ``done`` is to hold.
+    then: Callable[[Outcome], Any]
+
+
+_End = tuple[asyncio.Future[Any], Callable[[Outcome], Any], Outcome]
 
 
 class Writer:
@@ -96,9 +108,17 @@ class Writer:
             raise
 
     def submit(
-        self, operation: Operation, *, leads: bool = False, patient: bool = False
+        self,
+        operation: Operation,
+        *,
+        leads: bool = False,
+        patient: bool = False,
+        then: Callable[[Outcome], Any] = unwrap,
     ) -> asyncio.Future[Any]:
         """Have ``operation`` run; its result is there when it is durable.
+
+        ``then`` makes something else of the outcome, in the event loop and before anybody who
+        waits goes on; it is called even if nobody waits any more.
 
         With ``leads`` it waits until no other process leads, and everything behind it waits too.
         A ``patient`` one lets those pass that are not.
@@ -106,7 +126,7 @@ class Writer:
         if self._inbox.closed:
             raise DatabaseUnusable(f"{self._place.name} was closed: this process is about to end.")
         done: asyncio.Future[Any] = self._loop.create_future()
-        self._inbox.put(_Step(operation, done, leads), patient=patient)
+        self._inbox.put(_Step(operation, done, leads, then), patient=patient)
         return done
 
     async def close(self) -> None:
@@ -127,9 +147,9 @@ class Writer:
             prepare(self._engine, self._place)
             self._connect()
         except BaseException as error:
-            self._settle([(self._opened, Outcome(None, self._told(error)))])
+            self._settle([(self._opened, unwrap, Outcome(None, self._told(error)))])
             return
-        self._settle([(self._opened, Outcome(None, None))])
+        self._settle([(self._opened, unwrap, Outcome(None, None))])
         while (steps := self._next()) is not None:
             self._tend(idle=not steps)
             for group in _split(steps):
@@ -169,7 +189,7 @@ class Writer:
                 self._fall(fault)
             told = Outcome(None, self._told(fault))
             outcomes = [told if outcome.error is fault else outcome for outcome in outcomes]
-        self._settle([(step.done, o) for step, o in zip(steps, outcomes, strict=True)])
+        self._settle([(step.done, step.then, o) for step, o in zip(steps, outcomes, strict=True)])
 
     def _run(self, steps: list[_Step]) -> list[Outcome]:
         if self._fault is not None:
@@ -238,8 +258,8 @@ class Writer:
             return error
         return unusable(self._place.name, error, self._place.advice)
 
-    def _settle(self, outcomes: list[tuple[asyncio.Future[Any], Outcome]]) -> None:
-        self._tell(_deliver, outcomes)
+    def _settle(self, ends: list[_End]) -> None:
+        self._tell(_deliver, ends)
 
     def _tell(self, listener: Callable[..., None], *words: Any) -> None:
         # A loop that is closed has nobody left who could want to know.
@@ -254,11 +274,13 @@ def _split(steps: list[_Step]) -> Iterator[list[_Step]]:
         yield from ([member] for member in members) if leads else [members]
 
 
-def _deliver(outcomes: list[tuple[asyncio.Future[Any], Outcome]]) -> None:
-    for future, (value, error) in outcomes:
-        if future.cancelled():
-            continue
-        if error is None:
-            future.set_result(value)
+def _deliver(ends: list[_End]) -> None:
+    for future, then, outcome in ends:
+        try:
+            value = then(outcome)
+        except BaseException as error:
+            if not future.cancelled():
+                future.set_exception(error)
         else:
-            future.set_exception(error)
+            if not future.cancelled():
+                future.set_result(value)

@@ -102,7 +102,6 @@ class FakeExecutor:
         self.figures = Figures()
         self.started: list[Launch] = []
         self.removed: list[TryKey] = []
-        self.most_running = 0
         self.machine = machine or FakeMachine()
         self.tails = self.machine.tails
         self.left = self.machine.left
@@ -192,7 +191,6 @@ class FakeExecutor:
     def _begin(self, key: TryKey) -> None:
         self._ours.add(key)
         self.figures.running += 1
-        self.most_running = max(self.most_running, self.figures.running)
 
     def _take_over(self, key: TryKey) -> None:
         if key in self._ours:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import socket
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from leoflow_controlplane.error import SettingInvalid
+from leoflow_controlplane.reportprotocol import TakeReport
 from leoflow_controlplane.server.protocol import LimitedProtocol
 
 KEEP_ALIVE_SECONDS = 75
@@ -46,11 +50,13 @@ def is_loopback(host: str) -> bool:
 
 
 class Listener:
-    """Serves ``app`` on a socket that is bound, from `start` to `close`."""
+    """Serves ``app`` on a socket that is bound, from `start` to `close`; reports are given to
+    ``take`` first."""
 
     def __init__(
         self,
         app: ASGIApp,
+        take: TakeReport,
         listener: socket.socket,
         tls: tuple[str, str] | None,
         shutdown_seconds: float,
@@ -58,7 +64,7 @@ class Listener:
         cert, key = tls or (None, None)
         config = uvicorn.Config(
             app,
-            http=LimitedProtocol,
+            http=cast(type[asyncio.Protocol], partial(LimitedProtocol, take=take)),
             ws="none",
             lifespan="off",
             log_config=None,

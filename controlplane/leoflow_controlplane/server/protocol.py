@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with limits that it does not have: how long a request's head may be, and
+"""uvicorn's HTTP protocol with limits that it lacks: how long a request's head may be, and
 how long it may take to come. Without them a client that says nothing keeps a connection for ever.
 """
 
@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from leoflow_controlplane.reportprotocol import ReportProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
@@ -18,7 +18,7 @@ _TOO_LONG = (
 )
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(ReportProtocol):
     """Ends connections whose request's head is too long or too slow."""
 
     _head_bytes = 0
@@ -44,6 +44,12 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.transport.write(_TOO_LONG)
             self.transport.close()
+
+    def on_report(self) -> None:
+        """Stop counting: a report that is taken the short way has come as a whole."""
+        if self._in_head:
+            self._in_head = False
+            self._stop_alarm()
 
     def on_message_begin(self) -> None:
         """Begin to count: from here on the head has to come quickly."""

@@ -19,7 +19,7 @@ from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.database.leadership import find_leader
 from leoflow_controlplane.error import DagRefused, DatabaseUnusable, NotLeading
-from leoflow_controlplane.model import RunKey
+from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.rest.office import Health, Part, Ring
 from leoflow_controlplane.storedsecrets import StoredSecrets
 
@@ -46,6 +46,8 @@ class Seat:
         self.secrets: StoredSecrets | None = None
         self.refuse_dag = refuse_dag
         self.left: Callable[[], None] = lambda: None
+        # Who takes in what agents say, None while nobody leads here.
+        self.desk: Desk | None = None
         self._clock = clock
         self._plane: ControlPlane | None = None
 
@@ -68,11 +70,11 @@ class Seat:
 
     def take(self, plane: ControlPlane) -> None:
         """Let a control plane that runs take the seat."""
-        self._plane = plane
+        self._plane, self.desk = plane, plane.desk
 
     def leave(self) -> None:
         """Empty the seat."""
-        self._plane = None
+        self._plane = self.desk = None
         self.left()
 
     async def read(
@@ -139,13 +141,13 @@ class SeatDesk:
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
 
-    def check_token(self, token: str) -> None:
-        """Raise Unauthorized for a token that is none."""
-        self._desk().check_token(token)
+    def check_token(self, token: str) -> TryKey:
+        """Name the try of a token; Unauthorized for one that is none."""
+        return self._desk().check_token(token)
 
-    async def take_report(self, token: str, report: Report) -> Acknowledgement:
+    def take_report(self, token: str, report: Report) -> asyncio.Future[Acknowledgement]:
         """Make a report durable."""
-        return await self._desk().take_report(token, report)
+        return self._desk().take_report(token, report)
 
     async def give_inputs(self, token: str) -> Inputs:
         """Look up the inputs of a try."""
@@ -156,11 +158,10 @@ class SeatDesk:
         return await self._desk().give_xcom(token, task_id, key, map_index)
 
     def _desk(self) -> Desk:
-        try:
-            return self._seat.plane.desk
-        except NotLeading as error:
+        if self._seat.desk is None:
             # What agents understand: to keep what they have, and to come again.
-            raise DatabaseUnusable(str(error)) from None
+            raise DatabaseUnusable(_NOBODY)
+        return self._seat.desk
 
 
 class _Relay:

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from leoflow_controlplane.api import AgentApp, Reply
 from leoflow_controlplane.auth.adminfile import ensure_admin
 from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.gate import Gate
@@ -117,8 +118,10 @@ class Server:
             rest = RestApp(api, keyring, limits)
             seat.left = rest.end_streams
             client = await self._open_client(stack)
+            agent = AgentApp(SeatDesk(seat), telemetry.metrics)
             http = Listener(
-                self._dispatch(seat, rest, telemetry, client),
+                self._dispatch(agent, seat, rest, telemetry, client),
+                partial(_take_report, seat, agent),
                 listener,
                 _tls(settings),
                 settings.shutdown_seconds,
@@ -150,14 +153,17 @@ class Server:
         )
 
     def _dispatch(
-        self, seat: Seat, rest: RestApp, telemetry: Telemetry, client: httpx.AsyncClient | None
+        self,
+        agent: ASGIApp,
+        seat: Seat,
+        rest: RestApp,
+        telemetry: Telemetry,
+        client: httpx.AsyncClient | None,
     ) -> ASGIApp:
-        from leoflow_controlplane.api import AgentApp
         from leoflow_controlplane.rest.health import health_app
         from leoflow_controlplane.server.accesslog import AccessLog
         from leoflow_controlplane.server.dispatch import Dispatch
 
-        agent: ASGIApp = AgentApp(SeatDesk(seat), telemetry.metrics)
         people: ASGIApp = rest
         if client is not None:
             from leoflow_controlplane.server.forward import Forwarder
@@ -238,6 +244,13 @@ async def _close_http(http: Listener, rest: RestApp, keyring: Keyring) -> None:
     rest.end_streams()
     await http.close()
     await keyring.close()
+
+
+def _take_report(
+    seat: Seat, agent: AgentApp, token: str, body: bytes, answer: Callable[[Reply], None]
+) -> bool:
+    """Answer a report the short way, unless another replica may have to."""
+    return seat.leads and agent.take_report(token, body, answer)
 
 
 def _make_api(office: Office, limits: RestLimits) -> ASGIApp:

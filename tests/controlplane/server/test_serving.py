@@ -145,6 +145,29 @@ async def test_a_head_that_is_too_long_is_refused(tmp_path: Path) -> None:
         writer.close()
 
 
+async def test_reports_of_strangers_are_refused_on_a_connection_that_others_may_go_on_with(
+    tmp_path: Path,
+) -> None:
+    report = (
+        b"POST /agent/v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer nobody\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    )
+    async with running(settings_of(tmp_path)) as (server, _):
+        await admin_of(tmp_path)
+        port = int(server.url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(10):
+            for _ in range(2):
+                writer.write(report)
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+                assert b"\r\nleoflow-protocol: 1\r\n" in head
+                assert await reader.readexactly(len("unknown token")) == b"unknown token"
+            writer.write(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
 async def test_only_the_hosts_that_are_allowed_are_answered(tmp_path: Path) -> None:
     async with (
         running(settings_of(tmp_path, allowed_hosts="leoflow.example")) as (server, _),
