@@ -53,6 +53,8 @@ class Progress(NamedTuple):
     done: tuple[RunKey, ...] = ()
     # Whether there are messages for webhooks that were not there before.
     has_webhooks: bool = False
+    # Whether there are inline calls that may begin: see `calling.move_calls`.
+    calls_wait: bool = False
     # For whoever counts: final states, how long those handed out had been due, what was closed.
     task_ends: tuple[TaskState, ...] = ()
     run_ends: tuple[tuple[RunKey, RunState], ...] = ()
@@ -182,6 +184,7 @@ class Book:
             tuple(self._over),
             tuple(self._done),
             self.has_webhooks,
+            self.lines[True].may_go_on and self.under_way[True] < self.settings.max_inline_calls,
             tuple(self.task_ends),
             tuple(self.run_ends),
             tuple(self.lags),

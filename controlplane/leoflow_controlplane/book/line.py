@@ -44,6 +44,11 @@ class Line:
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it is worth asking who is next."""
+        return bool(self._open)
+
     def join(self, run: HeldRun, instance: Instance) -> None:
         """Let a task instance wait at the end."""
         self._turn += 1

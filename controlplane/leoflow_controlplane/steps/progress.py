@@ -149,17 +149,14 @@ def _wake_followers(book: Book, run: HeldRun, ended: set[str], now: float) -> No
 
 
 def _hand_out(book: Book, now: float) -> None:
-    settings = book.settings
-    for inline, limit in ((False, settings.max_parallel_tasks), (True, settings.max_inline_calls)):
-        line = book.lines[inline]
-        while book.under_way[inline] < limit:
-            waiting = line.next()
-            if waiting is None:
-                break
-            _start_try(book, waiting.run, waiting.instance, now)
+    """Hand out tries in containers; those of calls are `calling.move_calls`'s."""
+    line, limit = book.lines[False], book.settings.max_parallel_tasks
+    while book.under_way[False] < limit and (waiting := line.next()) is not None:
+        start_try(book, waiting.run, waiting.instance, now)
 
 
-def _start_try(book: Book, run: HeldRun, instance: Instance, now: float) -> None:
+def start_try(book: Book, run: HeldRun, instance: Instance, now: float) -> OpenTry:
+    """Make the next try of an instance that waited for a place, and hand it out."""
     book.touch(run)
     scheduled_at = instance.scheduled_at
     book.lags.append(0.0 if scheduled_at is None else max(0.0, now - scheduled_at))
@@ -178,6 +175,7 @@ def _start_try(book: Book, run: HeldRun, instance: Instance, now: float) -> None
     book.begin_try(held)
     book.draft.note_try(held)
     dispatch(book, held, now)
+    return held
 
 
 def dispatch(book: Book, held: OpenTry, now: float) -> None:
