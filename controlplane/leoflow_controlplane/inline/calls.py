@@ -20,6 +20,8 @@ from leoflow_controlplane.repetition import may_repeat
 
 # A call in which so many processes died is not made again: it may be what they died of.
 MAX_DEATHS = 3
+# Lines of logs that wait to be taken before the process has to wait.
+MOST_LINES = 10_000
 WHO = "the process that sends inline calls"
 
 Start = Callable[[int], Awaitable[Process]]
@@ -94,6 +96,8 @@ class Calls:
         # Whether the process may have begun what it was told to do.
         self._began = False
         self._idle_since = 0.0
+        self._lines = 0
+        self._taken = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -135,7 +139,9 @@ class Calls:
         for number in list(self._news)[:most]:
             call = self._news.pop(number)
             found.append(News(call.key, call.lines, call.outcome))
+            self._lines -= len(call.lines)
             call.lines = []
+        self._taken.set()
         return found
 
     @property
@@ -174,6 +180,9 @@ class Calls:
                     self._heed(message)
                 if self._news:
                     self._changed()
+                while self._lines >= MOST_LINES:
+                    self._taken.clear()
+                    await self._taken.wait()
         finally:
             # A call that comes from here on is for the next process.
             self._process = None
@@ -201,8 +210,7 @@ class Calls:
             case ["line", int(number), str(text)]:
                 call = self._numbers.get(number)
                 if call is not None:
-                    call.lines.append(text)
-                    self._news[number] = call
+                    self._note_line(call, text)
             case [
                 "over",
                 int(number),
@@ -218,6 +226,11 @@ class Calls:
                 self._began = True
             case _:
                 raise ProcessGone("it said what makes no sense")
+
+    def _note_line(self, call: _Call, text: str) -> None:
+        call.lines.append(text)
+        self._lines += 1
+        self._news[call.number] = call
 
     def _end(self, call: _Call, outcome: Outcome) -> None:
         call.outcome = outcome
@@ -248,6 +261,5 @@ class Calls:
                 )
                 self._end(call, Outcome("failed", reason))
             else:
-                call.lines.append(f"{WHO} was lost because {why}: the call is made again")
-                self._news[call.number] = call
+                self._note_line(call, f"{WHO} was lost because {why}: the call is made again")
         self._changed()

@@ -18,7 +18,7 @@ from callee import Callee
 from house import SETTINGS, make_call
 from leoflow_agent.action import FromEnvironment, HttpAction
 from leoflow_agent.spec import TaskSpec
-from leoflow_controlplane.inline import process
+from leoflow_controlplane.inline import calls, process
 from leoflow_controlplane.inline.calls import PATIENCE, Calls, Outcome, Patience
 from leoflow_controlplane.inline.desk import Desk
 from leoflow_controlplane.inline.message import Order, variables_of
@@ -251,6 +251,46 @@ def has_ended(handle: int) -> bool:
     found, _, _ = select.select([handle], [], [], 60.0)
     os.close(handle)
     return bool(found)
+
+
+class Talkative:
+    """A process that always has one more line to say."""
+
+    pid = 1
+
+    def __init__(self) -> None:
+        self.said = 0
+
+    def send(self, message: Any) -> None:
+        """Heed nothing."""
+
+    async def receive(self) -> list[Any]:
+        await asyncio.sleep(0)
+        self.said += 1
+        return [["line", 1, "more"]]
+
+    async def end(self) -> None:
+        """Nothing runs."""
+
+
+async def test_no_more_is_heard_than_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MOST_LINES", 5)
+    talkative = Talkative()
+
+    async def start(limit: int) -> Any:
+        return talkative
+
+    async def pass_turns() -> None:
+        for _ in range(200):
+            await asyncio.sleep(0)
+
+    async with making(start=start) as made:
+        made.send(1, make_call())
+        await pass_turns()
+        assert talkative.said == 5
+        assert len(made.calls.take(1)[0].lines) == 5
+        await pass_turns()
+        assert talkative.said == 10
 
 
 class Failing:
