@@ -161,7 +161,7 @@ class Calls:
         while self._open:
             self._began = False
             try:
-                await self._use(await self._start(frame_limit(self._terms["xcom_limit_bytes"])))
+                await self._use(await self._start(frame_limit(self._terms)))
             except (ProcessGone, OSError) as error:
                 self._lose(str(error))
                 pauses = self._patience.pauses_seconds

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+FULL_BYTES = 2**18
 _HEAD_BYTES = 4
 # json.dumps() makes an encoder of its own for each call that has options.
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
@@ -17,8 +18,24 @@ class FrameInvalid(Exception):
 
 
 def encode(messages: list[Any]) -> bytes:
-    """Write ``messages`` as one frame."""
-    text = _ENCODE(messages).encode()
+    """Write ``messages`` in as few frames as they fit in, at least one.
+
+    A frame is full at ``FULL_BYTES``: one that is longer has a single message.
+    """
+    frames, texts, size = bytearray(), list[str](), 0
+    for text in map(_ENCODE, messages):
+        if texts and size + len(text) > FULL_BYTES:
+            frames += _frame(texts)
+            texts, size = [], 0
+        texts.append(text)
+        size += len(text) + 1
+    if texts or not messages:
+        frames += _frame(texts)
+    return bytes(frames)
+
+
+def _frame(texts: list[str]) -> bytes:
+    text = f"[{','.join(texts)}]".encode()
     return len(text).to_bytes(_HEAD_BYTES, "big") + text
 
 

@@ -45,10 +45,11 @@ def variables_of(request: HttpRequest) -> set[str]:
     return {source["env"] for source in sources if not isinstance(source, str)}
 
 
-def frame_limit(xcom_limit_bytes: int) -> int:
-    """Give the most bytes that the process may say at once.
+def frame_limit(terms: Terms) -> int:
+    """Give the most bytes that a frame of the process may have; it is full long before, but for a
+    single message.
 
-    A result is within ``xcom_limit_bytes`` without blanks; blanks at most double it, and so does
-    writing it as a string of JSON.
+    A result is within its limit without blanks: blanks at most double it, and so does writing it
+    as a string of JSON. What else is told may quote from an answer.
     """
-    return 4 * xcom_limit_bytes + 2**20
+    return 4 * (terms["xcom_limit_bytes"] + terms["response_limit_bytes"]) + 2**20

@@ -52,6 +52,7 @@ class Process:
         """Start ``module``; OSError if that is impossible."""
         ours, theirs = socket.socketpair()
         with theirs:
+            pipe = await asyncio.open_connection(sock=ours)
             try:
                 running = await asyncio.create_subprocess_exec(
                     sys.executable,
@@ -62,9 +63,10 @@ class Process:
                     pass_fds=[theirs.fileno()],
                 )
             except BaseException:
-                ours.close()
+                # Whatever was started ends with it.
+                pipe[1].close()
                 raise
-        return cls(running, await asyncio.open_connection(sock=ours), limit)
+        return cls(running, pipe, limit)
 
     @property
     def pid(self) -> int:

@@ -56,6 +56,10 @@ class Making:
                     found[news.key.map_index] = news.outcome
         return found
 
+    @property
+    def lost(self) -> list[str]:
+        return [line for line in self.lines if "was lost" in line]
+
     async def outcome(self) -> Outcome:
         (found,) = (await self.outcomes()).values()
         return found
@@ -85,6 +89,16 @@ async def test_many_calls_at_once_lose_nothing() -> None:
             made.send(number, make_call(f"{callee.url}/{number}"))
         outcomes = await made.outcomes(300)
     assert {n: outcome.value for n, outcome in outcomes.items()} == {n: str(n) for n in range(300)}
+
+
+async def test_long_results_that_come_together_are_all_taken_in() -> None:
+    body = b'"%s"' % (b"x" * 200_000)
+    async with Callee(lambda head: body) as callee, making() as made:
+        for number in range(30):
+            made.send(number, make_call(callee.url))
+        outcomes = await made.outcomes(30)
+    assert {outcome.value for outcome in outcomes.values()} == {body.decode()}
+    assert made.lost == []
 
 
 async def test_a_call_whose_process_is_killed_is_made_again() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leoflow_controlplane.inline.frame import FrameInvalid, Frames, encode
+from leoflow_controlplane.inline.frame import FULL_BYTES, FrameInvalid, Frames, encode
 
 MESSAGES = st.lists(st.lists(st.text() | st.integers() | st.none()), max_size=4)
 
@@ -34,6 +34,12 @@ def test_frames_are_found_wherever_they_are_cut(said: list[list[Any]], size: int
 def test_what_is_no_frame_is_refused_and_not_shown(data: bytes, text: str) -> None:
     with pytest.raises(FrameInvalid, match=text):
         Frames(100).feed(data)
+
+
+@given(st.lists(st.integers(0, FULL_BYTES // 2), max_size=6))
+def test_what_is_much_goes_in_several_frames(sizes: list[int]) -> None:
+    messages = [["x" * size] for size in sizes]
+    assert Frames(FULL_BYTES + 2).feed(encode(messages)) == messages
 
 
 def test_a_frame_that_says_to_be_long_is_not_waited_for() -> None:
