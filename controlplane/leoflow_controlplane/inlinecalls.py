@@ -44,6 +44,7 @@ class InlineCalls:
         # What came of calls that were not made; tries whose calls are not over.
         self._told: list[Told] = []
         self._keys: set[TryKey] = set()
+        self._counted = 0
         self._wait = False
         self._changed = asyncio.Event()
 
@@ -69,6 +70,7 @@ class InlineCalls:
         cap = self._settings.inline_http_max_seconds
         seconds = min(task.execution_timeout_seconds or cap, cap)
         self._observer.inline_began()
+        self._counted += 1
         order = Order(
             task_id=task.task_id, request=request, environment=environment, seconds=seconds
         )
@@ -100,6 +102,8 @@ class InlineCalls:
     async def close(self) -> None:
         """End the calls that are under way."""
         await self._calls.close()
+        for _ in range(self._counted):
+            self._observer.inline_ended("cancelled")
 
     def _take(self) -> list[Told]:
         told, self._told = self._told[:MOST_AT_ONCE], self._told[MOST_AT_ONCE:]
@@ -111,6 +115,7 @@ class InlineCalls:
         if outcome is None:
             return Told(news.key, now, news.lines)
         self._observer.inline_ended(outcome.state)
+        self._counted -= 1
         return Told(news.key, now, news.lines, _judge(outcome), outcome.value)
 
     def _note_change(self) -> None:

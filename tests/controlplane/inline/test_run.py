@@ -163,4 +163,8 @@ async def test_each_call_is_counted_however_it_ends(open_house: OpenHouse) -> No
                 await callee.asked.wait()
                 await house.plane.cancel(key)
             await house.plane.wait(key)
-    assert counting.told == ["began", "success", "began", "failed", "began", "cancelled"]
+        callee.asked.clear()
+        await house.begin(make_call(f"{callee.url}/hang"), run_id="left")
+        await callee.asked.wait()
+    assert counting.told[:5] == ["began", "success", "began", "failed", "began"]
+    assert counting.told[5:] == ["cancelled", "began", "cancelled"]
