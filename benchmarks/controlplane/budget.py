@@ -13,8 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from sqlalchemy import event
-
 from benchmarks.coldstart.agentlimits import Limit
 from benchmarks.controlplane.played import Play, play
 from benchmarks.controlplane.shape import calls, chains
@@ -40,18 +38,14 @@ def count(chain_count: int = CHAINS, length: int = 10) -> Counted:
     with tempfile.TemporaryDirectory() as folder, play(Path(folder), PARALLEL) as played:
         played.register(chains("load", chain_count, length))
         _run_out(played, "warm")
-        statements = 0
-
-        def note(*_: Any) -> None:
-            nonlocal statements
-            statements += 1
-
-        event.listen(played.connection, "before_cursor_execute", note)
+        statements: list[str] = []
+        driver: Any = played.connection.connection.driver_connection
+        driver.set_trace_callback(statements.append)
         groups = _run_out(played, "statements")
-        event.remove(played.connection, "before_cursor_execute", note)
+        driver.set_trace_callback(None)
         before = played.finished
         calls = _count_calls(lambda: _run_out(played, "calls"))
-        return Counted(calls / (played.finished - before), statements / groups)
+        return Counted(calls / (played.finished - before), len(statements) / groups)
 
 
 def count_inline(width: int = 200) -> float:

@@ -164,7 +164,8 @@ xcoms = Table(
     Column("value", Text, nullable=False),
 )
 
-# What a watcher sees, in the order in which it became durable: state changes and log text.
+# What a watcher sees, in the order in which it became durable: log text, and changes of state, of
+# which a row of the kind ``states`` holds several (``store.told``).
 journal = Table(
     "journal",
     metadata,

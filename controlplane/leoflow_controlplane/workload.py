@@ -125,5 +125,9 @@ def encode_workload(workload: Workload) -> str:
     return text.decode()
 
 
+# json.dumps() makes an encoder of its own for each call that has options.
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODE(value).encode()

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.schema import variables
+from leoflow_controlplane.store.bulk import Upsert
 from sqlalchemy import Connection, insert, select
 
 _INSERT = insert(variables)
+# As a book writes what comes with every report: past SQLAlchemy.
+_VARIABLES = Upsert(variables, ("name", "value", "changed_at"))
 _NAMES = select(variables.c.name).order_by(variables.c.changed_at, variables.c.name)
 
 
@@ -31,11 +34,8 @@ class Ledger:
     def flush(self, connection: Connection) -> None:
         self.flushes.append(self.pending)
         first = sum(map(len, self.flushes))
-        rows = [
-            {"name": name, "value": b"", "changed_at": first + offset}
-            for offset, name in enumerate(self.pending)
-        ]
-        connection.execute(_INSERT, rows)
+        rows = [(name, b"", first + offset) for offset, name in enumerate(self.pending)]
+        _VARIABLES.write(connection, rows)
         self.pending = []
 
     def forget(self) -> None:

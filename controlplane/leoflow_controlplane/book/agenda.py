@@ -37,7 +37,10 @@ class Agenda:
         """Give the first instant at which something is due, None if nothing is."""
         while self._heap:
             at, _, due = self._heap[0]
-            if _is_due_at(due, at):
+            if isinstance(due, HeldRun):
+                if due.due_at == at:
+                    return at
+            elif due.deadline_at == at and not due.is_gone:
                 return at
             heapq.heappop(self._heap)
         return None
@@ -56,9 +59,3 @@ class Agenda:
 
     def _push(self, at: float, due: Due) -> None:
         heapq.heappush(self._heap, (at, next(self._numbers), due))
-
-
-def _is_due_at(due: Due, at: float) -> bool:
-    if isinstance(due, HeldRun):
-        return due.due_at == at
-    return due.deadline_at == at and not due.is_gone

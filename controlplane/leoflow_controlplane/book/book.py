@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
@@ -18,7 +19,14 @@ from leoflow_controlplane.book.draft import Draft
 from leoflow_controlplane.book.gate import Gate
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
 from leoflow_controlplane.book.line import HeldUp, Line, Waiting
-from leoflow_controlplane.model import SERVER, RunKey, RunState, TaskState, TryKey
+from leoflow_controlplane.model import (
+    FINISHED_RUN,
+    SERVER,
+    RunKey,
+    RunState,
+    TaskState,
+    TryKey,
+)
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.workload import Dispatch
 
@@ -39,27 +47,28 @@ class Stop(NamedTuple):
     grace_seconds: float
 
 
-class Progress(NamedTuple):
+@dataclass(slots=True)
+class Progress:
     """What a step led to: what is to be started and stopped, the first instant at which a timer
-    has work, and the runs of which somebody may want to know."""
+    has work, and the runs of which somebody may want to know. Nobody changes it afterwards."""
 
-    dispatches: tuple[Dispatch, ...] = ()
-    stops: tuple[Stop, ...] = ()
+    dispatches: list[Dispatch] = field(default_factory=list)
+    stops: list[Stop] = field(default_factory=list)
     next_due: float | None = None
-    changed: frozenset[RunKey] = frozenset()
+    changed: list[RunKey] = field(default_factory=list)
     # Runs that are over and had a folder that their tries shared.
-    over: tuple[RunKey, ...] = ()
+    over: list[RunKey] = field(default_factory=list)
     # All runs that are over: with their final state, and no try of theirs is left.
-    done: tuple[RunKey, ...] = ()
+    done: list[RunKey] = field(default_factory=list)
     # Whether there are messages for webhooks that were not there before.
     has_webhooks: bool = False
     # Whether there are inline calls that may begin: see `calling.move_calls`.
     calls_wait: bool = False
     # For whoever counts: final states, how long those handed out had been due, what was closed.
-    task_ends: tuple[TaskState, ...] = ()
-    run_ends: tuple[tuple[RunKey, RunState], ...] = ()
-    lags: tuple[float, ...] = ()
-    closed: tuple[Mapping[str, float | None], ...] = ()
+    task_ends: list[TaskState] = field(default_factory=list)
+    run_ends: list[tuple[RunKey, RunState]] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
+    closed: list[Mapping[str, float | None]] = field(default_factory=list)
     queued: int = 0
 
 
@@ -108,23 +117,23 @@ class Book:
 
     def __init__(self, policy: Policy, store: Store, companions: Sequence[Companion] = ()) -> None:
         self.policy = policy
+        # The limits that everything is held to.
+        self.settings = policy.settings
         self.companions = tuple(companions)
         self.store = store
         self.versions = Versions(lambda pk: store.read_version(self.connection, pk))
         self._connection: Connection | None = None
         self._loaded = False
         self.draft = Draft()
+        # The runs of the step that is under way, by key of their rows, and what it has led to.
+        self.touched: dict[int, HeldRun] = {}
+        self.led_to = Progress()
         self.forget()
 
     @property
     def size(self) -> int:
         """How many changes were made since the last flush."""
         return self.draft.size
-
-    @property
-    def settings(self) -> Settings:
-        """The limits that everything is held to."""
-        return self.policy.settings
 
     @property
     def connection(self) -> Connection:
@@ -160,7 +169,9 @@ class Book:
     def begin(self, connection: Connection) -> None:
         """Take up a step on ``connection``, reading everything if it was forgotten."""
         self._connection = connection
-        self._let_go()
+        if self.touched:
+            # Of a step that came to no end.
+            self._let_go()
         self._start_anew()
         if not self._loaded:
             self._loaded = True
@@ -174,23 +185,21 @@ class Book:
 
     def progress(self) -> Progress:
         """Give what the step led to, and let go of runs that are over."""
+        progress = self.led_to
         self._let_go()
-        due = [self.agenda.next_due(), *(one.next_due() for one in self.companions)]
-        return Progress(
-            tuple(self.dispatches),
-            tuple(self.stops),
-            min((at for at in due if at is not None), default=None),
-            frozenset([run.key for run in self.touched.values()]),
-            tuple(self._over),
-            tuple(self._done),
-            self.has_webhooks,
-            self.lines[True].may_go_on and self.under_way[True] < self.settings.max_inline_calls,
-            tuple(self.task_ends),
-            tuple(self.run_ends),
-            tuple(self.lags),
-            tuple(self.closed),
-            len(self.lines[False]) + len(self.lines[True]),
+        progress.changed = [run.key for run in self.touched.values()]
+        self.touched = {}
+        due_at = self.agenda.next_due()
+        for companion in self.companions:
+            at = companion.next_due()
+            if at is not None and (due_at is None or at < due_at):
+                due_at = at
+        progress.next_due = due_at
+        progress.calls_wait = bool(
+            self.lines[True].open and self.under_way[True] < self.settings.max_inline_calls
         )
+        progress.queued = self.lines[False].length + self.lines[True].length
+        return progress
 
     def touch(self, run: HeldRun) -> None:
         """Note that a run is about to change: whatever fails now, the memory cannot be trusted."""
@@ -271,15 +280,18 @@ class Book:
         """Give the place of a try that has its verdict to whoever waits for it."""
         self._count(held, -1)
         for line in self.lines.values():
-            line.free_dag(held.key.dag_id)
-            line.free_task(held.run, held.instance)
+            if line.is_held_up:
+                line.free_dag(held.key.dag_id)
+                line.free_task(held.run, held.instance)
 
     def end_try(self, held: OpenTry) -> None:
         """Remember a try no more: its container is gone."""
         self.tries.pop(held.key, None)
         held.run.tries.pop(held.key, None)
-        self.lines[held.inline].free_try(held.run, held.instance)
-        self.closed.append(held.instants)
+        line = self.lines[held.inline]
+        if line.is_held_up:
+            line.free_try(held.run, held.instance)
+        self.led_to.closed.append(held.instants)
 
     def _count(self, held: OpenTry, step: int) -> None:
         dag_id, task_id = held.key.dag_id, held.key.task_id
@@ -306,28 +318,20 @@ class Book:
         limit = task.max_active_tis_per_dagrun
         if limit is not None and run.active.get(task_id, 0) >= limit:
             return "run_task"
-        last = run.tries.get(run.try_key(instance, instance.try_number))
+        last = run.find_try(instance)
         return "try" if last is not None and last.is_stopping else None
 
     def _let_go(self) -> None:
         for run in self.touched.values():
-            if run.is_over:
+            if not run.tries and run.facts.state in FINISHED_RUN:
                 self.drop(run)
-                self._done.append(run.key)
+                self.led_to.done.append(run.key)
                 if run.version.spec.staging_bytes is not None:
-                    self._over.append(run.key)
+                    self.led_to.over.append(run.key)
 
     def _start_anew(self) -> None:
-        self.touched: dict[int, HeldRun] = {}
-        self.dispatches: list[Dispatch] = []
-        self.stops: list[Stop] = []
-        self._over: list[RunKey] = []
-        self._done: list[RunKey] = []
-        self.has_webhooks = False
-        self.task_ends: list[TaskState] = []
-        self.run_ends: list[tuple[RunKey, RunState]] = []
-        self.lags: list[float] = []
-        self.closed: list[Mapping[str, float | None]] = []
+        self.touched = {}
+        self.led_to = Progress()
         # Values that were looked up in this step, by run, task and key.
         self.looked_up: dict[tuple[int, str, str], Any] = {}
         # What was in the tables of them, by map_index: that stays so until the group's end.

@@ -62,13 +62,17 @@ class DagVersion:
         return {name: frozenset(keys) for name, keys in found.items()}
 
     @cached_property
+    def inline(self) -> frozenset[str]:
+        """The tasks that run in the control plane itself."""
+        return frozenset(name for name, task in self.tasks.items() if _is_inline(task))
+
+    @cached_property
     def looks_back(self) -> bool:
         """Whether a task depends on how the DAG's previous run went."""
         return any(t.depends_on_past or t.wait_for_downstream for t in self.spec.tasks)
 
 
-def is_inline(task: TaskSpec) -> bool:
-    """Say whether a task runs in the control plane itself."""
+def _is_inline(task: TaskSpec) -> bool:
     return isinstance(task.action, HttpAction) and task.action.execution_mode == "inline"
 
 

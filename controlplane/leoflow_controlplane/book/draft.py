@@ -24,6 +24,28 @@ class JournalEntry(NamedTuple):
     reason: str | None = None
 
 
+class StateChange(NamedTuple):
+    """A task instance or, with ``task_id`` None, its run has another state since ``at``."""
+
+    at: float
+    state: str
+    task_id: str | None = None
+    map_index: int = NOT_MAPPED
+    try_number: int = 0
+    reason: str | None = None
+
+
+class StateChanges(NamedTuple):
+    """A row of the journal for changes of one run between which nothing else was told of it."""
+
+    run_pk: int
+    changes: list[StateChange]
+
+
+# Of a run with more of them a watcher is told in parts.
+MOST_CHANGES = 500
+
+
 class Draft:
     """Rows that wait to be written. ``size`` counts what was noted, the same row each time."""
 
@@ -36,7 +58,9 @@ class Draft:
         self.xcoms: dict[tuple[int, str], dict[tuple[int, str], str]] = {}
         self.forgotten_xcoms: dict[tuple[int, str], set[int]] = {}
         self.removed_instances: dict[tuple[int, str, int], None] = {}
-        self.journal: list[JournalEntry] = []
+        self.journal: list[JournalEntry | StateChanges] = []
+        # By run the last of them, if nothing else of that run has come after it.
+        self._changes: dict[int, list[StateChange]] = {}
         self.webhooks: list[dict[str, Any]] = []
 
     def note_run(self, run: HeldRun) -> None:
@@ -48,7 +72,8 @@ class Draft:
         """Have the row of a task instance written."""
         self.size += 1
         place = (run.pk, instance.task_id, instance.map_index)
-        self.removed_instances.pop(place, None)
+        if self.removed_instances:
+            self.removed_instances.pop(place, None)
         self.instances[place] = (run, instance)
 
     def note_removed(self, run: HeldRun, instance: Instance) -> None:
@@ -79,7 +104,17 @@ class Draft:
     def note_journal(self, entry: JournalEntry) -> None:
         """Have a line of the journal written."""
         self.size += 1
+        self._changes.pop(entry.run_pk, None)
         self.journal.append(entry)
+
+    def note_change(self, run_pk: int, change: StateChange) -> None:
+        """Have a change of state told to who watches the run."""
+        self.size += 1
+        changes = self._changes.get(run_pk)
+        if changes is None or len(changes) == MOST_CHANGES:
+            changes = self._changes[run_pk] = []
+            self.journal.append(StateChanges(run_pk, changes))
+        changes.append(change)
 
     def note_webhook(self, row: dict[str, Any]) -> None:
         """Have a message kept that has to be delivered."""

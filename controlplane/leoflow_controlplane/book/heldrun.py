@@ -11,6 +11,7 @@ from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.liverun import LiveRun
 from leoflow_controlplane.model import FINISHED_RUN, RunKey, RunType, TryKey
 from leoflow_controlplane.verdict import Verdict
+from leoflow_controlplane.workload import RunContext
 
 
 @dataclass(frozen=True)
@@ -53,26 +54,30 @@ class HeldRun:
     conf: dict[str, Any]
     params: dict[str, Any]
     traceparent: str | None
-    tries: dict[TryKey, OpenTry] = field(default_factory=dict)
+    # By the values of their keys.
+    tries: dict[tuple[str, str, str, int, int], OpenTry] = field(default_factory=dict)
     # How many tries of a task that may not run more often at once are under way.
     active: dict[str, int] = field(default_factory=dict)
     # The instant that the clock was asked to come back at.
     due_at: float | None = None
-    # Made after the rest of it, which it looks into.
-    decider: LiveRun | None = None
     previous: Previous | None = None
     # The facts' own, which never change: nothing is asked for more often.
     pk: int = field(init=False)
     key: RunKey = field(init=False)
+    context: RunContext = field(init=False)
+    # What decides about it; made after the rest, which it looks into.
+    live: LiveRun = field(init=False)
 
     def __post_init__(self) -> None:
         self.pk, self.key = self.facts.pk, self.facts.key
-
-    @property
-    def live(self) -> LiveRun:
-        """What decides about it."""
-        assert self.decider is not None
-        return self.decider
+        self.context = RunContext(
+            logical_date=self.logical_date,
+            data_interval_start=self.data_interval_start,
+            data_interval_end=self.data_interval_end,
+            params=self.params,
+            conf=self.conf,
+            traceparent=self.traceparent,
+        )
 
     @property
     def is_over(self) -> bool:
@@ -82,6 +87,11 @@ class HeldRun:
     def try_key(self, instance: Instance, try_number: int) -> TryKey:
         """Name a try of one of the run's task instances."""
         return TryKey(*self.key, instance.task_id, instance.map_index, try_number)
+
+    def find_try(self, instance: Instance) -> OpenTry | None:
+        """Give the latest try of one of the run's task instances, if it is open."""
+        place = (*self.key, instance.task_id, instance.map_index, instance.try_number)
+        return self.tries.get(place)
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +112,8 @@ class OpenTry:
     deadline_at: float | None = None
     exit_code: int | None = None
     oom_killed: bool = False
+    # Whether its row is there.
+    is_written: bool = False
     instants: dict[str, float | None] = field(default_factory=dict)
 
     @property

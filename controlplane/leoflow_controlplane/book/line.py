@@ -34,20 +34,19 @@ class Line:
     def __init__(self, held_up: Callable[[Waiting], HeldUp | None]) -> None:
         self._held_up = held_up
         self._turn = 0
-        self._length = 0
-        # Of each DAG those that wait, and the DAGs that are not held up by their first one.
+        # How many wait.
+        self.length = 0
+        # Of each DAG those that wait, and the DAGs that are not held up by their first one. With
+        # none of these there is nobody who could be next.
         self._lanes: dict[str, list[Waiting]] = {}
-        self._open: list[tuple[int, str]] = []
+        self.open: list[tuple[int, str]] = []
         self._shut: set[str] = set()
         self._parked: dict[_Place, deque[Waiting]] = {}
 
-    def __len__(self) -> int:
-        return self._length
-
     @property
-    def may_go_on(self) -> bool:
-        """Whether it is worth asking who is next."""
-        return bool(self._open)
+    def is_held_up(self) -> bool:
+        """Whether anybody waits for a limit, so that a place that is freed is of interest."""
+        return bool(self._shut or self._parked)
 
     def join(self, run: HeldRun, instance: Instance) -> None:
         """Let a task instance wait at the end."""
@@ -56,11 +55,11 @@ class Line:
 
     def next(self) -> Waiting | None:
         """Take out who is next and held up by nothing; None if there is nobody."""
-        while self._open:
-            turn, dag_id = self._open[0]
+        while self.open:
+            turn, dag_id = self.open[0]
             lane = self._lanes.get(dag_id)
             if not lane or lane[0].turn != turn or dag_id in self._shut:
-                heapq.heappop(self._open)
+                heapq.heappop(self.open)
                 continue
             waiting = lane[0]
             cause = self._held_up(waiting) if _waits(waiting) else None
@@ -71,7 +70,7 @@ class Line:
             if cause is not None:
                 place = _place(cause, waiting.run, waiting.instance)
                 self._parked.setdefault(place, deque()).append(waiting)
-                self._length += 1
+                self.length += 1
             elif _waits(waiting):
                 return waiting
             if cause in (None, "try"):
@@ -85,7 +84,7 @@ class Line:
             self._shut.discard(dag_id)
             lane = self._lanes.get(dag_id)
             if lane:
-                heapq.heappush(self._open, (lane[0].turn, dag_id))
+                heapq.heappush(self.open, (lane[0].turn, dag_id))
 
     def free_task(self, run: HeldRun, instance: Instance) -> None:
         """Let one of those that a task's limit held up try again."""
@@ -102,7 +101,7 @@ class Line:
             return
         while parked:
             waiting = parked.popleft()
-            self._length -= 1
+            self.length -= 1
             if _waits(waiting):
                 self._enter(waiting)
                 break
@@ -113,16 +112,16 @@ class Line:
         dag_id = waiting.run.key.dag_id
         lane = self._lanes.setdefault(dag_id, [])
         heapq.heappush(lane, waiting)
-        self._length += 1
+        self.length += 1
         if lane[0] is waiting and dag_id not in self._shut:
-            heapq.heappush(self._open, (waiting.turn, dag_id))
+            heapq.heappush(self.open, (waiting.turn, dag_id))
 
     def _leave(self, dag_id: str, lane: list[Waiting]) -> None:
-        heapq.heappop(self._open)
+        heapq.heappop(self.open)
         heapq.heappop(lane)
-        self._length -= 1
+        self.length -= 1
         if lane:
-            heapq.heappush(self._open, (lane[0].turn, dag_id))
+            heapq.heappush(self.open, (lane[0].turn, dag_id))
         else:
             del self._lanes[dag_id]
 

@@ -41,7 +41,7 @@ def _tell(book: Book, run: HeldRun, hooks: Iterable[Webhook], body: str, now: fl
         place = {"url": hook.url, "connection": hook.connection}
         row = {"run_pk": run.pk, **place, "body": body, "attempts": 0, "due_at": now}
         book.draft.note_webhook(row)
-        book.has_webhooks = True
+        book.led_to.has_webhooks = True
 
 
 def _body(run: HeldRun, more: dict[str, Any], ended: Any) -> str:

@@ -50,6 +50,7 @@ _READER = {
     "default_transaction_isolation": "repeatable read",
 }
 _OLDEST_SERVER = 140000
+_MOST_PREPARED = 512
 # While a session waits, it holds up the removal of dead rows, so it does not wait for long at
 # a time. An error that is caught here is none in the server's log.
 _WAIT = f"""
@@ -150,6 +151,8 @@ class PostgresqlPlace:
                 raise DatabaseUnusable(
                     f"{self.name} is PostgreSQL {version // 10000}; leoflow needs 14 or newer."
                 )
+            # Statements for groups of all sizes stay prepared.
+            connection.prepared_max = _MOST_PREPARED
             connection.execute(f"SELECT {changes}")
             connection.commit()
 

@@ -48,9 +48,10 @@ class Branching:
         As in Airflow an instance of a mapped branch speaks for the instance below it that has the
         same map index, and a branch that is not mapped for all.
         """
-        if self._plan.is_teardown(position):
+        branches = self._plan.branches[position]
+        if not branches or self._plan.is_teardown(position):
             return None
-        for up in self._plan.branches[position]:
+        for up in branches:
             chosen = self._chosen_by(up, map_index)
             if chosen is not None and position not in chosen:
                 return self._plan.tasks[up].task_id

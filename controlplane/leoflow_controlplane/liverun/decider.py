@@ -11,6 +11,7 @@ from leoflow_controlplane.liverun.reason import explain_rule, explain_scope
 from leoflow_controlplane.liverun.trigger import (
     ANY_FAILED,
     DONE,
+    NONE,
     SUCCESS,
     Outcome,
     evaluate_setups,
@@ -43,10 +44,12 @@ class Decider:
     def judge(self, task: TaskLedger) -> tuple[Outcome, str | None]:
         """Say what is to become of the undecided instances of a task, but for its past."""
         plan, position = self._ledger.plan, task.position
-        rule = plan.rule(position)
+        rule = plan.rules[position]
         if branch := self._branching.not_chosen_by(position):
             return "skip", not_chosen(branch)
-        scope: Outcome = "run" if rule == "always" else evaluate_setups(task.scope)
+        scope: Outcome = "run"
+        if rule != "always" and task.scope is not NONE:
+            scope = evaluate_setups(task.scope)
         if scope in _STATE_OF:
             return scope, explain_scope(self._ledger, position, scope)
         outcome = evaluate_trigger_rule(rule, task.tally, task.setups)
@@ -55,7 +58,7 @@ class Decider:
         # As in Airflow its own rule may decide against it, but not for it, before the setups did.
         if "wait" in (scope, outcome):
             return "wait", None
-        return self._judge_sources(position)
+        return self._judge_sources(position) if plan.sources[position] else ("run", None)
 
     def _judge_sources(self, position: int) -> tuple[Outcome, str | None]:
         """Hold a task up until what it is expanded over is done, whatever its trigger rule.

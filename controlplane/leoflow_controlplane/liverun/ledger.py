@@ -67,6 +67,11 @@ class TaskLedger:
         """Say whether there are instances in the place of the one that stands for all."""
         return NOT_MAPPED not in self.instances
 
+    def sees_nothing(self) -> bool:
+        """Say whether of all that its trigger rule looks at nothing has ended yet, and there is
+        something: then no rule but ``always`` lets it do anything but wait."""
+        return bool(self.tally.total) and not (self.tally.ended or self.scope.ended)
+
     def see_flags(self) -> int:
         """Sum up what the tasks downstream can see."""
         counts = self.counts
@@ -100,9 +105,8 @@ class Ledger:
         plan = self.plan
         for number, task in enumerate(self.tasks):
             task.tally.total = len(plan.upstream[number])
-            setups = sum(plan.is_setup_of(up, number) for up in plan.upstream[number])
-            if setups:
-                task.setups = Tally(setups)
+            if plan.setups_above[number]:
+                task.setups = Tally(plan.setups_above[number])
         for scoped in plan.scoped.values():
             for number in scoped:
                 task = self.tasks[number]
@@ -110,7 +114,8 @@ class Ledger:
                     task.scope = Tally()
                 task.scope.total += 1
         for task in self.tasks:
-            self._refresh(task)
+            if not task.unfinished or task.unfinished < len(task.instances):
+                self._refresh(task)
         self._dirty.clear()
         self._is_dirty.clear()
 
@@ -123,10 +128,13 @@ class Ledger:
 
     def instance(self, task_id: str, map_index: int) -> Instance:
         """Find an instance; NotFound if the run has no such."""
-        instance = self.task(task_id).instances.get(map_index)
-        if instance is None:
-            raise NotFound(f"task '{task_id}' has no instance with map index {map_index}")
-        return instance
+        position = self.plan.position.get(task_id)
+        if position is not None:
+            instance = self.tasks[position].instances.get(map_index)
+            if instance is not None:
+                return instance
+        self.task(task_id)
+        raise NotFound(f"task '{task_id}' has no instance with map index {map_index}")
 
     def move(
         self, instance: Instance, state: TaskState | None, reason: str | None = None, **values: Any
@@ -140,13 +148,11 @@ class Ledger:
             raise IllegalTransition(
                 f"task '{instance.task_id}' cannot go from '{old}' to '{state}'"
             )
-        task = self.task(instance.task_id)
-        self._count(task, instance, -1)
+        task = self.tasks[self.plan.position[instance.task_id]]
         instance.state, instance.reason, instance.due_at = state, reason, None
         for name, value in values.items():
             setattr(instance, name, value)
-        self._count(task, instance, 1)
-        self._refresh(task)
+        self._recount(task, instance, old, state)
         self._changes.append(Moved(instance, old, state, reason))
 
     def add(self, instance: Instance) -> None:
@@ -186,6 +192,25 @@ class Ledger:
         position = heappop(self._dirty)
         self._is_dirty.discard(position)
         return self.tasks[position]
+
+    def _recount(
+        self, task: TaskLedger, instance: Instance, old: TaskState | None, new: TaskState | None
+    ) -> None:
+        """Do what ``_count`` does, once for both states. Downstream sees ends only."""
+        counts = task.counts
+        counts[old] -= 1
+        counts[new] = counts.get(new, 0) + 1
+        task.version += 1
+        if old is None:
+            del task.undecided[instance.map_index]
+        elif new is None:
+            task.undecided[instance.map_index] = instance
+        self.moving += (new in MOVING) - (old in MOVING)
+        has_ended, had_ended = new in FINISHED, old in FINISHED
+        if has_ended or had_ended:
+            task.unfinished += had_ended - has_ended
+            self.unfinished += had_ended - has_ended
+            self._refresh(task)
 
     def _count(self, task: TaskLedger, instance: Instance, by: int) -> None:
         state = instance.state

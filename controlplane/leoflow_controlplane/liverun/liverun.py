@@ -112,14 +112,14 @@ class LiveRun:
         """Begin a queued run; harmless if it has begun."""
         if self.facts.state == "queued":
             self.move_run("running", now)
-            for task in self.ledger.tasks:
-                if task.undecided:
+            for task, rule in zip(self.ledger.tasks, self.plan.rules, strict=True):
+                if task.undecided and (rule == "always" or not task.sees_nothing()):
                     self.ledger.touch(task.position)
         return self._settle(now)
 
     def hand_out(self, task_id: str, map_index: int, now: float) -> list[Change]:
         """Note that a scheduled instance goes to an executor, as a new try."""
-        instance = self.instance(task_id, map_index)
+        instance = self.ledger.instance(task_id, map_index)
         if instance.state != "scheduled":
             raise IllegalTransition(f"task '{task_id}' is '{instance.state}' and not scheduled")
         self.ledger.move(
@@ -133,7 +133,7 @@ class LiveRun:
 
     def run(self, task_id: str, map_index: int, now: float) -> list[Change]:
         """Note that the task of a try runs; harmless when that is known or it is to stop."""
-        instance = self.instance(task_id, map_index)
+        instance = self.ledger.instance(task_id, map_index)
         if instance.state == "queued":
             self.ledger.move(instance, "running", started_at=now)
         return self._settle(now)
@@ -143,7 +143,7 @@ class LiveRun:
 
         IllegalTransition if no try of it is open. One that is restarting begins anew instead.
         """
-        instance = self.instance(task_id, map_index)
+        instance = self.ledger.instance(task_id, map_index)
         if instance.state == "restarting":
             self.ledger.move(instance, None, started_at=None)
             self.ledger.touch(self.plan.position[task_id])
@@ -164,7 +164,8 @@ class LiveRun:
         """Give the first instant at which ``come_due`` has something to do, or None."""
         if self.facts.state != "running":
             return None
-        retry_at, timeout_at = self._retries.next_due(), self._times_out_at()
+        retry_at = self._retries.next_due() if self._retries.waiting else None
+        timeout_at = self._times_out_at()
         if retry_at is None or timeout_at is None:
             return timeout_at if retry_at is None else retry_at
         return min(retry_at, timeout_at)
@@ -264,14 +265,17 @@ class LiveRun:
             self.follow_branch(position, now)
 
     def _settle(self, now: float) -> list[Change]:
+        ledger = self.ledger
         if self.facts.state == "running":
-            for instance in self._retries.take_due(now):
-                self.ledger.move(instance, "scheduled", scheduled_at=now)
-            while (task := self.ledger.next_touched()) is not None:
+            if self._retries.waiting:
+                for instance in self._retries.take_due(now):
+                    ledger.move(instance, "scheduled", scheduled_at=now)
+            while (task := ledger.next_touched()) is not None:
                 if task.undecided:
                     self.decider.decide(task, now)
-            self._finish(now)
-        return self.ledger.take_changes()
+            if not (ledger.unfinished and ledger.moving):
+                self._finish(now)
+        return ledger.take_changes()
 
     def _times_out_at(self) -> float | None:
         seconds, started_at = self.plan.spec.dagrun_timeout_seconds, self.facts.started_at
@@ -280,7 +284,8 @@ class LiveRun:
         return started_at + seconds
 
     def _finish(self, now: float) -> None:
-        if self.ledger.unfinished and not self.ledger.moving and not self.decider.is_waiting():
+        """End a run of which nothing goes on by itself, or nothing is left."""
+        if self.ledger.unfinished and not self.decider.is_waiting():
             for task in self.ledger.tasks:
                 self.decider.end_undecided(task, "skipped", _STUCK, now)
             self.move_run("failed", now, _STUCK)

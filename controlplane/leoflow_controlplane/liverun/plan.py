@@ -69,9 +69,7 @@ class Plan:
 
     def rule(self, position: int) -> TriggerRule:
         """Give the trigger rule of a task; that of a teardown cannot be chosen, as in Airflow."""
-        if self.is_teardown(position):
-            return "all_done_setup_success"
-        return self.tasks[position].trigger_rule
+        return self.rules[position]
 
     def above(self, *positions: int) -> set[int]:
         """Give all that is upstream of at least one of the tasks, however far."""
@@ -88,6 +86,22 @@ class Plan:
             reached = self.below(chosen).intersection(self.downstream[branch])
             known = self._reach[branch, chosen] = frozenset(reached | {chosen})
         return known
+
+    @cached_property
+    def rules(self) -> tuple[TriggerRule, ...]:
+        """The trigger rule of each task."""
+        return tuple(
+            "all_done_setup_success" if task.teardown is not None else task.trigger_rule
+            for task in self.tasks
+        )
+
+    @cached_property
+    def setups_above(self) -> tuple[int, ...]:
+        """For each task how many of those directly upstream it may clean up after."""
+        return tuple(
+            sum(self.is_setup_of(up, number) for up in above)
+            for number, above in enumerate(self.upstream)
+        )
 
     @cached_property
     def leaves(self) -> tuple[int, ...]:

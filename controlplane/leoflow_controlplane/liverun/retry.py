@@ -42,23 +42,24 @@ class Retries:
     """
 
     def __init__(self, instances: Iterable[Instance]) -> None:
-        self._waiting = [_entry(item) for item in instances if item.state == "up_for_retry"]
-        heapify(self._waiting)
+        # A heap. Empty: there is nothing to ask for.
+        self.waiting = [_entry(item) for item in instances if item.state == "up_for_retry"]
+        heapify(self.waiting)
 
     def add(self, instance: Instance) -> None:
         """Have an instance wait for its ``due_at``."""
-        heappush(self._waiting, _entry(instance))
+        heappush(self.waiting, _entry(instance))
 
     def next_due(self) -> float | None:
         """Give the first instant at which one is due, or None."""
-        while self._waiting and not _waits(self._waiting[0]):
-            heappop(self._waiting)
-        return self._waiting[0][0] if self._waiting else None
+        while self.waiting and not _waits(self.waiting[0]):
+            heappop(self.waiting)
+        return self.waiting[0][0] if self.waiting else None
 
     def take_due(self, now: float) -> Iterator[Instance]:
         """Yield those whose time has come, in a lasting order."""
-        while self._waiting and self._waiting[0][0] <= now:
-            entry = heappop(self._waiting)
+        while self.waiting and self.waiting[0][0] <= now:
+            entry = heappop(self.waiting)
             if _waits(entry):
                 yield entry[-1]
 

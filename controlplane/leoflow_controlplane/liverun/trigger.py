@@ -39,6 +39,11 @@ class Tally:
         self.done += ((new & DONE) - (old & DONE)) >> 4
 
     @property
+    def ended(self) -> int:
+        """Whether anything was counted at all: 0 if not."""
+        return self.success or self.failed or self.upstream_failed or self.skipped or self.done
+
+    @property
     def all_done(self) -> bool:
         """Whether every instance of every upstream task is finished."""
         return self.done == self.total

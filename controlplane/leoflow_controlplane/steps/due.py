@@ -44,7 +44,7 @@ def _enforce(book: Book, held: OpenTry, now: float) -> None:
         ask_to_stop(book, held, _overdue_reason(book, held), now)
         return
     held.instants.setdefault("ended", now)
-    book.stops.append(Stop(held.key, 0))
+    book.led_to.stops.append(Stop(held.key, 0))
     if held.is_current:
         reason = f"{held.terminate}; its container could not be stopped"
         give_verdict(book, held, Verdict("failed", reason), now)

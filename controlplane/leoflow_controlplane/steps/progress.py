@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leoflow_controlplane.book.book import Book, Progress, Stop
-from leoflow_controlplane.book.dagversion import is_inline
-from leoflow_controlplane.book.draft import JournalEntry
+from leoflow_controlplane.book.draft import StateChange
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
 from leoflow_controlplane.book.values import read_inputs
 from leoflow_controlplane.book.webhook import tell_run_end, tell_task_end
@@ -15,25 +14,27 @@ from leoflow_controlplane.liverun.change import Added, Change, Dropped, Moved
 from leoflow_controlplane.liverun.instance import OPEN, Instance
 from leoflow_controlplane.model import FINISHED, FINISHED_RUN, FinalState
 from leoflow_controlplane.verdict import Verdict
-from leoflow_controlplane.workload import Dispatch, RunContext
+from leoflow_controlplane.workload import Dispatch
 
 
 def go_on(book: Book, now: float) -> Progress:
     """End a step: hand out what may start now, and give what has to be done."""
     _hand_out(book, now)
+    note_run = book.agenda.note_run
     for run in book.touched.values():
         if run.facts.state not in FINISHED_RUN:
-            book.agenda.note_run(run)
+            note_run(run)
     return book.progress()
 
 
 def follow(book: Book, run: HeldRun, changes: Iterable[Change], now: float) -> None:
     """Note what changed in a run, and what follows from it for others."""
     ended: set[str] = set()
+    looks_back = run.version.looks_back
     for change in changes:
         if isinstance(change, Moved):
             _follow_move(book, run, change, now)
-            if change.state in FINISHED:
+            if looks_back and change.state in FINISHED:
                 ended.add(change.instance.task_id)
         elif isinstance(change, Added):
             book.draft.note_instance(run, change.instance)
@@ -41,7 +42,7 @@ def follow(book: Book, run: HeldRun, changes: Iterable[Change], now: float) -> N
             book.draft.note_removed(run, change.instance)
         else:
             _follow_run(book, run, now)
-    if ended and run.version.looks_back:
+    if ended:
         _wake_followers(book, run, ended, now)
 
 
@@ -76,35 +77,29 @@ def ask_to_stop(book: Book, held: OpenTry, reason: str, now: float) -> None:
     held.deadline_at = now + settings.grace_seconds + settings.removal_allowance_seconds
     book.agenda.note_try(held)
     book.draft.note_try(held)
-    book.stops.append(Stop(held.key, settings.grace_seconds))
-
-
-def find_try(run: HeldRun, instance: Instance) -> OpenTry | None:
-    """Give the latest try of a task instance, if it is open."""
-    return run.tries.get(run.try_key(instance, instance.try_number))
+    book.led_to.stops.append(Stop(held.key, settings.grace_seconds))
 
 
 def _follow_move(book: Book, run: HeldRun, move: Moved, now: float) -> None:
-    instance = move.instance
-    book.draft.note_instance(run, instance)
-    place = (instance.task_id, instance.map_index, instance.try_number)
-    state = move.state or "none"
-    book.draft.note_journal(JournalEntry(run.pk, "state", now, state, *place, reason=move.reason))
-    task = run.version.tasks[instance.task_id]
-    if move.state == "scheduled":
-        book.lines[is_inline(task)].join(run, instance)
-    if move.old_state in OPEN and move.state not in ("queued", "running"):
+    instance, old_state, state, reason = move
+    draft, task_id = book.draft, instance.task_id
+    draft.note_instance(run, instance)
+    place = (task_id, instance.map_index, instance.try_number)
+    draft.note_change(run.pk, StateChange(now, state or "none", *place, reason))
+    if state == "scheduled":
+        book.lines[task_id in run.version.inline].join(run, instance)
+    elif old_state in OPEN and state not in ("queued", "running"):
         _leave_try(book, run, move, now)
-    if move.state in FINISHED and move.state is not None:
-        book.task_ends.append(move.state)
-    if move.state in ("success", "failed"):
-        tell_task_end(book, run, instance, now)
+    if state in FINISHED and state is not None:
+        book.led_to.task_ends.append(state)
+        if state in ("success", "failed"):
+            tell_task_end(book, run, instance, now)
 
 
 def _leave_try(book: Book, run: HeldRun, move: Moved, now: float) -> None:
     """Stop the try of a task that went on without it."""
-    held = find_try(run, move.instance)
-    if held is None or not held.is_current:
+    held = run.find_try(move.instance)
+    if held is None or held.verdict is not None:
         return
     reason = move.reason or f"the task was set to '{move.state}'"
     ask_to_stop(book, held, reason, now)
@@ -123,7 +118,7 @@ def _follow_run(book: Book, run: HeldRun, now: float) -> None:
     facts = run.facts
     gate = book.gate(run.key.dag_id, run.backfill_id)
     book.draft.note_run(run)
-    book.draft.note_journal(JournalEntry(run.pk, "state", now, facts.state, reason=facts.reason))
+    book.draft.note_change(run.pk, StateChange(now, facts.state, reason=facts.reason))
     if facts.state == "running":
         gate.running.add(run.pk)
         return
@@ -131,7 +126,7 @@ def _follow_run(book: Book, run: HeldRun, now: float) -> None:
     if facts.state == "queued":
         gate.join(run)
     else:
-        book.run_ends.append((run.key, facts.state))
+        book.led_to.run_ends.append((run.key, facts.state))
         tell_run_end(book, run, now)
         for companion in book.companions:
             companion.run_ended(book.connection, book, run, now)
@@ -151,23 +146,25 @@ def _wake_followers(book: Book, run: HeldRun, ended: set[str], now: float) -> No
 def _hand_out(book: Book, now: float) -> None:
     """Hand out tries in containers; those of calls are `calling.move_calls`'s."""
     line, limit = book.lines[False], book.settings.max_parallel_tasks
-    while book.under_way[False] < limit and (waiting := line.next()) is not None:
+    while line.open and book.under_way[False] < limit:
+        waiting = line.next()
+        if waiting is None:
+            break
         start_try(book, waiting.run, waiting.instance, now)
 
 
 def start_try(book: Book, run: HeldRun, instance: Instance, now: float) -> OpenTry:
     """Make the next try of an instance that waited for a place, and hand it out."""
     book.touch(run)
-    scheduled_at = instance.scheduled_at
-    book.lags.append(0.0 if scheduled_at is None else max(0.0, now - scheduled_at))
-    follow(book, run, run.live.hand_out(instance.task_id, instance.map_index, now), now)
-    task = run.version.tasks[instance.task_id]
-    key, inline = run.try_key(instance, instance.try_number), is_inline(task)
+    version, task_id, scheduled_at = run.version, instance.task_id, instance.scheduled_at
+    book.led_to.lags.append(0.0 if scheduled_at is None else max(0.0, now - scheduled_at))
+    follow(book, run, run.live.hand_out(task_id, instance.map_index, now), now)
+    key, inline = run.try_key(instance, instance.try_number), task_id in version.inline
     if key.try_number > 1:
         # Nobody downstream is to read what an earlier try left as this one's.
         book.draft.forget_xcoms(run.pk, key.task_id, key.map_index)
     held = OpenTry(key, run, instance, inline)
-    if task.artifacts and not inline:
+    if version.tasks[task_id].artifacts and not inline:
         held.artifacts = book.policy.artifacts_folder(key)
     if not inline:
         held.deadline_at = now + book.settings.start_allowance_seconds
@@ -189,20 +186,13 @@ def dispatch(book: Book, held: OpenTry, now: float) -> None:
         held.deadline_at = None
         give_verdict(book, held, Verdict("failed", str(error), retryable=False), now)
         return
-    book.dispatches.append(
+    book.led_to.dispatches.append(
         Dispatch(
             key=key,
             dag=run.version.spec,
             task=task,
             image=run.version.image,
-            run=RunContext(
-                logical_date=run.logical_date,
-                data_interval_start=run.data_interval_start,
-                data_interval_end=run.data_interval_end,
-                params=run.params,
-                conf=run.conf,
-                traceparent=run.traceparent,
-            ),
+            run=run.context,
             inputs=inputs,
             token="" if held.inline else book.policy.issue_token(key, now),
             inline=held.inline,

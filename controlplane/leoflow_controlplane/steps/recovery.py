@@ -42,7 +42,7 @@ def recover(
     """
     book.begin(connection)
     # Of messages that a step wrote whose end nobody was told, nobody was told either.
-    book.has_webhooks = True
+    book.led_to.has_webhooks = True
     gone = []
     for key, held in list(book.tries.items()):
         if key in here:

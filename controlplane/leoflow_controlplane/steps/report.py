@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import NamedTuple
 
 from leoflow_agent.spec import TaskSpec
 from leoflow_agent.wire import Acknowledgement, Event, Inputs, Pulled, Report
@@ -15,19 +14,13 @@ from leoflow_controlplane.book.draft import JournalEntry
 from leoflow_controlplane.book.heldrun import OpenTry
 from leoflow_controlplane.book.values import read_inputs, read_texts
 from leoflow_controlplane.error import Stale, Unauthorized
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.model import NOT_MAPPED, TryKey
 from leoflow_controlplane.steps.progress import follow, give_verdict, go_on
 from leoflow_controlplane.store.reading import read_run_pk, read_try
 from leoflow_controlplane.verdict import Verdict
 
 # json.dumps() makes an encoder of its own for each call that has options.
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-class _Taking(NamedTuple):
-    book: Book
-    held: OpenTry
-    now: float
 
 
 def take_report(
@@ -47,16 +40,15 @@ def take_report(
     if held.nonce is not None and held.nonce != report["nonce"]:
         raise Unauthorized("the token is in use by another agent")
     fresh = _in_order(report["events"], held.acked_seq)
-    if not held.is_current:
+    if held.verdict is not None:
         _check_repeat(held, report["events"], fresh)
     if fresh or held.nonce is None:
         book.touch(held.run)
         held.nonce = report["nonce"]
-        taking = _Taking(book, held, now)
-        takes = _TAKE if held.is_current else _TAKE_LATE
+        takes = _TAKE if held.verdict is None else _TAKE_LATE
         for event in fresh:
             held.acked_seq = event["seq"]
-            takes[event["type"]](taking, event)
+            takes[event["type"]](book, held, event, now)
             if event["type"] == "finished":
                 break
         book.draft.note_try(held)
@@ -142,6 +134,14 @@ def _repeat_closed(
 
 
 def _in_order(events: list[Event], acked: int) -> list[Event]:
+    fresh, last = [], acked
+    for event in events:
+        if event["seq"] == last + 1:
+            fresh.append(event)
+            last += 1
+    if len(fresh) == len(events):
+        return fresh
+    # Some are not new, or not in order.
     fresh = []
     for event in sorted(events, key=lambda event: event["seq"]):
         if event["seq"] == acked + 1:
@@ -151,12 +151,11 @@ def _in_order(events: list[Event], acked: int) -> list[Event]:
 
 
 def _acknowledge(book: Book, ack: int, terminate: str | None) -> Acknowledgement:
-    seconds = book.policy.settings.heartbeat_seconds
+    seconds = book.settings.heartbeat_seconds
     return Acknowledgement(ack=ack, terminate=terminate, heartbeat_seconds=seconds)
 
 
-def _take_started(taking: _Taking, event: Event) -> None:
-    book, held, now = taking
+def _take_started(book: Book, held: OpenTry, event: Event, now: float) -> None:
     key, run = held.key, held.run
     follow(book, run, run.live.run(key.task_id, key.map_index, now), now)
     held.instants["agent_up"] = event.get("agent_up", event["at"])
@@ -170,18 +169,17 @@ def _take_started(taking: _Taking, event: Event) -> None:
             book.agenda.note_try(held)
 
 
-def _take_entered(taking: _Taking, event: Event) -> None:
-    taking.held.instants["import_started"] = event.get("import_started")
-    taking.held.instants["entered"] = event.get("entered", event["at"])
+def _take_entered(_book: Book, held: OpenTry, event: Event, _now: float) -> None:
+    held.instants["import_started"] = event.get("import_started")
+    held.instants["entered"] = event.get("entered", event["at"])
 
 
-def _take_log(taking: _Taking, event: Event) -> None:
+def _take_log(book: Book, held: OpenTry, event: Event, _now: float) -> None:
     stream, text = event.get("stream", "stdout"), event.get("text", "")
-    taking.book.draft.note_journal(log_of(taking.held, stream, text, event["at"], event["seq"]))
+    book.draft.note_journal(log_of(held, stream, text, event["at"], event["seq"]))
 
 
-def _take_xcom(taking: _Taking, event: Event) -> None:
-    book, held = taking.book, taking.held
+def _take_xcom(book: Book, held: OpenTry, event: Event, _now: float) -> None:
     key, limit = event.get("key", "return_value"), book.settings.xcom_limit_bytes
     text = _ENCODE(event.get("value"))
     # No character takes more than four bytes.
@@ -190,13 +188,15 @@ def _take_xcom(taking: _Taking, event: Event) -> None:
         held.defect = describe_oversize(held.key.task_id, key, size, limit)
     else:
         place = (held.run.pk, held.key.task_id, held.key.map_index)
+        if held.key.map_index == NOT_MAPPED:
+            # Whoever is handed out because of it need not read it from the text.
+            book.looked_up[held.run.pk, held.key.task_id, key] = event.get("value")
         # What is no UTF-8 is kept as JSON spells it.
         kept = text if text.isascii() else json.dumps(event.get("value"))
         book.draft.note_xcom(*place, key, kept)
 
 
-def _take_finished(taking: _Taking, event: Event) -> None:
-    book, held, now = taking
+def _take_finished(book: Book, held: OpenTry, event: Event, now: float) -> None:
     held.instants["left"] = event.get("left")
     held.exit_code = event.get("exit_code")
     held.reported_verdict = True
@@ -212,17 +212,17 @@ def _take_finished(taking: _Taking, event: Event) -> None:
     give_verdict(book, held, verdict, now)
 
 
-def _take_late_finish(taking: _Taking, event: Event) -> None:
-    taking.held.instants["left"] = event.get("left")
-    taking.held.exit_code = event.get("exit_code")
-    taking.held.reported_verdict = True
+def _take_late_finish(_book: Book, held: OpenTry, event: Event, _now: float) -> None:
+    held.instants["left"] = event.get("left")
+    held.exit_code = event.get("exit_code")
+    held.reported_verdict = True
 
 
-def _take_nothing(_taking: _Taking, _event: Event) -> None:
+def _take_nothing(_book: Book, _held: OpenTry, _event: Event, _now: float) -> None:
     pass
 
 
-_TAKE: dict[str, Callable[[_Taking, Event], None]] = {
+_TAKE: dict[str, Callable[[Book, OpenTry, Event, float], None]] = {
     "started": _take_started,
     "entered": _take_entered,
     "log": _take_log,

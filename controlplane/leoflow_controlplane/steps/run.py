@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from leoflow_controlplane.book.book import Book, Progress
 from leoflow_controlplane.book.dagversion import DagVersion
-from leoflow_controlplane.book.draft import JournalEntry
+from leoflow_controlplane.book.draft import StateChange
 from leoflow_controlplane.book.heldrun import HeldRun, RunPlan
 from leoflow_controlplane.error import Conflict, NotFound
 from leoflow_controlplane.liverun.liverun import LiveRun
@@ -43,7 +43,7 @@ def create_run(book: Book, version: DagVersion, plan: RunPlan, now: float) -> He
     instances = LiveRun.new_instances(version.plan, plan.task_id)
     run = make_run(book, row, instances)
     book.touch(run)
-    book.draft.note_journal(JournalEntry(run.pk, "state", now, "queued"))
+    book.draft.note_change(run.pk, StateChange(now, "queued"))
     for instance in instances:
         book.draft.note_instance(run, instance)
     for task_id, value in (plan.inputs or {}).items():

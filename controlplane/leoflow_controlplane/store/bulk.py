@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table
 
+from leoflow_controlplane.database.driver import execute, placeholder_of
+
 # A statement has a place for each value: SQLite has room for 32766, PostgreSQL for 65535.
 MOST_VALUES = 16_000
-_PLACEHOLDER = {"qmark": "?", "format": "%s", "pyformat": "%s"}
+# So many rows, which is what a busy group has, or fewer go by one statement; more by powers of two.
+FEW = 32
 
 
 class Upsert:
@@ -30,16 +34,14 @@ class Upsert:
 
     def write(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Write ``rows``, each with a value for each column, in this order."""
-        placeholder = _PLACEHOLDER[connection.dialect.paramstyle]
+        placeholder = placeholder_of(connection)
         start = 0
         for size in _sizes(len(rows), MOST_VALUES // len(self._columns)):
-            values: list[Any] = []
-            for row in rows[start : start + size]:
-                values += row
-            connection.exec_driver_sql(self._statement(size, placeholder), tuple(values))
+            values = tuple(chain.from_iterable(rows[start : start + size]))
+            execute(connection, self._statement(size, placeholder), values)
             start += size
 
-    @lru_cache(maxsize=64)  # noqa: B019 (there is one for each table, made when it is imported)
+    @lru_cache(maxsize=512)  # noqa: B019 (there is one for each table, made when it is imported)
     def _statement(self, size: int, placeholder: str) -> str:
         row = f"({', '.join([placeholder] * len(self._columns))})"
         text = (
@@ -55,21 +57,16 @@ class Upsert:
         return text
 
 
-def placeholder_of(connection: Connection) -> str:
-    """Give what stands for a value in a statement of the driver's own."""
-    return _PLACEHOLDER[connection.dialect.paramstyle]
-
-
 def _sizes(count: int, most: int) -> list[int]:
-    """Cut ``count`` rows into powers of two, so that few different statements are made."""
+    """Cut ``count`` rows so that few statements are made, and few different ones."""
     sizes = []
     size = 1 << (min(count, most).bit_length() - 1) if count else 0
-    while count:
+    while count > FEW:
         while size > count:
             size >>= 1
         sizes.append(size)
         count -= size
-    return sizes
+    return [*sizes, count] if count else sizes
 
 
 def _quoted(name: str) -> str:

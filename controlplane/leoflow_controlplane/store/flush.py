@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from leoflow_controlplane.book.draft import Draft, JournalEntry
+from leoflow_controlplane.book.draft import Draft, JournalEntry, StateChanges
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
 from leoflow_controlplane.liverun.instance import Instance
-from leoflow_controlplane.model import PHASES
+from leoflow_controlplane.model import PHASES, Phase
 from leoflow_controlplane.schema import journal, runs, task_instances, tries, webhooks, xcoms
 from leoflow_controlplane.store.bulk import Upsert
+from leoflow_controlplane.store.told import write_changes
 
 _INSTANCE_VALUES = (
     "state",
@@ -47,6 +48,25 @@ _TRIES = Upsert(
     ("run_pk", "task_id", "map_index", "try_number", "inline", "artifacts", *_TRY_VALUES),
     _TRY_VALUES,
 )
+# By far the most writes of a try are these two: its row when it is handed out, and again while its
+# container is there. Not to touch ``ended_at`` spares the database the index over it.
+_FRESH_TRIES = Upsert(
+    tries,
+    (
+        *("run_pk", "task_id", "map_index", "try_number", "inline", "artifacts"),
+        *("acked_seq", "reported_verdict", "oom_killed"),
+        *("deadline_at", "scheduled_at", "dispatched_at"),
+    ),
+)
+_OPEN_PHASES: tuple[Phase, ...] = ("agent_up", "import_started", "entered", "left", "reported")
+_OPEN_VALUES = (
+    *("nonce", "acked_seq", "state", "reason", "reported_verdict", "terminate", "defect"),
+    *("deadline_at", "exit_code", "oom_killed"),
+    *(f"{phase}_at" for phase in _OPEN_PHASES),
+)
+_OPEN_TRIES = Upsert(
+    tries, ("run_pk", "task_id", "map_index", "try_number", "inline", *_OPEN_VALUES), _OPEN_VALUES
+)
 _XCOMS = Upsert(xcoms, ("run_pk", "task_id", "map_index", "key", "value"), ("value",))
 _JOURNAL = Upsert(journal, JournalEntry._fields)
 _WEBHOOKS = insert(webhooks)
@@ -76,7 +96,7 @@ def write_draft(connection: Connection, draft: Draft) -> None:
     if draft.instances:
         _INSTANCES.write(connection, [_instance_row(*pair) for pair in draft.instances.values()])
     if draft.tries:
-        _TRIES.write(connection, [_try_row(held) for held in draft.tries.values()])
+        _write_tries(connection, draft.tries.values())
     if draft.forgotten_xcoms:
         places = [(*at, n) for at, some in draft.forgotten_xcoms.items() for n in some]
         connection.execute(_FORGET_XCOMS, _places(places))
@@ -90,7 +110,7 @@ def write_draft(connection: Connection, draft: Draft) -> None:
             ],
         )
     if draft.journal:
-        _JOURNAL.write(connection, draft.journal)
+        _JOURNAL.write(connection, [_journal_row(entry) for entry in draft.journal])
     if draft.runs:
         connection.execute(_UPDATE_RUN, [_run_row(run) for run in draft.runs.values()])
     if draft.webhooks:
@@ -119,6 +139,63 @@ def _instance_row(run: HeldRun, instance: Instance) -> tuple[Any, ...]:
     )
 
 
+def _write_tries(connection: Connection, changed: Iterable[OpenTry]) -> None:
+    fresh, still_open, others = [], [], []
+    for held in changed:
+        if held.is_gone:
+            others.append(_try_row(held))
+        elif held.is_written:
+            still_open.append(_open_row(held))
+        elif held.nonce is None and held.verdict is None and held.terminate is None:
+            fresh.append(_fresh_row(held))
+        else:
+            others.append(_try_row(held))
+        # Should this not become durable, the memory is dropped.
+        held.is_written = True
+    if fresh:
+        _FRESH_TRIES.write(connection, fresh)
+    if still_open:
+        _OPEN_TRIES.write(connection, still_open)
+    if others:
+        _TRIES.write(connection, others)
+
+
+def _fresh_row(held: OpenTry) -> tuple[Any, ...]:
+    instants = held.instants
+    return (
+        held.run.pk,
+        *held.key[2:],
+        held.inline,
+        held.artifacts,
+        0,
+        False,
+        False,
+        held.deadline_at,
+        instants.get("scheduled"),
+        instants.get("dispatched"),
+    )
+
+
+def _open_row(held: OpenTry) -> tuple[Any, ...]:
+    verdict, instants = held.verdict, held.instants
+    return (
+        held.run.pk,
+        *held.key[2:],
+        held.inline,
+        held.nonce,
+        held.acked_seq,
+        None if verdict is None else verdict.state,
+        None if verdict is None else verdict.reason,
+        held.reported_verdict,
+        held.terminate,
+        held.defect,
+        held.deadline_at,
+        held.exit_code,
+        held.oom_killed,
+        *map(instants.get, _OPEN_PHASES),
+    )
+
+
 def _try_row(held: OpenTry) -> tuple[Any, ...]:
     key, verdict, instants = held.key, held.verdict, held.instants
     return (
@@ -140,6 +217,13 @@ def _try_row(held: OpenTry) -> tuple[Any, ...]:
         held.oom_killed,
         *map(instants.get, PHASES),
     )
+
+
+def _journal_row(entry: JournalEntry | StateChanges) -> tuple[Any, ...]:
+    if isinstance(entry, JournalEntry):
+        return entry
+    at, text = entry.changes[0].at, write_changes(entry.changes)
+    return JournalEntry(entry.run_pk, "states", at, text)
 
 
 def _run_row(run: HeldRun) -> dict[str, Any]:

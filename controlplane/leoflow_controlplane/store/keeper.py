@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from leoflow_controlplane.book.book import Book
-from leoflow_controlplane.book.dagversion import DagVersion, is_inline
+from leoflow_controlplane.book.dagversion import DagVersion
 from leoflow_controlplane.book.draft import Draft
 from leoflow_controlplane.book.gate import Gate
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
@@ -111,7 +111,7 @@ def make_run(book: Book, row: Row[Any], instances: list[Instance]) -> HeldRun:
         params=json.loads(row.params),
         traceparent=row.traceparent,
     )
-    run.decider = LiveRun(
+    run.live = LiveRun(
         version.plan,
         run.facts,
         instances,
@@ -131,7 +131,7 @@ def _queue_instances(book: Book, held: list[HeldRun]) -> None:
         if instance.state == "scheduled"
     ]
     for _, _, run, instance in sorted(waiting, key=lambda item: item[:2]):
-        book.lines[is_inline(run.version.tasks[instance.task_id])].join(run, instance)
+        book.lines[instance.task_id in run.version.inline].join(run, instance)
 
 
 def _facts(row: Row[Any], version: DagVersion, instances: list[Instance]) -> RunFacts:
@@ -198,5 +198,6 @@ def _open_try(run: HeldRun, row: Row[Any]) -> OpenTry:
         deadline_at=row.deadline_at,
         exit_code=row.exit_code,
         oom_killed=bool(row.oom_killed),
+        is_written=True,
         instants={phase: at for phase, at in found.items() if at is not None},
     )

@@ -16,38 +16,37 @@ from leoflow_controlplane.book.heldrun import RunPlan
 from leoflow_controlplane.schema import dag_versions, runs
 from leoflow_controlplane.store.reading import SPEC
 
+# Putting it together takes longer than carrying it out.
+_INSERT_RUN = insert(runs).returning(runs)
+
 
 def insert_run(
     connection: Connection, version: DagVersion, plan: RunPlan, owner: str, now: float
 ) -> Row[Any]:
     """Write down a run that is queued, and give its row."""
     params = version.spec.params
-    inserted = connection.execute(
-        insert(runs)
-        .values(
-            dag_id=version.dag_id,
-            run_id=plan.run_id,
-            dag_version_id=version.pk,
-            instance_id=owner,
-            run_type=plan.run_type,
-            state="queued",
-            cancelled=False,
-            logical_date=plan.logical_date,
-            data_interval_start=plan.data_interval_start,
-            data_interval_end=plan.data_interval_end,
-            logical_at=instant_of(plan.logical_date),
-            conf=json.dumps(plan.conf),
-            # As in Airflow, conf overrides those params that it names.
-            params=json.dumps({name: plan.conf.get(name, params[name]) for name in params}),
-            traceparent=plan.traceparent,
-            triggered_by=plan.triggered_by,
-            note=plan.note,
-            backfill_id=plan.backfill_id,
-            created_at=now,
-        )
-        .returning(runs)
-    )
-    return inserted.one()
+    row = {
+        "dag_id": version.dag_id,
+        "run_id": plan.run_id,
+        "dag_version_id": version.pk,
+        "instance_id": owner,
+        "run_type": plan.run_type,
+        "state": "queued",
+        "cancelled": False,
+        "logical_date": plan.logical_date,
+        "data_interval_start": plan.data_interval_start,
+        "data_interval_end": plan.data_interval_end,
+        "logical_at": instant_of(plan.logical_date),
+        "conf": json.dumps(plan.conf),
+        # As in Airflow, conf overrides those params that it names.
+        "params": json.dumps({name: plan.conf.get(name, params[name]) for name in params}),
+        "traceparent": plan.traceparent,
+        "triggered_by": plan.triggered_by,
+        "note": plan.note,
+        "backfill_id": plan.backfill_id,
+        "created_at": now,
+    }
+    return connection.execute(_INSERT_RUN, row).one()
 
 
 def register_version(

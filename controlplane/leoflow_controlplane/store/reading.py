@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from leoflow_controlplane.book.dagversion import DagVersion
+from leoflow_controlplane.database.driver import fetch, placeholder_of
 from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.schema import (
     backfills,
@@ -23,7 +24,6 @@ from leoflow_controlplane.schema import (
     tries,
     xcoms,
 )
-from leoflow_controlplane.store.bulk import placeholder_of
 
 SPEC = TypeAdapter(DagSpec)
 # Parameters of one statement.
@@ -126,8 +126,10 @@ def read_previous(connection: Connection, owner: str, dag_id: str, logical_at: f
 
 def read_run_pk(connection: Connection, key: RunKey) -> int | None:
     """Give the key of a run's row, None if there is no such run."""
-    statement = select(runs.c.id).where(runs.c.dag_id == key.dag_id, runs.c.run_id == key.run_id)
-    return connection.execute(statement).scalar_one_or_none()
+    mark = placeholder_of(connection)
+    statement = f"SELECT id FROM {runs.name} WHERE dag_id = {mark} AND run_id = {mark}"
+    rows = fetch(connection, statement, key)
+    return rows[0][0] if rows else None
 
 
 def read_version_pk(connection: Connection, run_pk: int) -> int:
@@ -148,9 +150,7 @@ def read_values(connection: Connection, run_pk: int, task_id: str, key: str) -> 
         f"SELECT map_index, value FROM {xcoms.name} "
         f"WHERE run_pk = {mark} AND task_id = {mark} AND key = {mark}"
     )
-    # SQLAlchemy takes longer to put such a statement together than SQLite to answer it.
-    rows = connection.exec_driver_sql(statement, (run_pk, task_id, key))
-    return {row[0]: row[1] for row in rows}
+    return dict(fetch(connection, statement, (run_pk, task_id, key)))
 
 
 def read_value(connection: Connection, run_pk: int, task_id: str, map_index: int, key: str) -> Any:

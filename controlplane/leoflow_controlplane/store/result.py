@@ -24,6 +24,7 @@ from leoflow_controlplane.schema import (
     tries,
     xcoms,
 )
+from leoflow_controlplane.store.told import read_changes
 from leoflow_controlplane.timeline import timeline_ms
 
 _FIND_RUN = (
@@ -103,6 +104,8 @@ def load_updates(
 ) -> tuple[list[Update], int, bool]:
     """Give the next updates of a run after the cursor, the new cursor, and whether all is over.
 
+    ``limit`` is of rows; one may hold several updates.
+
     All is over when the run has ended, its containers are gone and every update was given.
     """
     run = find_run(connection, key)
@@ -110,7 +113,7 @@ def load_updates(
     rows = connection.execute(_FIND_UPDATES, wanted).all()
     over = len(rows) < limit and run.state in FINISHED_RUN and not has_open_try(connection, run.id)
     cursor = rows[-1].id if rows else after
-    return [_update(row) for row in rows], cursor, over
+    return [update for row in rows for update in _updates(row)], cursor, over
 
 
 def has_open_try(connection: Connection, run_pk: int) -> bool:
@@ -146,6 +149,15 @@ def _task_result(row: Row[Any]) -> TaskResult:
         exit_code=row.exit_code,
         oom_killed=bool(row.oom_killed),
     )
+
+
+def _updates(row: Row[Any]) -> list[Update]:
+    if row.kind != "states":
+        return [_update(row)]
+    return [
+        Update("state", change.at, change.state, *change[2:5], reason=change.reason)
+        for change in read_changes(row.text)
+    ]
 
 
 def _update(row: Row[Any]) -> Update:
