@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from benchmarks.coldstart.agentlimits import Limit
 from benchmarks.controlplane.played import Play, play
-from benchmarks.controlplane.shape import chains
+from benchmarks.controlplane.shape import calls, chains
 
 # Chains of ten tasks: two reports and an end for each task.
 CALLS = Limit("calls of functions for a finished task", 440, 455)
+CALLS_INLINE = Limit("calls of functions in the writer for an inline call", 260, 275)
 # Those that begin and commit included.
 STATEMENTS = Limit("SQL statements for a group of 50 steps", 10, 12)
 # From the connection to the writer and back, in the event loop's thread.
@@ -48,6 +49,16 @@ def count(chain_count: int = CHAINS, length: int = 10) -> Counted:
         before = played.finished
         calls = _count_calls(lambda: _run_out(played, "calls"))
         return Counted(calls / (played.finished - before), len(statements) / groups)
+
+
+def count_inline(width: int = 200) -> float:
+    """Play one run of so many inline calls, after one that fills caches; give what one takes."""
+    with tempfile.TemporaryDirectory() as folder, play(Path(folder), PARALLEL) as played:
+        played.register(calls("load", width, "http://h"))
+        played.trigger("load", "warm")
+        played.play_calls()
+        played.trigger("load", "counted")
+        return _count_calls(played.play_calls) / width
 
 
 def _run_out(played: Play, run_id: str) -> int:

@@ -13,12 +13,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from leoflow_agent.action import HttpAction
 from leoflow_agent.spec import Quantities, Resources, Source, TaskSpec
-from leoflow_controlplane.inline import InlineOutcome, InlineRunner, InlineTask
+from leoflow_controlplane.inline.calls import Calls, Outcome
+from leoflow_controlplane.inline.message import Order
+from leoflow_controlplane.inlinecalls import make_terms
 from leoflow_controlplane.inputs import resolve_request
+from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.outbound.guard import LOOPBACK
 from leoflow_controlplane.setting import Settings
 
@@ -32,7 +36,8 @@ AskMost = Callable[[], Awaitable[int]]
 
 @dataclass(frozen=True)
 class Figures:
-    """What came of a scenario. Lags are of a loop that only ticks, in the thread that waits."""
+    """What came of a scenario. Lags are of a loop that only ticks, in the process that waits;
+    ``sender_memory_mib`` is what the process had that sent, at the end."""
 
     calls: int
     lost: int
@@ -42,6 +47,7 @@ class Figures:
     lag_p99_ms: float
     lag_worst_ms: float
     memory_mib: float
+    sender_memory_mib: float
 
 
 async def measure(calls: int, at_once: int, answer_after_seconds: float) -> Figures:
@@ -49,29 +55,38 @@ async def measure(calls: int, at_once: int, answer_after_seconds: float) -> Figu
     settings = Settings(
         max_parallel_tasks=1, max_inline_calls=at_once, inline_allowed_hosts=LOOPBACK
     )
-    runner = InlineRunner(settings)
+    sending = _Sending(settings)
     lags: list[float] = []
     watching = asyncio.create_task(_watch(lags))
     async with answering(answer_after_seconds) as (url, ask_most):
         try:
             begun = time.monotonic()
-            outcomes = await _send_all(runner, url, calls, at_once)
+            outcomes = await sending.send_all(url, calls, at_once)
             seconds = time.monotonic() - begun
-            most = await ask_most()
+            most, memory = await ask_most(), memory_mib(sending.pid)
         finally:
             watching.cancel()
-            await runner.close()
+            await sending.close()
     lags.sort()
     return Figures(
         calls,
-        sum(outcome.verdict.state != "success" for outcome in outcomes),
+        calls - sum(outcome.state == "success" for outcome in outcomes),
         seconds,
         most,
         statistics.median(lags) * 1000,
         lags[int(len(lags) * 0.99)] * 1000,
         lags[-1] * 1000,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        memory,
     )
+
+
+def memory_mib(pid: int) -> float:
+    """Give what a process has in memory now."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(f"process {pid} has ended")
 
 
 @asynccontextmanager
@@ -94,27 +109,39 @@ async def answering(after_seconds: float) -> AsyncIterator[tuple[str, AskMost]]:
         server.terminate()
 
 
-async def _send_all(
-    runner: InlineRunner, url: str, calls: int, at_once: int
-) -> list[InlineOutcome]:
-    action = HttpAction(url)
-    task = TaskSpec("t", action, Resources(Quantities(100, 2**26)), Source("dag.py", 1))
-    inline = InlineTask(task, resolve_request(action, {}), say=_drop)
-    left = iter(range(calls))
+class _Sending:
+    """Calls without tries: as many at once as are wanted, until all are made."""
 
-    outcomes: list[InlineOutcome] = []
+    def __init__(self, settings: Settings) -> None:
+        self._news = asyncio.Event()
+        self._calls = Calls(make_terms(settings), self._news.set)
 
-    async def work() -> None:
-        for _ in left:
-            outcomes.append(await runner.run(inline))
+    @property
+    def pid(self) -> int:
+        """The id of the process that sends."""
+        assert self._calls.pid is not None
+        return self._calls.pid
 
-    await asyncio.gather(*(work() for _ in range(at_once)))
-    return outcomes
+    async def send_all(self, url: str, calls: int, at_once: int) -> list[Outcome]:
+        """Make so many calls, and give what came of each."""
+        action = HttpAction(url)
+        task = TaskSpec("t", action, Resources(Quantities(100, 2**26)), Source("dag.py", 1))
+        request = resolve_request(action, {})
+        order = Order(task_id="t", request=request, environment={}, seconds=300.0)
+        sent, outcomes = 0, list[Outcome]()
+        while len(outcomes) < calls:
+            while sent < min(calls, len(outcomes) + at_once):
+                sent += 1
+                self._calls.send(TryKey("d", "r", "t", sent, 1), task, order)
+            await self._news.wait()
+            self._news.clear()
+            found = self._calls.take(at_once)
+            outcomes += [news.outcome for news in found if news.outcome is not None]
+        return outcomes
 
-
-def _drop(line: str) -> None:
-    """Keep nothing of what a call logs."""
-    del line
+    async def close(self) -> None:
+        """End the process."""
+        await self._calls.close()
 
 
 async def _watch(lags: list[float]) -> None:

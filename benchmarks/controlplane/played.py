@@ -20,18 +20,21 @@ from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.database.group import Committer
 from leoflow_controlplane.database.migration import prepare
 from leoflow_controlplane.database.sqlite import SqlitePlace
+from leoflow_controlplane.inlinecalls import MOST_AT_ONCE
 from leoflow_controlplane.model import SERVER, TryKey
 from leoflow_controlplane.observer import SILENT
 from leoflow_controlplane.setting import Settings
-from leoflow_controlplane.steps import dag, ending, report
+from leoflow_controlplane.steps import calling, dag, ending, report
+from leoflow_controlplane.steps.calling import Told
 from leoflow_controlplane.store.keeper import Keeper
 from leoflow_controlplane.trytoken import TryTokens
-from leoflow_controlplane.verdict import Exit
+from leoflow_controlplane.verdict import Exit, Verdict
 from sqlalchemy import Connection
 
 from benchmarks.controlplane.agents import FINISHED, STARTED
 
 _SUCCESS = Exit(exitcode.SUCCESS)
+_GOOD = Verdict("success")
 
 
 class Play:
@@ -70,6 +73,20 @@ class Play:
     def is_over(self) -> bool:
         """Whether nothing is under way."""
         return not (self._fresh or self._begun or self._done)
+
+    def play_calls(self) -> int:
+        """Begin and end inline calls until there are none; give their number."""
+        ended, told = 0, list[Told]()
+        while True:
+            now = float(next(self._clock))
+            self._commit([self._moving(told, now)])
+            ended, begun, self._fresh = ended + len(told), self._fresh, []
+            told = [Told(key, now, ["GET http://h: 200 in 1 ms"], _GOOD, "1") for key in begun]
+            if not told:
+                return ended
+
+    def _moving(self, told: list[Told], now: float) -> Callable[[Any], Any]:
+        return lambda c: (None, calling.move_calls(c, self._book, told, MOST_AT_ONCE, now))
 
     def _reporting(self, events: str, key: TryKey, now: float) -> Callable[[Any], Any]:
         told = cast(Report, {"protocol": 1, "nonce": "n", "events": json.loads(events)})

@@ -1,4 +1,4 @@
-"""Whether an inline call that a crash of the control plane interrupted is made again. Pure."""
+"""Whether an inline call is made again that a crash interrupted. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Repetition(NamedTuple):
     reason: str | None = None
 
 
-def may_repeat(task: TaskSpec, *, began: bool) -> Repetition:
-    """Say what becomes of a call whose end nobody knows.
+def may_repeat(task: TaskSpec, *, began: bool, who: str = "the control plane") -> Repetition:
+    """Say what becomes of a call whose end nobody knows, because ``who`` made it is gone.
 
     ``began``: it was written down that the call begins, which has to be durable before the first
     byte is sent. A task's own retries are another thing: they follow a failure as they always do.
@@ -29,7 +29,7 @@ def may_repeat(task: TaskSpec, *, began: bool) -> Repetition:
         return Repetition(True)
     return Repetition(
         False,
-        f"the control plane ended during this {action.method}, which may have been carried out and "
+        f"{who} ended during this {action.method}, which may have been carried out and "
         "is not sent twice: look at what the server did, then clear the task, or give it retries "
         "if it can bear to be repeated",
     )

@@ -31,7 +31,7 @@ from leoflow_controlplane.logcontext import about
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.secretsource import SecretSource, find_missing, find_secrets
 from leoflow_controlplane.stepper import Stepper
-from leoflow_controlplane.steps import due, ending, recovery, report
+from leoflow_controlplane.steps import calling, due, ending, recovery, report
 from leoflow_controlplane.timer import Timer
 from leoflow_controlplane.trytoken import TryTokens
 from leoflow_controlplane.verdict import Exit
@@ -40,10 +40,8 @@ from leoflow_controlplane.workload import Dispatch
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# A thousand inline calls may end at once, and agents must not wait for all of them.
-_PATIENT: frozenset[Callable[..., Any]] = frozenset(
-    {ending.begin_inline, ending.log_try, ending.end_inline}
-)
+# A thousand inline calls may begin or end at once, and agents must not wait for all of them.
+_PATIENT: frozenset[Callable[..., Any]] = frozenset({calling.move_calls, ending.log_try})
 GONE = "the container was gone when the control plane looked for it"
 
 logger = logging.getLogger("leoflow.scheduler")
@@ -79,11 +77,10 @@ class Scheduler:
         self._steps = Stepper(database, book, _PATIENT, patience_seconds)
         self._steps.failed = self._resume_later
         self._timer = Timer(clock)
-        self._inline = InlineCalls(book.settings, secrets, audience.observer)
+        self._inline = InlineCalls(book.settings, secrets, self._steps, clock, self._observer)
         self._launcher = Launcher(book.settings, secrets, traces=audience.traces)
         self._executor: Executor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._calls: dict[TryKey, asyncio.Task[None]] = {}
         # Tries from their dispatch to the removal of their container, and their first instants.
         self._ours: dict[TryKey, dict[str, float]] = {}
         self._launching: set[TryKey] = set()
@@ -98,7 +95,8 @@ class Scheduler:
         self._executor = executor
         self._spawn(self._take_ends(executor))
         self._spawn(self._keep_time())
-        await self._recover()
+        self._spawn(self._inline.run(self._follow, self._forget))
+        await self._recover(anew=True)
         self._count_containers()
 
     async def run(
@@ -177,7 +175,7 @@ class Scheduler:
 
     async def close(self) -> None:
         """Stop listening; what runs is the executor's to end or to leave."""
-        tasks = [*self._tasks, *self._calls.values()]
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -192,11 +190,11 @@ class Scheduler:
         await self._steps.usable()
         # What fails from now on has to be looked at once more.
         self._resuming = None
-        await self._recover()
+        await self._recover(anew=False)
 
-    async def _recover(self) -> None:
+    async def _recover(self, *, anew: bool) -> None:
         gone, progress = await self._steps.persist(
-            recovery.recover, frozenset(self._ours), self._clock()
+            recovery.recover, frozenset(self._ours), self._clock(), anew=anew
         )
         self._follow(progress)
         for key in gone:
@@ -214,6 +212,7 @@ class Scheduler:
             self._spawn(self._executor.end_run(key))
         self._audience.tell(progress)
         self._timer.note(progress.next_due)
+        self._inline.note(progress)
         self.bell.ring(progress.changed)
 
     def _count_containers(self) -> None:
@@ -225,12 +224,11 @@ class Scheduler:
         if key in self._ours:
             return
         self._ours[key] = {}
-        if not dispatch.inline:
-            self._launching.add(key)
-            self._spawn(self._launch(dispatch))
+        if dispatch.inline:
+            self._inline.make(dispatch)
             return
-        call = self._calls[key] = self._spawn(self._call(dispatch))
-        call.add_done_callback(lambda _: self._forget(key))
+        self._launching.add(key)
+        self._spawn(self._launch(dispatch))
 
     async def _launch(self, dispatch: Dispatch) -> None:
         assert self._executor is not None
@@ -259,27 +257,11 @@ class Scheduler:
     async def _fail_launch(self, key: TryKey, reason: str) -> None:
         self._follow(await self._steps.persist(ending.fail_launch, key, reason, self._clock()))
 
-    async def _call(self, dispatch: Dispatch) -> None:
-        key = dispatch.key
-        # Durable before the first byte is sent, so that a crash does not send it twice.
-        self._follow(await self._steps.persist(ending.begin_inline, key, self._clock()))
-        said: list[asyncio.Task[None]] = []
-        try:
-            outcome = await self._inline.answer(dispatch, self._sayer(key, said))
-        finally:
-            await asyncio.gather(*said)
-        end = (outcome.verdict, outcome.value, self._clock())
-        self._follow(await self._steps.persist(ending.end_inline, key, end, self._clock()))
-
-    def _sayer(
-        self, key: TryKey, said: list[asyncio.Task[None]] | None = None
-    ) -> Callable[[str], None]:
-        """Give what takes lines for the log of a try; ``said`` gets what writes them down."""
+    def _sayer(self, key: TryKey) -> Callable[[str], None]:
+        """Give what takes lines for the log of a try."""
 
         def say(text: str) -> None:
-            task = self._spawn(self._log(key, text + "\n"))
-            if said is not None:
-                said.append(task)
+            self._spawn(self._log(key, text + "\n"))
 
         return say
 
@@ -324,11 +306,7 @@ class Scheduler:
 
     async def _stop(self, stop: Stop) -> None:
         assert self._executor is not None
-        call = self._calls.get(stop.key)
-        if call is not None:
-            call.cancel()
-            await asyncio.wait({call})
-            await self._fail_launch(stop.key, "stopped")
+        if self._inline.stop(stop.key):
             return
         if stop.key in self._launching:
             self._unwanted.add(stop.key)
@@ -336,7 +314,6 @@ class Scheduler:
 
     def _forget(self, key: TryKey) -> None:
         self._ours.pop(key, None)
-        self._calls.pop(key, None)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -28,6 +28,11 @@ def test_a_report_takes_no_more_calls_at_the_edge_than_it_did() -> None:
     assert complaint is None, complaint
 
 
+def test_an_inline_call_takes_no_more_calls_than_it_did() -> None:
+    complaint = budget.CALLS_INLINE.complaint(round(budget.count_inline()), REMEDY)
+    assert complaint is None, complaint
+
+
 def test_a_group_takes_no_more_statements_than_it_did(counted: Counted) -> None:
     complaint = budget.STATEMENTS.complaint(round(counted.statements_per_group), REMEDY)
     assert complaint is None, complaint

@@ -14,10 +14,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from house import SETTINGS, House, OpenHouse
-from leoflow_controlplane.controlplane import NO_SECRETS, ControlPlane
+from leoflow_controlplane.controlplane import NO_SECRETS, ControlPlane, Role
 from leoflow_controlplane.executor.fake import FakeExecutor, Script, succeed
 from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.secretsource import SecretSource
+
+RUN = Role()
 
 
 @pytest.fixture
@@ -26,7 +28,10 @@ def open_house(tmp_path: Path) -> OpenHouse:
 
     @asynccontextmanager
     async def opened(
-        script: Script = succeed, secrets: SecretSource = NO_SECRETS, **settings: Any
+        script: Script = succeed,
+        secrets: SecretSource = NO_SECRETS,
+        role: Role = RUN,
+        **settings: Any,
     ) -> AsyncIterator[House]:
         executors: list[FakeExecutor] = []
 
@@ -35,7 +40,7 @@ def open_house(tmp_path: Path) -> OpenHouse:
             return executors[0]
 
         chosen = replace(SETTINGS, **settings)
-        async with ControlPlane(tmp_path, factory, chosen, secrets) as plane:
+        async with ControlPlane(tmp_path, factory, chosen, secrets, role=role) as plane:
             yield House(plane, executors[0])
 
     return opened

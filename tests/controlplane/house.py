@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from leoflow_agent.action import PythonAction, XCom
+from leoflow_agent.action import HttpAction, PythonAction, XCom
 from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.fake import FakeExecutor
@@ -14,6 +14,7 @@ from leoflow_controlplane.outbound.guard import LOOPBACK
 from leoflow_controlplane.setting import Settings
 
 MIB = 1024**2
+CALLED_URL = "http://user:password@api/x"
 RESOURCES = Resources(Quantities(100, 64 * MIB))
 SETTINGS = Settings(
     max_parallel_tasks=4,
@@ -36,6 +37,17 @@ def make_task(task_id: str, *upstream: str, **fields: Any) -> TaskSpec:
         upstream_task_ids=tuple(upstream),
         **fields,
     )
+
+
+def make_call(url: str = CALLED_URL, *upstream: str, **fields: Any) -> TaskSpec:
+    """Make an inline call of GET, ``h``; of ``fields`` those that a task has are the task's."""
+    task_fields = {
+        name: fields.pop(name)
+        for name in ("task_id", "retries", "execution_timeout_seconds", "retry_delay_seconds")
+        if name in fields
+    }
+    name = task_fields.pop("task_id", "h")
+    return make_task(name, *upstream, action=HttpAction(url, **fields), **task_fields)
 
 
 def make_dag(*tasks: TaskSpec, **fields: Any) -> DagSpec:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from leoflow_controlplane.database.inbox import PATIENT_LIMIT, Inbox
+from leoflow_controlplane.database.inbox import PATIENT_LIMIT, PATIENT_TURNS, Inbox
 
 
-def test_what_is_patient_comes_after_the_rest_and_a_few_at_a_time() -> None:
+def test_what_is_patient_lets_others_pass_and_is_not_passed_for_ever() -> None:
     inbox: Inbox[int] = Inbox()
     for number in range(PATIENT_LIMIT + 5):
         inbox.put(number, patient=True)
-    inbox.put(-1)
 
-    first = inbox.take(1000, None, None)
-    inbox.put(-2)
-    second = inbox.take(1000, None, None)
+    taken = []
+    for number in range(PATIENT_TURNS + 2):
+        inbox.put(-number, patient=False)
+        taken.append(inbox.take(1000, None, None))
+    rest = inbox.take(1000, None, None)
     inbox.dispose()
 
-    assert first == [-1, *range(PATIENT_LIMIT)]
-    assert second == [-2, *range(PATIENT_LIMIT, PATIENT_LIMIT + 5)]
+    assert taken[:PATIENT_TURNS] == [[-number] for number in range(PATIENT_TURNS)]
+    assert taken[PATIENT_TURNS] == [-PATIENT_TURNS, *range(PATIENT_LIMIT)]
+    assert taken[-1] == [-PATIENT_TURNS - 1]
+    assert rest == list(range(PATIENT_LIMIT, PATIENT_LIMIT + 5))
 
 
 def test_what_is_patient_is_taken_after_the_close_as_well() -> None:

@@ -29,9 +29,11 @@ from leoflow_agent.action import (
     Value,
 )
 from leoflow_agent.http import task
-from leoflow_agent.spec import Quantities, Resources, Source, TaskSpec
-from leoflow_controlplane.inline import InlineRunner, InlineTask
+from leoflow_controlplane.inline.conversation import Caller
+from leoflow_controlplane.inline.message import Order
+from leoflow_controlplane.inlinecalls import make_terms
 from leoflow_controlplane.inputs import resolve_request
+from leoflow_controlplane.outbound.client import make_transport
 from leoflow_controlplane.outbound.guard import LOOPBACK
 from leoflow_controlplane.setting import Settings
 
@@ -62,14 +64,17 @@ def inline(action: HttpAction, environment: Mapping[str, str], limit: int) -> Ou
         settings = Settings(
             max_parallel_tasks=1, xcom_limit_bytes=limit, inline_allowed_hosts=LOOPBACK
         )
-        runner = InlineRunner(settings)
-        resources = Resources(Quantities(1, 1))
-        task = TaskSpec("t", action, resources, Source("dag.py", 1), execution_timeout_seconds=20.0)
+        transport = make_transport(settings.inline_allowed_hosts, 1, 1)
         request = resolve_request(action, {})
-        ended = await runner.run(InlineTask(task, request, environment, lines.append))
-        await runner.close()
+        order = Order(task_id="t", request=request, environment=dict(environment), seconds=20.0)
+
+        async def say(line: str) -> None:
+            lines.append(line)
+
+        ended = await Caller(make_terms(settings), transport).call(order, say)
+        await transport.aclose()
         value = None if ended.value is None else json.loads(ended.value)
-        return Outcome(value, ended.verdict.reason, lines)
+        return Outcome(value, ended.reason, lines)
 
     return asyncio.run(run())
 

@@ -62,6 +62,8 @@ class Progress:
     done: list[RunKey] = field(default_factory=list)
     # Whether there are messages for webhooks that were not there before.
     has_webhooks: bool = False
+    # Whether there are inline calls that may begin: see `calling.move_calls`.
+    calls_wait: bool = False
     # For whoever counts: final states, how long those handed out had been due, what was closed.
     task_ends: list[TaskState] = field(default_factory=list)
     run_ends: list[tuple[RunKey, RunState]] = field(default_factory=list)
@@ -193,6 +195,9 @@ class Book:
             if at is not None and (due_at is None or at < due_at):
                 due_at = at
         progress.next_due = due_at
+        progress.calls_wait = bool(
+            self.lines[True].open and self.under_way[True] < self.settings.max_inline_calls
+        )
         progress.queued = self.lines[False].length + self.lines[True].length
         return progress
 

@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 # What is put meanwhile waits for all that was taken before it.
 PATIENT_LIMIT = 20
+# How often others go first.
+PATIENT_TURNS = 4
 
 
 class Inbox(Generic[T]):
@@ -24,6 +26,7 @@ class Inbox(Generic[T]):
         self._taker.setblocking(False)
         self._putter.setblocking(False)
         self._asleep = False
+        self._passed_over = 0
         self.closed = False
 
     def put(self, item: T, *, patient: bool = False) -> None:
@@ -45,7 +48,8 @@ class Inbox(Generic[T]):
     def take(self, limit: int, timeout: float | None, watched: int | None) -> list[T] | None:
         """Wait for items and return up to ``limit`` of them, or None when there will be no more.
 
-        Of the patient ones up to ``PATIENT_LIMIT`` come after the others.
+        Of the patient ones up to ``PATIENT_LIMIT`` are taken when there are no others, and after
+        the others when these went first ``PATIENT_TURNS`` times.
 
         Empty after ``timeout`` seconds, or when the descriptor ``watched`` can be read.
         """
@@ -54,6 +58,10 @@ class Inbox(Generic[T]):
         if not self._holds_any() and self.closed:
             return None
         found = [self._items.popleft() for _ in range(min(limit, len(self._items)))]
+        if found and self._patient and self._passed_over < PATIENT_TURNS:
+            self._passed_over += 1
+            return found
+        self._passed_over = 0
         room = min(PATIENT_LIMIT, limit - len(found), len(self._patient))
         return found + [self._patient.popleft() for _ in range(room)]
 

@@ -1,4 +1,4 @@
-"""The ends that no report tells of: containers gone, launches that failed, inline calls."""
+"""The ends that no report tells of: containers gone, launches that failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leoflow_controlplane.book.book import Book, Progress
 from leoflow_controlplane.book.heldrun import OpenTry
 from leoflow_controlplane.book.values import read_texts
 from leoflow_controlplane.model import TryKey
-from leoflow_controlplane.steps.progress import follow, give_verdict, go_on
+from leoflow_controlplane.steps.progress import give_verdict, go_on
 from leoflow_controlplane.steps.report import log_of
 from leoflow_controlplane.verdict import Exit, Verdict, explain_failure, judge_exit
 
@@ -67,7 +67,8 @@ def settle(
     verdict = judge_exit(exit, task, result_missing=_result_missing(book, held), left=left)
     if held.terminate and verdict.state == "failed":
         verdict = Verdict("failed", held.terminate)
-    return _end(book, held, verdict, now)
+    end_open(book, held, verdict, now)
+    return go_on(book, now)
 
 
 def fail_launch(
@@ -78,23 +79,16 @@ def fail_launch(
     held = book.tries.get(key)
     if held is None:
         return book.progress()
-    if not held.is_current:
-        return _close(book, held, now)
-    return _end(book, held, Verdict("failed", held.terminate or reason, retryable=False), now)
-
-
-def begin_inline(connection: Connection, book: Book, key: TryKey, now: float) -> Progress:
-    """Note that an inline call is under way."""
-    book.begin(connection)
-    held = book.tries.get(key)
-    if held is not None and held.is_current:
-        book.touch(held.run)
-        follow(book, held.run, held.run.live.run(key.task_id, key.map_index, now), now)
+    if held.is_current:
+        verdict = Verdict("failed", held.terminate or reason, retryable=False)
+        end_open(book, held, verdict, now)
+    else:
+        close_open(book, held, now)
     return go_on(book, now)
 
 
 def log_try(connection: Connection, book: Book, key: TryKey, text: str, now: float) -> Progress:
-    """Keep a line of what is done for a try, such as an inline call or the pull of its image."""
+    """Keep a line of what is done for a try, such as the pull of its image."""
     book.begin(connection)
     held = book.tries.get(key)
     if held is not None:
@@ -103,43 +97,20 @@ def log_try(connection: Connection, book: Book, key: TryKey, text: str, now: flo
     return book.progress()
 
 
-def end_inline(
-    connection: Connection,
-    book: Book,
-    key: TryKey,
-    outcome: tuple[Verdict, str | None, float],
-    now: float,
-) -> Progress:
-    """Take in the verdict of an inline call, its value as JSON text, and when it was over."""
-    book.begin(connection)
-    held = book.tries.get(key)
-    if held is None:
-        return book.progress()
-    verdict, value, left_at = outcome
-    book.touch(held.run)
-    held.instants["left"] = left_at
-    if not held.is_current:
-        return _close(book, held, now)
-    if value is not None and verdict.state == "success":
-        place = (held.run.pk, key.task_id, key.map_index)
-        book.draft.note_xcom(*place, "return_value", value)
-    return _end(book, held, verdict, now)
-
-
-def _end(book: Book, held: OpenTry, verdict: Verdict, now: float) -> Progress:
+def end_open(book: Book, held: OpenTry, verdict: Verdict, now: float) -> None:
+    """Give the verdict on a try of which nothing is left."""
     held.instants.setdefault("ended", now)
     held.deadline_at = None
     give_verdict(book, held, verdict, now)
-    return go_on(book, now)
 
 
-def _close(book: Book, held: OpenTry, now: float) -> Progress:
+def close_open(book: Book, held: OpenTry, now: float) -> None:
+    """Note that nothing is left of a try that has its verdict."""
     book.touch(held.run)
     held.instants.setdefault("ended", now)
     held.deadline_at = None
     book.draft.note_try(held)
     book.end_try(held)
-    return go_on(book, now)
 
 
 def _explain(book: Book, held: OpenTry, exit: Exit) -> None:

@@ -144,17 +144,17 @@ def _wake_followers(book: Book, run: HeldRun, ended: set[str], now: float) -> No
 
 
 def _hand_out(book: Book, now: float) -> None:
-    settings = book.settings
-    for inline, limit in ((False, settings.max_parallel_tasks), (True, settings.max_inline_calls)):
-        line = book.lines[inline]
-        while line.open and book.under_way[inline] < limit:
-            waiting = line.next()
-            if waiting is None:
-                break
-            _start_try(book, waiting.run, waiting.instance, now)
+    """Hand out tries in containers; those of calls are `calling.move_calls`'s."""
+    line, limit = book.lines[False], book.settings.max_parallel_tasks
+    while line.open and book.under_way[False] < limit:
+        waiting = line.next()
+        if waiting is None:
+            break
+        start_try(book, waiting.run, waiting.instance, now)
 
 
-def _start_try(book: Book, run: HeldRun, instance: Instance, now: float) -> None:
+def start_try(book: Book, run: HeldRun, instance: Instance, now: float) -> OpenTry:
+    """Make the next try of an instance that waited for a place, and hand it out."""
     book.touch(run)
     version, task_id, scheduled_at = run.version, instance.task_id, instance.scheduled_at
     book.led_to.lags.append(0.0 if scheduled_at is None else max(0.0, now - scheduled_at))
@@ -172,6 +172,7 @@ def _start_try(book: Book, run: HeldRun, instance: Instance, now: float) -> None
     book.begin_try(held)
     book.draft.note_try(held)
     dispatch(book, held, now)
+    return held
 
 
 def dispatch(book: Book, held: OpenTry, now: float) -> None:

@@ -32,12 +32,13 @@ def find_open(connection: Connection, book: Book) -> Open:
 
 
 def recover(
-    connection: Connection, book: Book, here: Collection[TryKey], now: float
+    connection: Connection, book: Book, here: Collection[TryKey], now: float, *, anew: bool = True
 ) -> tuple[list[TryKey], Progress]:
     """Take up all tries that are open and not ``here``, where they are known to be under way.
 
-    One whose agent was never seen is started again, as the same try. Returns those that have to
-    be treated as if their container had just been found to be gone.
+    One whose agent was never seen is started again, as the same try. ``anew``: another process was
+    in charge until now; otherwise a call that is not ``here`` was made by nobody. Returns those
+    that have to be treated as if their container had just been found to be gone.
     """
     book.begin(connection)
     # Of messages that a step wrote whose end nobody was told, nobody was told either.
@@ -48,7 +49,7 @@ def recover(
             continue
         book.touch(held.run)
         if held.inline:
-            _take_up_call(book, held, now)
+            _take_up_call(book, held, now, anew=anew)
         elif held.is_current and not (held.agent_seen or held.is_gone or held.terminate):
             held.deadline_at = now + book.settings.start_allowance_seconds
             book.agenda.note_try(held)
@@ -61,10 +62,10 @@ def recover(
     return gone, go_on(book, now)
 
 
-def _take_up_call(book: Book, held: OpenTry, now: float) -> None:
+def _take_up_call(book: Book, held: OpenTry, now: float, *, anew: bool) -> None:
     if held.is_current:
         task = held.run.version.tasks[held.key.task_id]
-        repetition = may_repeat(task, began=held.instance.state != "queued")
+        repetition = may_repeat(task, began=anew and held.instance.state != "queued")
         if repetition.allowed and held.terminate is None:
             dispatch(book, held, now)
             return

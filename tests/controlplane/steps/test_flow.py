@@ -7,14 +7,23 @@ from typing import Any
 
 import pytest
 from ground import KEY, Ground, make_book, make_plan
-from house import make_dag, make_task
-from leoflow_agent.action import HttpAction, PythonAction, Value, XCom
-from leoflow_agent.spec import Expansion, Webhook
+from house import make_call, make_dag, make_task
+from leoflow_agent.action import PythonAction, Value, XCom
+from leoflow_agent.spec import Expansion, TaskSpec, Webhook
 from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.error import Conflict, NotFound
 from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.schema import journal, task_instances, tries, webhooks, xcoms
-from leoflow_controlplane.steps import dag, due, ending, intervention, recovery, report, run
+from leoflow_controlplane.steps import (
+    calling,
+    dag,
+    due,
+    ending,
+    intervention,
+    recovery,
+    report,
+    run,
+)
 from leoflow_controlplane.store.result import load_updates
 from leoflow_controlplane.verdict import Exit, Verdict
 from sqlalchemy import select
@@ -364,23 +373,63 @@ def test_a_try_whose_agent_was_seen_and_that_is_gone_has_failed(ground: Ground) 
 
 
 @pytest.mark.parametrize(
-    ("method", "began", "state"),
-    [("GET", True, "running"), ("POST", False, "queued"), ("POST", True, "failed")],
+    ("method", "anew", "state"),
+    [("GET", True, "running"), ("POST", False, "running"), ("POST", True, "failed")],
 )
 def test_a_call_that_a_crash_interrupted_is_made_again_if_that_can_do_no_harm(
-    ground: Ground, method: str, began: bool, state: str
+    ground: Ground, method: str, anew: bool, state: str
 ) -> None:
-    (key,) = ground.submit(make_task("h", action=HttpAction("http://h", method), retries=0))
-    if began:
-        ground.step(ending.begin_inline, key, ground.now)
+    key = begin_call(ground, make_call(method=method, retries=0))
     ground.restart()
-    ground.step(recovery.recover, (), ground.now)
+    ground.step(recovery.recover, (), ground.now, anew=anew)
     assert ground.states() == {"h": state}
     assert ground.handed_out() == ([] if state == "failed" else [key])
     if state != "failed":
-        outcome = (Verdict("success"), "1", ground.now)
-        ground.step(ending.end_inline, key, outcome, ground.now)
+        told = calling.Told(key, ground.now, (), Verdict("success"), "1")
+        ground.step(calling.move_calls, [told], 1, ground.now)
         assert ground.result().tasks[0].return_value == 1
+    assert not ground.book.runs
+
+
+def begin_call(ground: Ground, task: TaskSpec) -> TryKey:
+    """Make a run of one call, which begins."""
+    assert ground.submit(task) == []
+    assert ground.progress.calls_wait
+    ground.step(calling.move_calls, (), 1, ground.now)
+    (key,) = ground.handed_out()
+    return key
+
+
+def test_calls_begin_a_few_in_a_step_and_no_more_than_there_are_places_for(
+    ground: Ground,
+) -> None:
+    ground.book = make_book(max_inline_calls=3)
+    ground.submit(*(make_call(task_id=f"h{n}") for n in range(6)))
+    ground.step(calling.move_calls, (), 2, ground.now)
+    first = ground.handed_out()
+    assert (names(first), ground.progress.calls_wait) == (["h0", "h1"], True)
+    ground.step(calling.move_calls, (), 2, ground.now)
+    assert (names(ground.handed_out()), ground.progress.calls_wait) == (["h2"], False)
+    told = [calling.Told(key, ground.now, ["said"], Verdict("success"), "1") for key in first]
+    ground.step(calling.move_calls, told, 5, ground.now)
+    assert (names(ground.handed_out()), ground.progress.calls_wait) == (["h3", "h4"], False)
+
+
+def test_a_call_whose_dag_has_no_place_does_not_ask_for_steps(ground: Ground) -> None:
+    ground.submit(*(make_call(task_id=f"h{n}") for n in range(2)), max_active_tasks=1)
+    ground.step(calling.move_calls, (), 5, ground.now)
+    assert (names(ground.handed_out()), ground.progress.calls_wait) == (["h0"], False)
+
+
+def test_a_call_that_was_told_to_stop_fails_for_the_reason_that_it_was_told(
+    ground: Ground,
+) -> None:
+    key = begin_call(ground, make_call(retries=3))
+    ground.step(run.cancel, KEY, ground.now)
+    assert [stop.key for stop in ground.progress.stops] == [key]
+    told = calling.Told(key, ground.now, (), Verdict("failed", "stopped", retryable=False))
+    ground.step(calling.move_calls, [told], 1, ground.now)
+    assert ground.result().tasks[0].reason == "the run was cancelled"
     assert not ground.book.runs
 
 

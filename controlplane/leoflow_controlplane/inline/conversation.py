@@ -1,19 +1,14 @@
-"""Run http_api tasks of execution_mode ``inline`` in the control plane. Knows no store.
-
-What is sent and when is decided by `leoflow_agent.http.talk`, as in a container; this has the
-network. The calls run in a thread of their own: a thousand answers at once are a second's work,
-which nothing else should wait for.
+"""Make one inline call: the conversation that `leoflow_agent.http.talk` decides, as in a container,
+with the network that this has. Runs in a process of its own; knows no store and no pipe.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import random
 import time
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import httpx
@@ -22,90 +17,49 @@ from leoflow_agent.http.ask import Question
 from leoflow_agent.http.step import Answer, Broken, Line, Pause, Send
 from leoflow_agent.http.talk import Limits, talk
 from leoflow_agent.http.trouble import cut_off, late, no_answer, no_connection
-from leoflow_agent.spec import TaskSpec
-from leoflow_agent.wire import HttpRequest
 
-from leoflow_controlplane.loopthread import LoopThread
-from leoflow_controlplane.observer import SILENT, Observer
-from leoflow_controlplane.observer import InlineOutcome as Ending
-from leoflow_controlplane.outbound.client import make_transport
+from leoflow_controlplane.inline.message import Ending, Order, Terms
 from leoflow_controlplane.outbound.guard import AddressRefused
-from leoflow_controlplane.setting import Settings
-from leoflow_controlplane.verdict import Verdict
 
-logger = logging.getLogger("leoflow.inline")
+Say = Callable[[str], Awaitable[None]]
 
 
-class InlineOutcome(NamedTuple):
+class Ended(NamedTuple):
     """How a call ended; ``value`` is the JSON text of its result."""
 
-    verdict: Verdict
+    state: Ending
+    reason: str | None = None
     value: str | None = None
 
 
-class InlineTask(NamedTuple):
-    """A task to run. ``environment`` are the variables that it is declared to have, and never
-    the control plane's own. ``say`` takes each line of its log."""
+class Caller:
+    """Sends requests, many at a time, over the connections of ``transport``."""
 
-    task: TaskSpec
-    request: HttpRequest
-    environment: Mapping[str, str] = MappingProxyType({})
-    say: Callable[[str], None] = logger.info
-
-
-class InlineRunner:
-    """Sends requests, many at a time, over shared connections."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        transport: httpx.AsyncBaseTransport | None = None,
-        observer: Observer = SILENT,
-    ) -> None:
-        self._settings = settings
-        self._observer = observer
+    def __init__(self, terms: Terms, transport: httpx.AsyncBaseTransport) -> None:
+        self._xcom_bytes = terms["xcom_limit_bytes"]
+        self._response_bytes = terms["response_limit_bytes"]
         self._transport = transport
-        self._thread = LoopThread("leoflow-inline")
 
-    async def run(self, inline: InlineTask) -> InlineOutcome:
-        """Have the conversation and judge it; never raises for what the network does."""
-        loop = asyncio.get_running_loop()
+    async def call(self, order: Order, say: Say) -> Ended:
+        """Have the conversation and judge it; never raises for what the network does.
 
-        def say(text: str) -> None:
-            loop.call_soon_threadsafe(inline.say, text)
-
-        self._observer.inline_began()
-        ended: Ending = "cancelled"
+        ``say`` takes each line of its log.
+        """
+        limit = order["seconds"]
         try:
-            outcome = await self._thread.run(self._judge(inline._replace(say=say)))
-            ended = "success" if outcome.verdict.state == "success" else "failed"
-            return outcome
-        finally:
-            self._observer.inline_ended(ended)
-
-    async def close(self) -> None:
-        """End the calls that are under way and close the connections."""
-        if self._transport is not None:
-            await self._thread.run(self._transport.aclose())
-        await self._thread.close()
-
-    async def _judge(self, inline: InlineTask) -> InlineOutcome:
-        cap = self._settings.inline_http_max_seconds
-        limit = min(inline.task.execution_timeout_seconds or cap, cap)
-        try:
-            question = _question(inline)
+            question = _question(order)
             try:
                 async with asyncio.timeout(limit):
-                    value = await self._carry_out(inline, question)
+                    value = await self._carry_out(order["task_id"], question, say)
             except TimeoutError:
-                return _failed(f"timed out: {question.place} took longer than {limit:g} s")
+                return Ended("failed", f"timed out: {question.place} took longer than {limit:g} s")
         except exitcode.Verdict as verdict:
-            return _failed(verdict.reason)
-        return InlineOutcome(Verdict("success"), json.dumps(value))
+            return Ended("failed", verdict.reason)
+        return Ended("success", None, json.dumps(value))
 
-    async def _carry_out(self, inline: InlineTask, question: Question) -> Any:
-        limits = Limits(inline.task.task_id, self._settings.xcom_limit_bytes)
-        most = self._settings.inline_response_limit_bytes
+    async def _carry_out(self, task_id: str, question: Question, say: Say) -> Any:
+        limits = Limits(task_id, self._xcom_bytes)
+        most = self._response_bytes
         is_ours = most < limits.read_bytes
         limits.read_bytes = min(most, limits.read_bytes)
         steps = talk(question, limits)
@@ -117,7 +71,7 @@ class InlineRunner:
                 return end.value.value
             reply = None
             if isinstance(step, Line):
-                inline.say(step.text)
+                await say(step.text)
             elif isinstance(step, Pause):
                 await asyncio.sleep(step.seconds)
             else:
@@ -136,7 +90,7 @@ class InlineRunner:
                 content=send.body,
                 extensions={"timeout": _timeouts(send)},
             )
-            answer = await self._sender().handle_async_request(request)
+            answer = await self._transport.handle_async_request(request)
             try:
                 seen.status = answer.status_code
                 body = await _read(answer.stream, send.read_bytes, seen)
@@ -147,27 +101,18 @@ class InlineRunner:
         headers = answer.headers.multi_items()
         return Answer(answer.status_code, headers, body, time.monotonic() - begun)
 
-    def _sender(self) -> httpx.AsyncBaseTransport:
-        if self._transport is None:
-            self._transport = make_transport(
-                self._settings.inline_allowed_hosts,
-                self._settings.max_inline_calls,
-                self._settings.inline_connections_per_host,
-            )
-        return self._transport
-
 
 def _timeouts(send: Send) -> dict[str, float]:
     connect, read = send.connect_seconds, send.read_seconds
     return {"connect": connect, "pool": connect, "read": read, "write": read}
 
 
-def _question(inline: InlineTask) -> Question:
+def _question(order: Order) -> Question:
     # Refused when a DAG is built; this is for documents that no build has seen.
-    if inline.request.get("save_as") is not None:
+    if order["request"].get("save_as") is not None:
         reason = "save_as needs execution_mode: pod: an inline call has no folder for files"
         raise exitcode.Verdict(exitcode.USER_FAILURE, reason)
-    return Question(inline.request, inline.environment, random.random, time.time)
+    return Question(order["request"], order["environment"], random.random, time.time)
 
 
 def _too_long(question: Question, most: int) -> exitcode.Verdict:
@@ -177,10 +122,6 @@ def _too_long(question: Question, most: int) -> exitcode.Verdict:
         "for less"
     )
     return exitcode.Verdict(exitcode.RESULT_INVALID, question.secrets.hide(reason))
-
-
-def _failed(reason: str) -> InlineOutcome:
-    return InlineOutcome(Verdict("failed", reason))
 
 
 class _Seen:
