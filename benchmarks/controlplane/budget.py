@@ -18,7 +18,7 @@ from benchmarks.controlplane.played import Play, play
 from benchmarks.controlplane.shape import calls, chains
 
 # Chains of ten tasks: two reports and an end for each task.
-CALLS = Limit("calls of functions for a finished task", 440, 455)
+CALLS = Limit("calls of functions for a finished task", 433, 455)
 CALLS_INLINE = Limit("calls of functions in the writer for an inline call", 260, 275)
 # Those that begin and commit included.
 STATEMENTS = Limit("SQL statements for a group of 50 steps", 10, 12)

@@ -165,7 +165,8 @@ class LiveRun:
         if self.facts.state != "running":
             return None
         retry_at = self._retries.next_due() if self._retries.waiting else None
-        timeout_at = self._times_out_at()
+        timed = self.plan.spec.dagrun_timeout_seconds is not None
+        timeout_at = self._times_out_at() if timed else None
         if retry_at is None or timeout_at is None:
             return timeout_at if retry_at is None else retry_at
         return min(retry_at, timeout_at)

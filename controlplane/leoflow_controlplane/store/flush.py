@@ -142,7 +142,7 @@ def _instance_row(run: HeldRun, instance: Instance) -> tuple[Any, ...]:
 def _write_tries(connection: Connection, changed: Iterable[OpenTry]) -> None:
     fresh, still_open, others = [], [], []
     for held in changed:
-        if held.is_gone:
+        if held.instants.get("ended") is not None:
             others.append(_try_row(held))
         elif held.is_written:
             still_open.append(_open_row(held))
