@@ -35,6 +35,7 @@ NOT_IN_IMAGE = {
         "dagoption.py",
         "inline_cap.py",
         "read_dag.py",
+        "podoption.py",
         "spec.py",
         "wire.py",
     }
