@@ -235,9 +235,7 @@ def _is_final(waiting: ContainerView) -> bool:
     return final and not any(one in words for one in _PASSING_WORDS)
 
 
-def _lost(
-    reason: str, started_at: float | None = None, ended_at: float | None = None
-) -> Over:
+def _lost(reason: str, started_at: float | None = None, ended_at: float | None = None) -> Over:
     return Over(Exit(None, reason=reason, machinery=True), started_at, ended_at)
 
 

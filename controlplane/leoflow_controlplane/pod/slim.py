@@ -134,10 +134,6 @@ def _container(status: Mapping[str, Any]) -> ContainerView:
             read_instant(ended.get("finishedAt")),
         )
     if running := state.get("running"):
-        return ContainerView(
-            name, "running", started_at=read_instant(running.get("startedAt"))
-        )
+        return ContainerView(name, "running", started_at=read_instant(running.get("startedAt")))
     waiting = state.get("waiting") or {}
-    return ContainerView(
-        name, "waiting", waiting.get("reason") or "", waiting.get("message") or ""
-    )
+    return ContainerView(name, "waiting", waiting.get("reason") or "", waiting.get("message") or "")

@@ -20,6 +20,8 @@ PAGE_SIZE = 50
 WATCH_SECONDS = 120
 SILENCE_SECONDS = WATCH_SECONDS + 15.0
 MAX_LOG_BYTES = 64 * 1024
+# Our own word among the kinds of events: the API server has taken the watch up.
+OPENED = "OPENED"
 
 
 class Page(NamedTuple):
@@ -31,7 +33,7 @@ class Page(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What a watch tells: ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
+    """What a watch tells: OPENED, then ADDED, MODIFIED, DELETED or BOOKMARK and the object."""
 
     kind: str
     object: Object
@@ -76,6 +78,15 @@ class Calls(Protocol):
     async def close(self) -> None: ...
 
 
+async def list_pages(calls: Calls, selector: str) -> AsyncIterator[Page]:
+    """Read all Pods, page by page: as many as there are do not fit into memory."""
+    page = await calls.list_pods(selector)
+    yield page
+    while page.rest:
+        page = await calls.list_pods(selector, page.rest)
+        yield page
+
+
 class ApiCalls:
     """The calls over a connection."""
 
@@ -115,6 +126,7 @@ class ApiCalls:
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         async with self._connection.stream(self._pods, query, SILENCE_SECONDS) as pieces:
+            yield Event(OPENED, {})
             async for line in _lines(pieces):
                 yield _read_event(line)
 

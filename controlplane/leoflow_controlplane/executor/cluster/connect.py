@@ -64,8 +64,10 @@ async def load_client(access: Access) -> tuple[Any, str]:
         raise
     except Exception as error:
         # The loader raises whatever its parsers do.
-        where = "the service account of this Pod" if access.kubeconfig is None else (
-            f"kubeconfig '{access.kubeconfig}'"
+        where = (
+            "the service account of this Pod"
+            if access.kubeconfig is None
+            else (f"kubeconfig '{access.kubeconfig}'")
         )
         raise ExecutorUnusable(f"{where} cannot be used: {error}") from error
     client.user_agent = "leoflow"
@@ -79,7 +81,7 @@ def _import_client() -> Any:
     except ImportError as error:
         raise ExecutorUnusable(
             f"the executor 'kubernetes' needs a package that is not installed ({error}). "
-            "Install it with 'pip install \'leoflow[kubernetes]\'."
+            "Install it with 'pip install 'leoflow[kubernetes]'."
         ) from None
     return kubernetes.aio
 
