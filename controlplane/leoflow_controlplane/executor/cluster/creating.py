@@ -34,6 +34,8 @@ CALLS_AT_ONCE = 48
 QUOTA_SECONDS = 10.0
 STOPPED = "it was stopped before its Pod was created"
 
+Work = Callable[[], Coroutine[Any, Any, Any]]
+
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
@@ -90,9 +92,7 @@ class Creator:
         """Create a claim of this name anew when it is asked for."""
         self._claims.discard(name)
 
-    async def call(
-        self, unwanted: asyncio.Event, work: Callable[[], Coroutine[Any, Any, Any]]
-    ) -> Any:
+    async def call(self, unwanted: asyncio.Event, work: Work) -> Any:
         """Make a call in its turn. It goes on when we are cancelled, and is never given up."""
         await unless(unwanted, self._pace.turn())
         await unless(unwanted, self._turns.acquire())
@@ -105,7 +105,7 @@ class Creator:
         """Let no creation begin for a time."""
         self._pace.hold(seconds)
 
-    async def _hold_turn(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    async def _hold_turn(self, work: Work) -> Any:
         try:
             return await work()
         finally:

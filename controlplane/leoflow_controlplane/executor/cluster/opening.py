@@ -1,4 +1,4 @@
-"""Makes the executor of a cluster: reaches it, checks what may be done there, listens for agents."""
+"""Makes the executor of a cluster: finds it, asks what may be done there, listens for agents."""
 
 from __future__ import annotations
 

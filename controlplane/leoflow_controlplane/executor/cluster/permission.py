@@ -1,4 +1,4 @@
-"""Asks the cluster, before anything is started, whether this process may do what it will have to."""
+"""Asks the cluster, before anything is started, whether this process may do what it has to."""
 
 from __future__ import annotations
 

@@ -116,7 +116,8 @@ class Tidying:
             await self._sleep()
 
     def _take_due(self) -> list[str]:
-        names, now = [], time.monotonic()
+        now = time.monotonic()
+        names: list[str] = []
         while self._order and self._order[0][0] <= now and len(names) < BATCH_SIZE:
             due, name = heapq.heappop(self._order)
             # It may have been put off, or be gone.
