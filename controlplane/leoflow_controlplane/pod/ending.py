@@ -84,20 +84,20 @@ _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 
 # Reasons of the condition DisruptionTarget (docs: "Pod disruption conditions").
 _DISRUPTIONS = {
-    "PreemptionByScheduler": "preempted by a Pod of higher priority",
+    "PreemptionByScheduler": "was preempted by a Pod of higher priority",
     "DeletionByTaintManager": "lost its node, which does not answer or was given a taint",
-    "EvictionByEvictionAPI": "evicted from its node, as when a node is drained",
+    "EvictionByEvictionAPI": "was evicted from its node, as when a node is drained",
     "DeletionByPodGC": "lost its node, which is gone",
-    "TerminationByKubelet": "ended by its node, which is short of room or shuts down",
+    "TerminationByKubelet": "was ended by its node, which is short of room or shuts down",
 }
 # Reasons of a Pod that has failed (status.reason).
 _LOSSES = {
-    "Evicted": "evicted from its node",
-    "Preempting": "preempted by a Pod of higher priority",
+    "Evicted": "was evicted from its node",
+    "Preempting": "was preempted by a Pod of higher priority",
     "NodeLost": "lost its node, which does not answer",
-    "NodeShutdown": "ended because its node shuts down",
-    "Shutdown": "ended because its node shuts down",
-    "Terminated": "ended because its node shuts down",
+    "NodeShutdown": "was ended because its node shuts down",
+    "Shutdown": "was ended because its node shuts down",
+    "Terminated": "was ended because its node shuts down",
 }
 # The kubelet's words when a Pod is evicted for what its own limits say
 # (pkg/kubelet/eviction/eviction_manager.go).
@@ -150,7 +150,7 @@ def describe_loss(view: PodView) -> str:
     if view.disruption is None:
         return "its Pod was deleted by somebody"
     reason, message = view.disruption
-    return _with(f"its Pod was {_DISRUPTIONS.get(reason, f'taken away ({reason})')}", message)
+    return _with(f"its Pod {_DISRUPTIONS.get(reason, f'was taken away ({reason})')}", message)
 
 
 def _judge_phase(view: PodView) -> Over | None:
@@ -185,7 +185,7 @@ def _judge_failed_pod(view: PodView, ended: ContainerView | None) -> Over:
         )
         return Over(Exit(None, reason=text), *instants)
     if view.reason in _LOSSES:
-        return _lost(_with(f"its Pod was {_LOSSES[view.reason]}", view.message), *instants)
+        return _lost(_with(f"its Pod {_LOSSES[view.reason]}", view.message), *instants)
     if ended is not None:
         return _judge_ended(view, ended)
     # UnexpectedAdmissionError, OutOfcpu, NodeAffinity …: the node would not have it.
