@@ -148,6 +148,8 @@ def _make_daemon_set(text: str, spec: dict[str, Any], site: PodSite) -> dict[str
 def _make_spec(image: str, options: PodOptions, site: PodSite) -> dict[str, Any]:
     secrets = dict.fromkeys((*site.image_pull_secrets, *options.image_pull_secrets))
     affinity = options.affinity if isinstance(options.affinity, dict) else {}
+    # Where other Pods are says nothing of where an image is needed.
+    of_nodes = {name: value for name, value in affinity.items() if name == "nodeAffinity"}
     spec = {
         "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,
