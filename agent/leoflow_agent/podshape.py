@@ -1,6 +1,6 @@
 """The shape of a Pod, as Kubernetes 1.37 has it: each type with its fields and what they hold.
 
-Made by tests/agent/podshapewriter.py out of Kubernetes' own schema, and checked against it.
+Made by tests/podshapewriter.py out of Kubernetes' own schema, and checked against it.
 s text, b true or false, i whole number, n number, q quantity: text or number, {T} mapping to T,
 [T] list of T, [KEY|T] list whose items a strategic merge patch tells apart by KEY, [=|T] list to
 which it adds; ! must be given.

@@ -1,6 +1,6 @@
 """Writes agent/leoflow_agent/podshape.py out of Kubernetes' own schema of a Pod.
 
-    python tests/agent/podshapewriter.py
+    python tests/podshapewriter.py
 
 The schemas come with kubernetes-validate. Raise NEWEST when a newer one is to be known.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import kubernetes_validate
 
 NEWEST = "1.37"
-TARGET = Path(__file__).parents[2] / "agent" / "leoflow_agent" / "podshape.py"
+TARGET = Path(__file__).parents[1] / "agent" / "leoflow_agent" / "podshape.py"
 ROOTS = ("Pod",)
 # What only the API server writes.
 LEFT_OUT = {"Pod": {"status"}, "ObjectMeta": {"managedFields"}}
@@ -25,7 +25,7 @@ _LOOSE = {"Quantity": "q", "IntOrString": "q", "Time": "s"}
 _HEAD = '''\
 """The shape of a Pod, as Kubernetes {version} has it: each type with its fields and what they hold.
 
-Made by tests/agent/podshapewriter.py out of Kubernetes' own schema, and checked against it.
+Made by tests/podshapewriter.py out of Kubernetes' own schema, and checked against it.
 s text, b true or false, i whole number, n number, q quantity: text or number, {{T}} mapping to T,
 [T] list of T, [KEY|T] list whose items a strategic merge patch tells apart by KEY, [=|T] list to
 which it adds; ! must be given.
