@@ -23,7 +23,7 @@ from leoflow_agent.podname import (
     is_own_label,
 )
 from leoflow_agent.podoption import PodOptions
-from leoflow_agent.shapecheck import Flaw, Path, check_shape, guess, unknown_key
+from leoflow_agent.shapecheck import Flaw, Path, check_shape, guess, shapes, unknown_key
 
 # What each option holds, in the codes of podshape.
 _CODES = {
@@ -70,8 +70,7 @@ def check_options(said: Mapping[str, Any]) -> Iterator[Flaw]:
     """
     for name, value in said.items():
         if name not in OPTIONS:
-            hint = _FOREIGN.get(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)).lower())
-            yield Flaw((name,), f"unknown key '{name}': {hint}" if hint else _unknown(name))
+            yield Flaw((name,), _unknown(str(name)))
         elif value is not None:
             flaws = list(check_shape(value, _CODES[name], (name,), patch=name == "pod_override"))
             yield from flaws or _CHECKS.get(name, _check_nothing)((name,), value)
@@ -93,7 +92,14 @@ def check_together(said: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def _unknown(name: str) -> str:
-    return unknown_key(name, OPTIONS)
+    """Say where an option that there is not can be said."""
+    hint = _FOREIGN.get(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    if hint is None and not guess(name, OPTIONS):
+        if name in shapes()["PodSpec"]:
+            hint = f"write pod_override: {{spec: {{{name}: …}}}}"
+        elif name in shapes()["Container"]:
+            hint = f"write pod_override: {{spec: {{containers: [{{name: task, {name}: …}}]}}}}"
+    return unknown_key(name, OPTIONS) if hint is None else f"unknown key '{name}': {hint}"
 
 
 def _twice(option: str, names: Sequence[str]) -> Iterator[Flaw]:

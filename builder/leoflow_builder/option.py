@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from leoflow_builder.complaint import UNWRITTEN
 from leoflow_builder.podfield import KubernetesOption
 from leoflow_builder.quantity import parse_cpu_millis, parse_memory_bytes
 from leoflow_builder.said import lower_limit, said_resources
@@ -106,7 +107,7 @@ class AmountOption(Strict):
     )
     extended: SkipJsonSchema[
         Mapping[Annotated[str, AfterValidator(_check_extended_name)], AtLeastOne]
-    ] = Field(default_factory=dict)
+    ] = Field(default_factory=dict, validation_alias=UNWRITTEN)
 
     @model_validator(mode="before")
     @classmethod
@@ -114,11 +115,9 @@ class AmountOption(Strict):
         """Take what is written beside cpu, such as nvidia.com/gpu, for what is in ``extended``."""
         if not isinstance(value, dict):
             return value
-        if "extended" in value:
-            raise ValueError("write nvidia.com/gpu: 1 beside cpu and memory, not in 'extended'")
         named = {name: one for name, one in value.items() if "/" in str(name)}
         rest = {name: one for name, one in value.items() if name not in named}
-        return {**rest, "extended": named} if named else rest
+        return {**rest, UNWRITTEN: named} if named else rest
 
 
 class ResourceOption(Strict):

@@ -26,6 +26,8 @@ def overridden(spec: dict[str, Any]) -> list[str]:
     [
         ({"nodeSelector": {}}, "unknown key 'nodeSelector'. Did you mean 'node_selector'?"),
         ({"resources": {}}, "unknown key 'resources': write it beside 'kubernetes'"),
+        ({"hostNetwork": True}, "'hostNetwork': write pod_override: {spec: {hostNetwork: …}}"),
+        ({"tty": True}, "write pod_override: {spec: {containers: [{name: task, tty: …}]}}"),
         ({"node_selector": {"disk": True}}, "node_selector.disk: has to be text"),
         ({"node_selector": {"a b": "c"}}, "node_selector.a b: 'a b' has to be 1 to 63 letters"),
         ({"labels": {"x": "-"}}, "labels.x: '-' has to be at most 63 letters"),
