@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from leoflow_agent.podname import TASK_CONTAINER
 from leoflow_agent.podoption import PodOptions
 from leoflow_agent.wire import VERDICT_VARIABLE
 
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.launch import Launch
-from leoflow_controlplane.pod.mounted import mounted_variables
+from leoflow_controlplane.pod.image import pinned
+from leoflow_controlplane.pod.mounted import agent_command, mounted_variables
 from leoflow_controlplane.pod.quantity import make_resources
 from leoflow_controlplane.pod.security import container_security
 from leoflow_controlplane.pod.site import PodSite
 from leoflow_controlplane.pod.volume import TMP_FOLDER, make_mounts
 from leoflow_controlplane.tryenvironment import make_environment
 
-TASK_CONTAINER = "task"
 # The kubelet puts a file there that any user may write to. Not in /tmp: where that is sticky,
 # Linux lets nobody open another's file for writing (fs.protected_regular).
 VERDICT_PATH = "/dev/termination-log"
@@ -28,9 +29,9 @@ def make_task_container(launch: Launch, site: PodSite, options: PodOptions) -> d
     """Give the container of a try; LaunchFailed if its environment is too large."""
     container: dict[str, Any] = {
         "name": TASK_CONTAINER,
-        "image": launch.image,
+        "image": pinned(launch.image, launch.image_digest),
         "imagePullPolicy": options.image_pull_policy or site.image_pull_policy,
-        "command": list(site.agent_command) if site.agent_image else None,
+        "command": agent_command(launch, site),
         "env": _environment(launch, site, options),
         "envFrom": list(options.env_from),
         "resources": make_resources(launch.task.resources),
