@@ -100,7 +100,9 @@ def test_the_server_starts_restricted_and_makes_its_tables(
     )
     try:
         assert health(port, container)["leads"] is True
-        assert postgresql_server.execute("select version_num > '' from alembic_version", database) == [(True,)]
+        assert postgresql_server.execute(
+            "select version_num > '' from alembic_version", database
+        ) == [(True,)]
         done = container.exec_run(["leoflow", "dags", "--server", f"http://127.0.0.1:{port}"])
         assert done.exit_code == 0, done.output
     finally:

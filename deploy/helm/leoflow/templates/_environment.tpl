@@ -61,6 +61,14 @@
       {{- if eq .Values.database.kind "sqlite" }}
       optional: true
       {{- end }}
+- name: LEOFLOW_ADMIN_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "leoflow.secret" . }}
+      key: admin-token
+      {{- if eq .Values.database.kind "sqlite" }}
+      optional: true
+      {{- end }}
 - name: LEOFLOW_WEBHOOK_SECRET
   valueFrom:
     secretKeyRef:
