@@ -53,13 +53,15 @@ class Exit(NamedTuple):
     """What the executor saw. ``code`` None: nobody can tell any more, ``reason`` may say why.
 
     ``machinery``: what the try ran in was taken away from it, by no fault of the task's, which
-    ``reason`` tells and ``loss`` names. Memory that it used up is its own fault.
+    ``reason`` tells and ``loss`` names. Memory that it used up is its own fault. ``final``: it
+    never ran, and would not another time either.
     """
 
     code: int | None
     oom_killed: bool = False
     reason: str | None = None
     machinery: bool = False
+    final: bool = False
     loss: Loss = "lost"
 
 
@@ -82,7 +84,7 @@ def judge_exit(
     if exit.machinery:
         said = exit.reason or reason or describe_exit(exit)
         return Verdict("failed", said, machinery=True, loss=exit.loss)
-    return Verdict("failed", reason or describe_exit(exit))
+    return Verdict("failed", reason or describe_exit(exit), retryable=not exit.final)
 
 
 def judge_code(code: int, oom_killed: bool = False, reason: str | None = None) -> Exit:
