@@ -24,7 +24,15 @@ from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import Tidying
 from leoflow_controlplane.executor.protocol import Ended, Figures, Limits
-from leoflow_controlplane.pod.ending import KILLED, Over, Running, Waiting, judge, judge_gone
+from leoflow_controlplane.pod.ending import (
+    KILLED,
+    Over,
+    Running,
+    Standing,
+    Waiting,
+    judge,
+    judge_gone,
+)
 from leoflow_controlplane.pod.slim import PodView
 
 # A watch tells everything; a list finds what it did not, and Pods that are nobody's.
@@ -173,7 +181,7 @@ class Watch:
             live.view = view
 
     def _see(self, live: Live, view: PodView) -> None:
-        standing = judge(view)
+        standing = self._judge(live, view)
         if isinstance(standing, Waiting):
             if live.ran and standing.stage != "leave":
                 # A list that began before is older than what the watch has told.
@@ -190,6 +198,9 @@ class Watch:
         elif isinstance(standing, Running):
             live.ran = True
 
+    def _judge(self, live: Live, view: PodView) -> Standing:
+        return judge(view, stopped=live.unwanted.is_set())
+
     def _end(self, live: Live, over: Over) -> None:
         exit = over.exit
         if exit.code == KILLED and not exit.oom_killed and not live.looked_again:
@@ -204,7 +215,7 @@ class Watch:
         live.vanished_at = live.vanished_at or time.monotonic()
         if not live.started or live.view is None:
             return
-        if live.unwanted.is_set() or isinstance(judge(live.view), Over):
+        if live.unwanted.is_set() or isinstance(self._judge(live, live.view), Over):
             self._tell(live, judge_gone(live.view, stopped=live.unwanted.is_set()))
 
     async def _look_again(self, live: Live) -> None:
@@ -230,11 +241,11 @@ class Watch:
         """End what is gone for good, or waits for too long."""
         if live.vanished_at is not None:
             if now - live.vanished_at >= VANISH_SECONDS:
-                self._tell(live, judge_gone(live.view))
+                self._tell(live, judge_gone(live.view, stopped=live.unwanted.is_set()))
             return
         if live.wait is None or live.view is None or live.reading:
             return
-        standing = judge(live.view)
+        standing = self._judge(live, live.view)
         if not isinstance(standing, Waiting):
             return
         if is_late(live.wait, standing, live.view, self._limits, now):
@@ -257,7 +268,7 @@ class Watch:
             self._update(PodView.of(pod))
         if live.gone.is_set() or live.wait is None or live.view is None:
             return
-        waiting = judge(live.view)
+        waiting = self._judge(live, live.view)
         if not isinstance(waiting, Waiting):
             return
         if live.wait.stage == "create":
