@@ -13,7 +13,7 @@ from typing import Any
 from leoflow_agent.podname import AGENT_CONTAINER
 
 from leoflow_controlplane.launch import Launch
-from leoflow_controlplane.pod.security import own_security
+from leoflow_controlplane.pod.security import helper_security
 from leoflow_controlplane.pod.site import PodSite
 
 # As images that leoflow built have it: `leoflow_builder.dagsource`.
@@ -72,7 +72,7 @@ def make_agent_container(launch: Launch, site: PodSite) -> list[dict[str, Any]]:
             "imagePullPolicy": site.image_pull_policy,
             "args": [_agent_of(launch), MOUNT],
             "resources": {"requests": small, "limits": {"memory": small["memory"]}},
-            "securityContext": own_security(),
+            "securityContext": helper_security(),
             "volumeMounts": [{"name": VOLUME, "mountPath": MOUNT}],
         }
     ]

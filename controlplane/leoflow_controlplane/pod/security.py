@@ -31,11 +31,11 @@ def pod_security(options: PodOptions) -> dict[str, Any]:
 
 def container_security(options: PodOptions) -> dict[str, Any]:
     """Give the container's security context, likewise."""
-    return apply_override(own_security(), options.security_context or {}, "SecurityContext")
+    return apply_override(helper_security(), options.security_context or {}, "SecurityContext")
 
 
-def own_security() -> dict[str, Any]:
-    """Give the security context of a container as leoflow has it."""
+def helper_security() -> dict[str, Any]:
+    """Give the security context of a container of leoflow's own, such as one that copies the agent."""
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
