@@ -269,6 +269,10 @@ def _never(reason: str) -> Over:
 
 
 def _words(container: ContainerView) -> str:
+    # A kubelet that backs off repeats what the attempt said.
+    _, repeated, attempt = container.message.partition(": ErrImagePull: ")
+    if container.reason == "ImagePullBackOff" and repeated:
+        return f"ErrImagePull: {attempt.strip()}"
     if container.message and container.reason:
         return f"{container.reason}: {container.message.strip()}"
     return container.message.strip() or container.reason

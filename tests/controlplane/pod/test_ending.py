@@ -199,6 +199,13 @@ WAITS: dict[str, tuple[dict[str, Any], str | None, Waiting]] = {
         "n1",
         Waiting("pull", f"ImagePullBackOff: {NOT_FOUND}", hopeless=True),
     ),
+    "for a registry that was asked before": (
+        pod_status(
+            "Pending", waiting("ImagePullBackOff", f'Back-off "x": ErrImagePull: {TIMEOUT}')
+        ),
+        "n1",
+        Waiting("pull", f"ErrImagePull: {TIMEOUT}"),
+    ),
     "for a name server that is away": (
         pod_status("Pending", waiting("ErrImagePull", "lookup reg: no such host: not found")),
         "n1",
