@@ -31,6 +31,8 @@ TriggerRule = Literal[
     "always",
 ]
 
+AccessMode = Literal["ReadWriteMany", "ReadWriteOnce"]
+
 _STRICT = {"extra": "forbid"}
 
 
@@ -189,8 +191,9 @@ class DagSpec:
 
     ``start_date`` and ``end_date`` are ISO 8601 with an offset, ``timezone`` is an IANA name.
     ``staging_bytes``: its runs have a folder that their tasks share; on Kubernetes a claim of
-    ``staging_storage_class``, None: the cluster's default. ``is_paused_upon_creation``
-    None: as the control plane is set.
+    ``staging_storage_class``, None: the cluster's default. One with ReadWriteOnce is on one node
+    at a time, and so are the Pods of a run. ``is_paused_upon_creation`` None: as the control plane
+    is set.
     """
 
     dag_id: str
@@ -212,6 +215,7 @@ class DagSpec:
     task_groups: tuple[TaskGroup, ...] = ()
     staging_bytes: int | None = None
     staging_storage_class: str | None = None
+    staging_access_mode: AccessMode = "ReadWriteMany"
     on_success: tuple[Webhook, ...] = ()
     on_failure: tuple[Webhook, ...] = ()
     schema_version: Literal[1] = 1

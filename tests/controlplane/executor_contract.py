@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from house import make_task
-from leoflow_controlplane.executor.protocol import Ended, Executor, Launch, be_silent
+from leoflow_controlplane.executor.protocol import Ended, Executor
+from leoflow_controlplane.launch import Launch, be_silent
 from leoflow_controlplane.model import TryKey
 
 Heirs = Callable[[], Awaitable[Executor]]
@@ -25,7 +26,8 @@ Heirs = Callable[[], Awaitable[Executor]]
 def make_launch(behave: str, number: int = 1, **fields: Any) -> Launch:
     """Make a launch whose process behaves as told."""
     key = TryKey("d", fields.pop("run_id", "r"), f"t{number}", -1, 1)
-    workload: Any = {"token": "t", "context": {"task_id": "t"}, "inputs": None}
+    context = {"task_id": "t"}
+    workload: Any = {"token": "t", "context": context, "inputs": None, "grace_seconds": 5.0}
     artifacts: Path | None = fields.pop("artifacts", None)
     environment = {"BEHAVE": behave}
     image = fields.pop("image", "leoflow-test-agent")

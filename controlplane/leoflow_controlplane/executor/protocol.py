@@ -4,40 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, Protocol
-
-from leoflow_agent.spec import TaskSpec
-from leoflow_agent.wire import Workload
 
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import Desk
 from leoflow_controlplane.instance import Instance
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.verdict import Exit
-
-
-def be_silent(_text: str) -> None:
-    """Take what a start has to tell, and keep it to oneself."""
-
-
-class Launch(NamedTuple):
-    """All that is needed to start a try. ``environment`` is what the DAG declares.
-
-    ``staging_bytes``: the tries of its run share a folder of that size. ``say`` takes lines about
-    the start for the log of the try, such as how far the pull of its image is; it is called in
-    the event loop.
-    """
-
-    key: TryKey
-    image: str
-    workload: Workload
-    task: TaskSpec
-    environment: Mapping[str, str]
-    artifacts: Path | None
-    staging_bytes: int | None = None
-    say: Callable[[str], None] = be_silent
 
 
 class Ended(NamedTuple):

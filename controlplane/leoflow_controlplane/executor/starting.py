@@ -12,9 +12,10 @@ from typing import Any
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.engine import Begun, Engine
 from leoflow_controlplane.executor.enginefault import EngineUnreachable, ImageMissing, NoAnswer
-from leoflow_controlplane.executor.protocol import Figures, Launch, Limits
+from leoflow_controlplane.executor.protocol import Figures, Limits
 from leoflow_controlplane.executor.pulling import Pulls
 from leoflow_controlplane.executor.thread import in_thread
+from leoflow_controlplane.launch import Launch
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 5.0)
 # An engine that says no this often means it. One that says nothing may be starting.

@@ -30,8 +30,9 @@ from leoflow_controlplane.executor.process import (
     spawn,
     wait_for_end,
 )
-from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
+from leoflow_controlplane.executor.protocol import Ended, Figures, Site
 from leoflow_controlplane.executor.tryfolder import TryFolder, find_folders, name_of
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
 from leoflow_controlplane.verdict import Exit
 from leoflow_controlplane.workload import encode_workload

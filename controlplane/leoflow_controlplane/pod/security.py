@@ -1,0 +1,45 @@
+"""What a task may do on its node: by default what the "restricted" Pod Security Standard lets
+anybody do. Pure.
+
+Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leoflow_agent.podoption import PodOptions
+
+from leoflow_controlplane.pod.override import apply_override
+
+# The user of leoflow's images.
+USER_ID = 65532
+
+_POD: dict[str, Any] = {
+    "runAsNonRoot": True,
+    "runAsUser": USER_ID,
+    "runAsGroup": USER_ID,
+    "fsGroup": USER_ID,
+    "fsGroupChangePolicy": "OnRootMismatch",
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_CONTAINER: dict[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+
+
+def pod_security(options: PodOptions) -> dict[str, Any]:
+    """Give the Pod's security context: leoflow's, with what the task declares merged over it."""
+    return apply_override(_POD, options.pod_security_context or {})
+
+
+def container_security(options: PodOptions) -> dict[str, Any]:
+    """Give the container's security context, likewise."""
+    return apply_override(_CONTAINER, options.security_context or {})
+
+
+def helper_security() -> dict[str, Any]:
+    """Give the security context of a container that leoflow adds."""
+    return apply_override(_CONTAINER, {})
