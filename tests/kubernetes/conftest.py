@@ -1,32 +1,29 @@
-"""An emulated cluster for each test, and the official client on it."""
+"""An emulated cluster for each test, and a client that shows what it answers as it is."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
+from asking import Client
 from emulator.cluster import Cluster, running_cluster
 
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
     """A cluster whose Pods go their way at once."""
-    async with running_cluster() as cluster:
+    async with running_cluster(bookmark_seconds=0.1) as cluster:
         yield cluster
 
 
 @pytest.fixture
-async def core(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Any]:
-    """The official client's core/v1 API."""
-    from kubernetes.aio import client, config
-
-    api = await config.new_client_from_config(str(cluster.write_kubeconfig(tmp_path / "config")))
-    async with api:
-        yield client.CoreV1Api(api)
+async def client(cluster: Cluster) -> AsyncIterator[Client]:
+    """Somebody who asks it."""
+    async with Client(cluster.url) as client:
+        yield client

@@ -228,7 +228,7 @@ def _verb_of(request: web.Request, target: Target) -> str:
     return "deletecollection" if verb == "delete" and not target.name else verb
 
 
-def _grace(found: Object, options: dict[str, Any]) -> float:
+def _grace(found: Object, options: dict[str, Any]) -> int:
     if found["kind"] != "Pod":
         return 0
     # As podStrategy.CheckGracefulDelete: nobody has to end what nobody runs.
@@ -236,7 +236,7 @@ def _grace(found: Object, options: dict[str, Any]) -> float:
     if not found["spec"].get("nodeName") or is_over:
         return 0
     grace = options.get("gracePeriodSeconds")
-    return float(found["spec"]["terminationGracePeriodSeconds"] if grace is None else grace)
+    return int(found["spec"]["terminationGracePeriodSeconds"] if grace is None else grace)
 
 
 def _options(request: web.Request) -> dict[str, Any]:

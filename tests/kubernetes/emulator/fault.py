@@ -85,16 +85,16 @@ class Faults:
         self.planned.append(Planned(Fault(kind, amount), **which))  # type: ignore[arg-type]
 
     def of(self, call: Call) -> dict[str, float]:
-        """Give the faults of a call, by kind; what was planned happens."""
+        """Give the faults of a call, by kind: the first that is planned for it, and by chance."""
         found = dict(self._chosen(call))
         self.met += [(call, Fault(*item)) for item in found.items()]
         return found
 
     def _chosen(self, call: Call) -> Iterable[Fault]:
-        for plan in self.planned:
-            if plan.matches(call):
-                plan.times -= 1
-                yield plan.fault
+        plan = next((plan for plan in self.planned if plan.matches(call)), None)
+        if plan is not None:
+            plan.times -= 1
+            yield plan.fault
         for chance in self.chances:
             if chance.verb in ("*", call.verb) and self.lot.random() < chance.probability:
                 yield chance.fault

@@ -20,7 +20,7 @@ from emulator.runtime import Container, Runtime, StartFailed, variables_of
 from emulator.store import Change, Key, Object, Store
 
 NODE = "node-1"
-Fate = Callable[["Life"], Awaitable[None]]
+Fate = Callable[["Life", str], Awaitable[None]]
 
 
 class Over(Exception):
@@ -29,13 +29,14 @@ class Over(Exception):
 
 @dataclass
 class Life:
-    """One Pod under the kubelet's eyes."""
+    """One Pod under the kubelet's eyes. ``is_lost``: with its node, so that nobody ends it."""
 
     kubelet: Kubelet
     key: Key
     uid: str
     container: Container | None = None
     started: str | None = None
+    is_lost: bool = False
     told_to_stop: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -83,7 +84,7 @@ class Life:
             outcome = await self.container.ended()
             self.write(podstatus.ended(self.pod, outcome, self.started))
 
-    def mark(self, grace_seconds: float, status: Status) -> None:
+    def mark(self, grace_seconds: int, status: Status) -> None:
         """Begin to delete the Pod, as somebody who says why in its status."""
         metadata = {
             **self.pod["metadata"],
@@ -91,6 +92,23 @@ class Life:
             "deletionGracePeriodSeconds": grace_seconds,
         }
         self.kubelet.store.put(self.key, {**self.pod, "metadata": metadata, "status": status})
+
+    def tell(self, reason: str, words: str) -> None:
+        """Write an event about the Pod."""
+        metadata = self.pod["metadata"]
+        store, namespace = self.kubelet.store, metadata["namespace"]
+        name = f"{self.key.name}.{store.revision}"
+        involved = {"kind": "Pod", "namespace": namespace, "name": self.key.name, "uid": self.uid}
+        event = {
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": involved,
+            "type": "Warning",
+            "reason": reason,
+            "message": words,
+            "count": 1,
+            "lastTimestamp": now_text(),
+        }
+        store.put(Key("events", namespace, name), event)
 
     def drop(self) -> None:
         """Remove the object."""
@@ -159,8 +177,8 @@ class Kubelet:
         task.add_done_callback(self._tasks.discard)
 
     async def _lead(self, life: Life) -> None:
-        fate = self._fates[variables_of(life.pod).get("FATE") or "run"]
-        play = asyncio.create_task(_until_over(fate(life)))
+        name, _, amount = (variables_of(life.pod).get("FATE") or "run").partition(":")
+        play = asyncio.create_task(_until_over(self._fates[name](life, amount)))
         stop = asyncio.create_task(_until_over(self._stop(life)))
         try:
             await life.gone.wait()
@@ -175,6 +193,8 @@ class Kubelet:
     async def _stop(self, life: Life) -> None:
         """End a Pod that is deleted: TERM, the grace, KILL, its end, and away with the object."""
         await life.told_to_stop.wait()
+        if life.is_lost:
+            return
         container = life.container
         grace = life.pod["metadata"].get("deletionGracePeriodSeconds", 0)
         if container is not None:
