@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from emulator.admission import admit
+from emulator.claim import ClaimProtection
 from emulator.clock import now_text
 from emulator.fault import Call, Faults, refusal_of
 from emulator.listing import Lists
@@ -58,6 +59,7 @@ class ApiServer:
         self.denied: set[tuple[str, str]] = set()
         self.calls: Counter[tuple[str, str]] = Counter()
         self.lists = Lists(store)
+        self._claims = ClaimProtection(store)
         self._read_log = read_log
         self._bookmarks = bookmarks
 
@@ -181,6 +183,8 @@ class ApiServer:
         grace = _grace(found, options)
         if "All" in (options.get("dryRun") or ()):
             return found
+        if key.resource == "persistentvolumeclaims":
+            return self._claims.delete(found)
         if grace <= 0:
             return self.store.drop(key)
         metadata = found["metadata"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from aiohttp import web
 from emulator.apiserver import ApiServer
 from emulator.fate import FATES
 from emulator.fault import Faults
-from emulator.kubelet import NODE, Kubelet
+from emulator.kubelet import NODE, Kubelet, declared_fate
 from emulator.runtime import PlayedRuntime, Runtime
 from emulator.store import Key, Object, Store
 
@@ -30,13 +30,14 @@ class Cluster:
         faults: Faults | None = None,
         runtime: Runtime | None = None,
         *,
+        choose: Callable[[Object], str] = declared_fate,
         pace_seconds: float = 0.0,
         bookmark_seconds: float = 1.0,
     ) -> None:
         self.store = Store()
         self.faults = faults or Faults()
         self.kubelet = Kubelet(
-            self.store, runtime or PlayedRuntime(self._claim_uid), FATES, pace_seconds
+            self.store, runtime or PlayedRuntime(self._claim_uid), FATES, choose, pace_seconds
         )
         self.api = ApiServer(self.store, self.faults, self.kubelet.log, bookmark_seconds)
         self.port = 0

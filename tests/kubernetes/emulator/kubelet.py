@@ -1,7 +1,6 @@
 """The scheduler and the kubelet of one node: takes each Pod from its creation to its end.
 
-What becomes of a Pod is said by the variable FATE of its first container, by default "run"; the
-fates are in ``fate``.
+What becomes of a Pod is chosen by a function, by default by its variable FATE; see ``fate``.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator import podstatus
+from emulator.claim import missing_claim
 from emulator.clock import now_text
 from emulator.podstatus import Outcome, Status
 from emulator.refusal import bad_request
@@ -20,6 +20,7 @@ from emulator.runtime import Container, Runtime, StartFailed, variables_of
 from emulator.store import Change, Key, Object, Store
 
 NODE = "node-1"
+CLAIM_SECONDS = 0.02
 Fate = Callable[["Life", str], Awaitable[None]]
 
 
@@ -61,9 +62,12 @@ class Life:
 
     async def begin(self) -> None:
         """Schedule the Pod and let its container be created, but not started."""
-        await asyncio.sleep(self.kubelet.pace_seconds)
+        await self.kubelet.pause()
+        while words := missing_claim(self.kubelet.store, self.pod):
+            self.write(podstatus.unschedulable(self.pod, words))
+            await asyncio.sleep(CLAIM_SECONDS)
         self.bind()
-        await asyncio.sleep(self.kubelet.pace_seconds)
+        await self.kubelet.pause()
         self.write(podstatus.waiting(self.pod, "ContainerCreating"))
 
     async def start(self) -> Container:
@@ -120,16 +124,26 @@ class Kubelet:
     """Leads all Pods. ``runs`` counts how often the containers of each name were started."""
 
     def __init__(
-        self, store: Store, runtime: Runtime, fates: dict[str, Fate], pace_seconds: float = 0.0
+        self,
+        store: Store,
+        runtime: Runtime,
+        fates: dict[str, Fate],
+        choose: Callable[[Object], str],
+        pace_seconds: float = 0.0,
     ) -> None:
         self.store = store
         self.runtime = runtime
         self.pace_seconds = pace_seconds
         self.runs: Counter[str] = Counter()
         self._fates = fates
+        self._choose = choose
         self._lives: dict[str, Life] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         store.follow(self._take)
+
+    async def pause(self) -> None:
+        """Take the time that a stage takes."""
+        await asyncio.sleep(self.pace_seconds)
 
     async def log(self, pod: Object, query: dict[str, str]) -> bytes:
         """Give the log of a Pod's container, or say why there is none."""
@@ -177,7 +191,7 @@ class Kubelet:
         task.add_done_callback(self._tasks.discard)
 
     async def _lead(self, life: Life) -> None:
-        name, _, amount = (variables_of(life.pod).get("FATE") or "run").partition(":")
+        name, _, amount = self._choose(life.pod).partition(":")
         play = asyncio.create_task(_until_over(self._fates[name](life, amount)))
         stop = asyncio.create_task(_until_over(self._stop(life)))
         try:
@@ -210,6 +224,11 @@ class Kubelet:
             if not podstatus.ended_by_itself(life.pod["status"]):
                 life.write(podstatus.ended(life.pod, outcome, life.started))
         life.drop()
+
+
+def declared_fate(pod: Object) -> str:
+    """Give the fate that the first container of a Pod has as a variable, by default "run"."""
+    return str(variables_of(pod).get("FATE") or "run")
 
 
 async def _until_over(work: Awaitable[None]) -> None:
