@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
 from asking import Client
 from emulator.cluster import Cluster, running_cluster
+from clusterground import Ground, emulated_ground, real_ground
 
 
 @pytest.fixture
@@ -27,3 +28,11 @@ async def client(cluster: Cluster) -> AsyncIterator[Client]:
     """Somebody who asks it."""
     async with Client(cluster.url) as client:
         yield client
+
+
+@pytest.fixture
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Ground:
+    """An emulated cluster, or the real one for what is marked ``cluster``."""
+    if request.node.get_closest_marker("cluster"):
+        return real_ground()
+    return emulated_ground(request.getfixturevalue("cluster"), tmp_path)

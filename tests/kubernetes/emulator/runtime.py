@@ -6,13 +6,15 @@ BEHAVE is what the executors' contract says of it. Without it a container ends w
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from emulator.podstatus import Outcome
 from emulator.store import Object
 
 SIGTERM_CODE, SIGKILL_CODE = 143, 137
+_REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
 
 
 class Container(Protocol):
@@ -118,7 +120,16 @@ class PlayedRuntime:
         return PlayedContainer(variables.get("BEHAVE", ""), folder, self._volumes)
 
 
-def variables_of(pod: Object) -> dict[str, Any]:
-    """Give the variables of a Pod's first container that have a value of their own."""
-    listed = pod["spec"]["containers"][0].get("env") or ()
-    return {item["name"]: item.get("value", "") for item in listed}
+def variables_of(pod: Object) -> dict[str, str]:
+    """Give the variables of a Pod's first container that have a value, as the kubelet hands them
+    over: with ``$(NAME)`` replaced by an earlier one and ``$$`` by ``$``."""
+    found: dict[str, str] = {}
+    for item in pod["spec"]["containers"][0].get("env") or ():
+        found[item["name"]] = _expanded(item.get("value") or "", found)
+    return found
+
+
+def _expanded(text: str, known: dict[str, str]) -> str:
+    return _REFERENCE.sub(
+        lambda found: "$" if found[0] == "$$" else known.get(found[1], found[0]), text
+    )

@@ -53,6 +53,7 @@ class Watch:
             until = loop.time() + float(self._query.get("timeoutSeconds") or LONGEST_SECONDS)
             while not line.is_cut and (left := until - loop.time()) > 0:
                 await self._next(queue, line, left)
+            # Also before a cut: from the version that a client saw last nothing may be missing.
             await line.flush()
         except Refusal as refusal:
             await response.prepare(request)
@@ -62,7 +63,7 @@ class Watch:
         finally:
             self._store.ignore(queue)
         if line.is_cut and request.transport is not None:
-            request.transport.abort()
+            request.transport.close()
         return response
 
     def _first(self) -> list[tuple[Key | None, bytes]]:
@@ -153,8 +154,6 @@ class _Line:
             await self._write(data)
 
     async def _write(self, data: bytes) -> None:
-        if self.is_cut:
-            return
         if late := self._faults.get("late"):
             await asyncio.sleep(self._lot.uniform(0, late))
         if self._sent < self._faults.get("silent", float("inf")):
