@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from leoflow_controlplane import quantity
+from leoflow_controlplane.kubernetesoption import KUBERNETES_OPTIONS
 from leoflow_controlplane.option import Option
 from leoflow_controlplane.serveroption import SERVER_OPTIONS
 from leoflow_controlplane.serversetting import FILE_NAME, read_server_settings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _METAVARS = {
     quantity.COUNT: "N",
+    quantity.NUMBER: "N",
     quantity.PORT: "PORT",
     quantity.SECONDS: "DURATION",
     quantity.BYTES: "SIZE",
@@ -55,7 +57,7 @@ def _capital(text: str) -> str:
 
 def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command an option for each setting; their values stay as they were typed."""
-    for option in reversed((*SERVER_OPTIONS, *OPTIONS)):
+    for option in reversed((*SERVER_OPTIONS, *KUBERNETES_OPTIONS, *OPTIONS)):
         told = f"{_capital(option.meaning)}. Default: {_default(option)}."
         if option.kind is quantity.SWITCH:
             flags = f"{option.flag}/--no-{option.flag.removeprefix('--')}"

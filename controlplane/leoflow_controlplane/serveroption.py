@@ -17,7 +17,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         secret=True,
         flag="--db",
     ),
-    Option("executor", choice("docker", "subprocess"), "docker", "where tries run"),
+    Option("executor", choice("docker", "kubernetes", "subprocess"), "docker", "where tries run"),
     Option(
         "subprocess_projects",
         TEXT,

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from leoflow_controlplane.error import SettingInvalid
+from leoflow_controlplane.kubernetesoption import KUBERNETES_OPTIONS
+from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.logcontext import LogFormat, LogLevel
 from leoflow_controlplane.option import Chosen, Places, choose
 from leoflow_controlplane.serveroption import SERVER_OPTIONS
@@ -22,11 +24,13 @@ FILE_NAME = "server.toml"
 @dataclass(frozen=True)
 class ServerSettings:
     """All of it. ``limits`` are what the control plane itself obeys; ``chosen`` says of each
-    setting where it came from. What the others mean is in SERVER_OPTIONS."""
+    setting where it came from. What the others mean is in SERVER_OPTIONS and
+    KUBERNETES_OPTIONS."""
 
     home: Path
     limits: Settings
     chosen: tuple[Chosen, ...]
+    kubernetes: KubernetesSettings
     host: str
     port: int
     url: str | None
@@ -78,12 +82,15 @@ def read_server_settings(
     else LEOFLOW_CONFIG names it, else it is server.toml in ``home`` if there is one.
     """
     path, document = read_file(home, environment, config)
-    chosen = choose((*SERVER_OPTIONS, *OPTIONS), Places(flags, environment, document, str(path)))
+    options = (*SERVER_OPTIONS, *KUBERNETES_OPTIONS, *OPTIONS)
+    chosen = choose(options, Places(flags, environment, document, str(path)))
     values = {name: one.value for name, one in chosen.items()}
     limits = Settings(**{option.name: values.pop(option.name) for option in OPTIONS})
-    _check_pairs(values)
-    read_secret(values["webhook_secret"] or "")
-    return ServerSettings(home=home, limits=limits, chosen=tuple(chosen.values()), **values)
+    kubernetes = KubernetesSettings.of(values)
+    own = {option.name: values[option.name] for option in SERVER_OPTIONS}
+    _check_pairs(own)
+    read_secret(own["webhook_secret"] or "")
+    return ServerSettings(home, limits, tuple(chosen.values()), kubernetes, **own)
 
 
 def _check_pairs(values: Mapping[str, Any]) -> None:

@@ -28,19 +28,30 @@ _KILLED = exitcode.SIGNAL_BASE + signal.SIGKILL
 
 
 class Verdict(NamedTuple):
-    """How a try ended. Not ``retryable``: trying again cannot help, or is not wanted."""
+    """How a try ended. Not ``retryable``: trying again cannot help, or is not wanted.
+
+    ``machinery``: it failed by no fault of the task's, so that it is tried again within a budget
+    of the machinery's own, whatever the task's retries are.
+    """
 
     state: FinalState
     reason: str | None = None
     retryable: bool = True
+    machinery: bool = False
 
 
 class Exit(NamedTuple):
-    """What the executor saw. ``code`` None: nobody can tell any more, ``reason`` may say why."""
+    """What the executor saw. ``code`` None: nobody can tell any more, ``reason`` may say why.
+
+    ``machinery``: what the try ran in was taken away from it, by no fault of the task's. Memory
+    that it used up is its own fault. ``final``: it never ran, and would not another time either.
+    """
 
     code: int | None
     oom_killed: bool = False
     reason: str | None = None
+    machinery: bool = False
+    final: bool = False
 
 
 def judge_exit(
@@ -59,7 +70,8 @@ def judge_exit(
         return Verdict("skipped", reason or "the task skipped itself")
     if exit.oom_killed:
         return Verdict("failed", explain_failure(reason, exit, task) or describe_oom(task))
-    return Verdict("failed", reason or describe_exit(exit))
+    words = reason or describe_exit(exit)
+    return Verdict("failed", words, retryable=not exit.final, machinery=exit.machinery)
 
 
 def read_left_reason(document: bytes | None, exit: Exit) -> str | None:

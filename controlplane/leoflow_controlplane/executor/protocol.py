@@ -27,12 +27,16 @@ class Ended(NamedTuple):
 class Limits(NamedTuple):
     """How long an executor tries, in seconds; each is named after the setting that it comes from.
 
-    ``engine_grace``: an engine that is away for longer has lost what it ran.
+    ``engine_grace``: an engine that is away for longer has lost what it ran. The last three are
+    Kubernetes' own: waiting for a node, for a pull that fails to go well, and for a quota.
     """
 
     pull_timeout_seconds: float = 600.0
     start_timeout_seconds: float = 120.0
     engine_grace_seconds: float = 60.0
+    schedule_timeout_seconds: float = 600.0
+    pull_grace_seconds: float = 120.0
+    quota_wait_seconds: float = 600.0
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
