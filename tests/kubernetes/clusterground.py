@@ -195,9 +195,10 @@ async def calls_of(ground: Ground) -> AsyncIterator[ApiCalls]:
     access = choose_access({"KUBECONFIG": ground.kubeconfig}, None, ground.namespace)
     connection = Connection(access)
     await connection.open()
-    calls = ApiCalls(connection)
-    yield calls
-    await calls.close()
+    try:
+        yield ApiCalls(connection)
+    finally:
+        await connection.close()
 
 
 def free_port() -> int:

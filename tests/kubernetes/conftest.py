@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
 from asking import Client
-from emulator.cluster import Cluster, running_cluster
 from clusterground import Ground, emulated_ground, real_ground
+from emulator.cluster import Cluster, running_cluster
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from executor_contract import ExecutorContract, Heirs, StagingContract
 from clusterground import Dressed, Ground, Opened, assert_nothing_left, open_executor, opened
+from executor_contract import ExecutorContract, Heirs, StagingContract
 from leoflow_controlplane.model import SERVER
 
 
