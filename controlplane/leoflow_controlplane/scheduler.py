@@ -194,7 +194,8 @@ class Scheduler:
         for key in gone:
             if key not in self._ours:
                 self._ours[key] = {}
-                self._spawn(self._close_try(Ended(key, Exit(None, reason=GONE))))
+                exit = Exit(None, reason=GONE, machinery=True)
+                self._spawn(self._close_try(Ended(key, exit)))
 
     def _follow(self, progress: Progress) -> None:
         for dispatch in progress.dispatches:
@@ -241,7 +242,7 @@ class Scheduler:
             with about(key):
                 logger.info("the try could not be started: %s", error.reason)
             self._observer.launch_failed(transient=error.transient)
-            await self._fail_launch(key, error.reason)
+            await self._fail_launch(key, error.reason, transient=error.transient)
             self._forget(key)
         finally:
             self._launching.discard(key)
@@ -249,8 +250,9 @@ class Scheduler:
             self._unwanted.discard(key)
             await self._executor.stop(key, 0)
 
-    async def _fail_launch(self, key: TryKey, reason: str) -> None:
-        self._follow(await self._steps.persist(ending.fail_launch, key, reason, self._clock()))
+    async def _fail_launch(self, key: TryKey, reason: str, *, transient: bool = False) -> None:
+        failure = (reason, transient)
+        self._follow(await self._steps.persist(ending.fail_launch, key, failure, self._clock()))
 
     async def _call(self, dispatch: Dispatch) -> None:
         key = dispatch.key

@@ -20,6 +20,7 @@ from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
 from leoflow_controlplane.book.line import HeldUp, Line, Waiting
 from leoflow_controlplane.model import SERVER, RunKey, RunState, TaskState, TryKey
 from leoflow_controlplane.setting import Settings
+from leoflow_controlplane.verdict import Loss
 from leoflow_controlplane.workload import Dispatch
 
 
@@ -59,6 +60,7 @@ class Progress(NamedTuple):
     lags: tuple[float, ...] = ()
     closed: tuple[Mapping[str, float | None], ...] = ()
     queued: int = 0
+    losses: tuple[Loss, ...] = ()
 
 
 class Companion(Protocol):
@@ -187,6 +189,7 @@ class Book:
             tuple(self.lags),
             tuple(self.closed),
             len(self.lines[False]) + len(self.lines[True]),
+            tuple(self.losses),
         )
 
     def touch(self, run: HeldRun) -> None:
@@ -325,6 +328,7 @@ class Book:
         self.run_ends: list[tuple[RunKey, RunState]] = []
         self.lags: list[float] = []
         self.closed: list[Mapping[str, float | None]] = []
+        self.losses: list[Loss] = []
         # Values that were looked up in this step, by run, task and key.
         self.looked_up: dict[tuple[int, str, str], Any] = {}
         # What was in the tables of them, by map_index: that stays so until the group's end.

@@ -34,7 +34,7 @@ from leoflow_controlplane.executor.protocol import Ended, Figures, Site
 from leoflow_controlplane.executor.tryfolder import TryFolder, find_folders, name_of
 from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
-from leoflow_controlplane.verdict import Exit
+from leoflow_controlplane.verdict import judge_code
 from leoflow_controlplane.workload import encode_workload
 
 WARNING = (
@@ -252,7 +252,7 @@ class SubprocessExecutor:
             ended_at, code = time.time(), reap(running.pid)
         running.ended = True
         self.figures.running -= 1
-        exit = running.folder.judge() if code is None else Exit(code)
+        exit = running.folder.judge() if code is None else judge_code(code)
         self._ended.put_nowait(Ended(running.key, exit, running.started_at, ended_at))
 
 

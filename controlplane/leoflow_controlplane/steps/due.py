@@ -53,6 +53,8 @@ def _enforce(book: Book, held: OpenTry, now: float) -> None:
 
 
 def _overdue_reason(book: Book, held: OpenTry) -> str:
+    if held.exit_code is not None:
+        return "it was told to stop from outside, and its container did not end"
     if not held.agent_seen:
         allowance = book.settings.start_allowance_seconds
         return f"the container did not report within {allowance:g} s of its dispatch"

@@ -71,16 +71,24 @@ def settle(
 
 
 def fail_launch(
-    connection: Connection, book: Book, key: TryKey, reason: str, now: float
+    connection: Connection, book: Book, key: TryKey, failure: tuple[str, bool], now: float
 ) -> Progress:
-    """Fail a try that could not be started; trying again is not for the user's retries to do."""
+    """Fail a try that could not be started; ``failure``: why, and whether it may work later.
+
+    What may work later is the machinery's to try again, the rest is nobody's.
+    """
     book.begin(connection)
     held = book.tries.get(key)
     if held is None:
         return book.progress()
     if not held.is_current:
         return _close(book, held, now)
-    return _end(book, held, Verdict("failed", held.terminate or reason, retryable=False), now)
+    reason, transient = failure
+    if held.terminate or not transient:
+        verdict = Verdict("failed", held.terminate or reason, retryable=False)
+    else:
+        verdict = Verdict("failed", reason, machinery=True, loss="launch")
+    return _end(book, held, verdict, now)
 
 
 def begin_inline(connection: Connection, book: Book, key: TryKey, now: float) -> Progress:
