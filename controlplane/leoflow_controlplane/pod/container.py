@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from leoflow_agent.podname import TASK_CONTAINER
 from leoflow_agent.podoption import PodOptions
 from leoflow_agent.wire import VERDICT_VARIABLE
 
@@ -16,7 +17,6 @@ from leoflow_controlplane.pod.site import PodSite
 from leoflow_controlplane.pod.volume import TMP_FOLDER, make_mounts
 from leoflow_controlplane.tryenvironment import make_environment
 
-TASK_CONTAINER = "task"
 # The kubelet puts a file there that any user may write to. Not in /tmp: where that is sticky,
 # Linux lets nobody open another's file for writing (fs.protected_regular).
 VERDICT_PATH = "/dev/termination-log"

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from leoflow_agent.podname import AGENT_CONTAINER
+
 from leoflow_controlplane.pod.security import helper_security
 from leoflow_controlplane.pod.site import AGENT_FOLDER, DAG_FOLDER, MOUNTED_AGENT, PYTHON, PodSite
 
-AGENT, AGENT_CONTAINER = "leoflow-agent", "leoflow-agent"
+AGENT = "leoflow-agent"
 AGENT_LIMIT = "64Mi"
 _COPY = f"import shutil; shutil.copytree('{AGENT_FOLDER}', '{MOUNTED_AGENT}{AGENT_FOLDER}')"
 

@@ -12,16 +12,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from leoflow_agent.podname import OWN_LABELS, OWN_PREFIX
+
 from leoflow_controlplane.keydigest import digest_key
 from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.pod.site import PodSite
 
-PREFIX = "leoflow.dev/"
-REALM, OWNER = PREFIX + "realm", PREFIX + "owner"
-DAG_ID, RUN_ID, TASK_ID = PREFIX + "dag-id", PREFIX + "run-id", PREFIX + "task-id"
-MAP_INDEX, TRY_NUMBER = PREFIX + "map-index", PREFIX + "try-number"
+REALM, OWNER = OWN_PREFIX + "realm", OWN_PREFIX + "owner"
+DAG_ID, RUN_ID, TASK_ID = OWN_PREFIX + "dag-id", OWN_PREFIX + "run-id", OWN_PREFIX + "task-id"
+MAP_INDEX, TRY_NUMBER = OWN_PREFIX + "map-index", OWN_PREFIX + "try-number"
 # What `kubectl` and dashboards group by.
-MANAGED_BY = {"app.kubernetes.io/managed-by": "leoflow"}
+MANAGED_BY = dict.fromkeys(OWN_LABELS, "leoflow")
 # RFC 1123: the most of a DNS label, and of a label's value.
 MAX_LABEL = 63
 

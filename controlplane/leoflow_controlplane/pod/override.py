@@ -1,7 +1,7 @@
-"""A strategic merge patch over a Pod, as the API server applies one. Pure.
+"""A strategic merge patch over a Pod or a part of one, as the API server applies it. Pure.
 
-Source of the rules: the API conventions ("Strategic Merge Patch") and the patchStrategy and
-patchMergeKey tags of k8s.io/api/core/v1/types.go.
+Source of the rules: the API conventions ("Strategic Merge Patch"). Which lists are merged, and by
+which field, is in Kubernetes' own schema: `leoflow_agent.podshape`.
 """
 
 from __future__ import annotations
@@ -10,109 +10,89 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Lists of objects that are merged item by item, with the field that tells the items apart. All
-# other lists are replaced whole, as the API server does.
-_MERGE_KEYS = {
-    "spec.containers": "name",
-    "spec.initContainers": "name",
-    "spec.ephemeralContainers": "name",
-    "spec.volumes": "name",
-    "spec.imagePullSecrets": "name",
-    "spec.hostAliases": "ip",
-    "spec.topologySpreadConstraints": "topologyKey",
-    "spec.resourceClaims": "name",
-    "spec.schedulingGates": "name",
-    "metadata.ownerReferences": "uid",
-    "env": "name",
-    "ports": "containerPort",
-    "volumeMounts": "mountPath",
-    "volumeDevices": "devicePath",
-}
-# Lists of plain values that are merged.
-_MERGED_SETS = frozenset({"metadata.finalizers"})
-_CONTAINERS = ("spec.containers", "spec.initContainers", "spec.ephemeralContainers")
-_DIRECTIVE = "$patch"
+from leoflow_agent.shapecheck import DIRECTIVE, Field, shapes
+
+# The kind of what the schema has no type for, such as a mapping of labels.
+_PLAIN: Mapping[str, Field] = {}
+_REPLACE = {DIRECTIVE: "replace"}
 
 
 class OverrideInvalid(ValueError):
-    """A patch that no object can be patched with; the text says where and why."""
+    """A patch that nothing can be patched with; the text says where and why."""
 
 
-def apply_override(pod: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Give ``pod`` with ``patch`` merged into it; neither is changed. Raises OverrideInvalid."""
-    return _merge_map(pod, patch, "")
+def apply_override(
+    base: Mapping[str, Any], patch: Mapping[str, Any], kind: str = "Pod"
+) -> dict[str, Any]:
+    """Give ``base`` with ``patch`` merged into it; neither is changed.
+
+    ``kind`` is the type of both by its name in Kubernetes' schema. Raises OverrideInvalid.
+    """
+    return _merge(base, patch, shapes()[kind], kind)
 
 
-def _merge_map(base: Mapping[str, Any], patch: Mapping[str, Any], path: str) -> dict[str, Any]:
-    directive = patch.get(_DIRECTIVE)
-    said = {name: value for name, value in patch.items() if name != _DIRECTIVE}
-    if directive == "replace":
-        return _plain(said, path)
-    if directive not in (None, "merge"):
-        raise OverrideInvalid(f"'{_DIRECTIVE}: {directive}' at {path or 'the top'} is unknown here")
+def _merge(
+    base: Mapping[str, Any], patch: Mapping[str, Any], fields: Mapping[str, Field], where: str
+) -> dict[str, Any]:
     merged = copy.deepcopy(dict(base))
-    for name, value in said.items():
-        where = f"{path}.{name}" if path else name
-        if name.startswith("$"):
-            raise OverrideInvalid(
-                f"'{name}' at {path or 'the top'} is not supported; leoflow knows '$patch'"
-            )
-        if value is None:
+    directive = patch.get(DIRECTIVE, "merge")
+    if directive == "replace":
+        merged = {}
+    elif directive != "merge":
+        raise OverrideInvalid(f"'{DIRECTIVE}: {directive}' at {where} is unknown here")
+    for name, value in patch.items():
+        if name == DIRECTIVE:
+            continue
+        made = _merge_field(merged.get(name), value, fields.get(name), f"{where}.{name}")
+        if made is None:
             merged.pop(name, None)
-        elif isinstance(value, Mapping):
-            merged_value = _merge_value(merged.get(name), value, where)
-            if merged_value is None:
-                merged.pop(name, None)
-            else:
-                merged[name] = merged_value
-        elif isinstance(value, list):
-            merged[name] = _merge_list(merged.get(name) or [], value, where)
         else:
-            merged[name] = value
+            merged[name] = made
     return merged
 
 
-def _merge_value(base: Any, patch: Mapping[str, Any], path: str) -> dict[str, Any] | None:
-    if patch.get(_DIRECTIVE) == "delete":
-        return None
-    return _merge_map(base if isinstance(base, Mapping) else {}, patch, path)
+def _merge_field(base: Any, patch: Any, field: Field | None, where: str) -> Any:
+    """Return what a field holds then; None if it is to be gone."""
+    if isinstance(patch, Mapping):
+        if patch.get(DIRECTIVE) == "delete":
+            return None
+        below = base if isinstance(base, Mapping) else {}
+        return _merge(below, patch, _fields_of(field), where)
+    if isinstance(patch, list | tuple):
+        return _merge_list(base or [], patch, field, where)
+    return patch
 
 
-def _merge_list(base: Sequence[Any], patch: Sequence[Any], path: str) -> list[Any]:
-    key = _merge_key(path)
-    if path in _MERGED_SETS:
+def _merge_list(
+    base: Sequence[Any], patch: Sequence[Any], field: Field | None, where: str
+) -> list[Any]:
+    key = field.key if field is not None else ""
+    if key == "=":
         return [*base, *(item for item in patch if item not in base)]
-    if key is None:
-        return [_plain(item, path) if isinstance(item, Mapping) else item for item in patch]
-    if any(item == {_DIRECTIVE: "replace"} for item in patch):
-        return _merge_list([], [one for one in patch if one != {_DIRECTIVE: "replace"}], path)
-    merged = copy.deepcopy(list(base))
+    if not key:
+        return copy.deepcopy(list(patch))
+    merged = [] if _REPLACE in patch else copy.deepcopy(list(base))
     for item in patch:
+        if item == _REPLACE:
+            continue
         if not isinstance(item, Mapping) or key not in item:
-            raise OverrideInvalid(
-                f"an item of {path} has no '{key}', which says which one is meant"
-            )
-        _merge_item(merged, item, key, path)
+            raise OverrideInvalid(f"an item of {where} has no '{key}' to say which one is meant")
+        _merge_item(merged, item, key, _fields_of(field), where)
     return merged
 
 
-def _merge_item(merged: list[Any], item: Mapping[str, Any], key: str, path: str) -> None:
-    found = [place for place, one in enumerate(merged) if one.get(key) == item[key]]
-    if item.get(_DIRECTIVE) == "delete":
+def _merge_item(
+    merged: list[Any], item: Mapping[str, Any], key: str, fields: Mapping[str, Field], where: str
+) -> None:
+    if item.get(DIRECTIVE) == "delete":
         merged[:] = [one for one in merged if one.get(key) != item[key]]
-    elif found:
-        merged[found[0]] = _merge_map(merged[found[0]], item, path)
-    else:
-        merged.append(_merge_map({}, item, path))
+        return
+    for place, one in enumerate(merged):
+        if one.get(key) == item[key]:
+            merged[place] = _merge(one, item, fields, where)
+            return
+    merged.append(_merge({}, item, fields, where))
 
 
-def _merge_key(path: str) -> str | None:
-    for containers in _CONTAINERS:
-        if path.startswith(f"{containers}."):
-            return _MERGE_KEYS.get(path[len(containers) + 1 :])
-    return _MERGE_KEYS.get(path) if "." in path else None
-
-
-def _plain(value: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Take a value that takes another's place: nulls and directives mean nothing in it."""
-    return _merge_map({}, {n: v for n, v in value.items() if n != _DIRECTIVE}, path)
+def _fields_of(field: Field | None) -> Mapping[str, Field]:
+    return _PLAIN if field is None or field.many == "{" else shapes().get(field.kind, _PLAIN)

@@ -32,14 +32,14 @@ _CONTAINER: dict[str, Any] = {
 
 def pod_security(options: PodOptions) -> dict[str, Any]:
     """Give the Pod's security context: leoflow's, with what the task declares merged over it."""
-    return apply_override(_POD, options.pod_security_context or {})
+    return apply_override(_POD, options.pod_security_context or {}, "PodSecurityContext")
 
 
 def container_security(options: PodOptions) -> dict[str, Any]:
     """Give the container's security context, likewise."""
-    return apply_override(_CONTAINER, options.security_context or {})
+    return apply_override(_CONTAINER, options.security_context or {}, "SecurityContext")
 
 
 def helper_security() -> dict[str, Any]:
     """Give the security context of a container that leoflow adds."""
-    return apply_override(_CONTAINER, {})
+    return apply_override(_CONTAINER, {}, "SecurityContext")
