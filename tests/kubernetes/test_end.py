@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from clusterground import Ground, opened
+from emulator.cluster import Cluster
 from executor_contract import end_of, make_launch
 from leoflow_agent.podoption import PodOptions
 from leoflow_controlplane.executor.cluster import limits, watching
@@ -48,7 +50,7 @@ ENDS: dict[tuple[str, str], End] = {
         "1 Insufficient cpu"
     ),
     ("pull_error", ""): _final(
-        r"its image cannot be pulled: ErrImagePull: rpc error: code = NotFound.*image: not found"
+        r"its image cannot be pulled: .*ErrImagePull: rpc error: code = NotFound.*image: not found"
     ),
     ("pull_error:connection refused", ""): _lost(
         r"its image could not be pulled within pull_grace_seconds = 0\.3: .*connection refused"
@@ -74,12 +76,12 @@ ENDS: dict[tuple[str, str], End] = {
     ("preempted", ""): _lost("its Pod was preempted by a Pod of higher priority: default-sched"),
     ("drained", ""): _lost("its Pod was evicted from its node, as when a node is drained"),
     ("node_lost", ""): _lost("its Pod lost its node 'node-1', which does not answer: Taint"),
-    ("node_gone", ""): _lost("its Pod was lost its node, which is gone: PodGC: node no longer"),
+    ("node_gone", ""): _lost("its Pod lost its node, which is gone: PodGC: node no longer"),
     ("node_shutdown", ""): _lost("its Pod was ended because its node shuts down: Pod was term"),
     ("node_rebooted", ""): _lost("its node has lost its container: The container could not be"),
     ("rejected", ""): _lost(r"its node refused its Pod \(OutOfcpu\): Pod was rejected: Node"),
     ("deadline", ""): End(None, "its Pod ran longer than its activeDeadlineSeconds: Pod was act"),
-    ("deleted", ""): _lost("its Pod was deleted by somebody"),
+    ("deleted", ""): End(143, "its Pod was deleted by somebody", machinery=True),
     ("vanished", ""): _lost("its Pod was deleted by somebody while it ran"),
     ("vanished_pending", ""): _lost("its Pod was deleted by somebody while it had not started yet"),
 }
@@ -96,7 +98,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("fate", "behave"), ENDS)
 async def test_each_end_is_told_for_what_it_is(
-    ground: Ground, tmp_path: Path, fate: str, behave: str
+    ground: Ground, cluster: Cluster, tmp_path: Path, fate: str, behave: str
 ) -> None:
     wanted = ENDS[fate, behave]
     options = PodOptions(env=({"name": "FATE", "value": fate},))
@@ -105,6 +107,9 @@ async def test_each_end_is_told_for_what_it_is(
         await executor.start(launch)
         exit = (await end_of(executor)).exit
         await executor.remove(launch.key)
+        async with asyncio.timeout(60):
+            while cluster.pods():
+                await asyncio.sleep(0.005)
     told = (exit.code, exit.oom_killed, exit.machinery, exit.final)
     assert told == (wanted.code, wanted.oom_killed, wanted.machinery, wanted.final), exit.reason
     assert re.match(wanted.words, exit.reason or "", re.DOTALL), exit.reason

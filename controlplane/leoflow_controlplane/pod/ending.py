@@ -15,12 +15,16 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from leoflow_agent import exitcode
+
 from leoflow_controlplane.pod.slim import ContainerView, PodView
 from leoflow_controlplane.verdict import Exit
 
 Stage = Literal["schedule", "create", "pull", "config", "leave"]
 
 KILLED = 137
+# How the container of a Pod ends that is deleted: its agent says so, or SIGTERM or SIGKILL does.
+_TOLD_TO_END = (exitcode.TERMINATED, exitcode.SIGNAL_BASE + 15, KILLED)
 
 
 class Over(NamedTuple):
@@ -200,6 +204,11 @@ def _judge_ended(view: PodView, ended: ContainerView) -> Over:
         return _lost(_with("its node has lost its container", ended.message), *instants)
     if ended.exit_code != 0 and view.disruption is not None:
         return _lost(describe_loss(view), *instants)
+    if view.deleting and ended.exit_code in _TOLD_TO_END:
+        # By us or by others: which of them it was the core knows.
+        said = describe_loss(view)
+        exit = Exit(ended.exit_code, reason=said, machinery=True, loss="stopped")
+        return Over(exit, *instants)
     return Over(Exit(ended.exit_code, ended.reason == "OOMKilled"), *instants)
 
 

@@ -12,6 +12,7 @@ import json
 import random
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -19,10 +20,11 @@ from leoflow_agent import exitcode
 from leoflow_agent.wire import EVENTS_PATH, PROTOCOL
 
 from emulator.podstatus import Outcome
-from emulator.runtime import SIGKILL_CODE, SIGTERM_CODE, variables_of
+from emulator.runtime import SIGKILL_CODE, variables_of
 from emulator.store import Object
 
 AGAIN_SECONDS = 0.1
+LAST_ATTEMPT_SECONDS = 2.0
 
 
 class AgentRuntime:
@@ -61,19 +63,19 @@ class PlayedAgent:
         self._workload = workload
         self._token = workload["token"]
         self._seq = 0
+        self._killed = self._over = False
         self._play = asyncio.create_task(self._live())
-        self._killed = SIGKILL_CODE
 
     async def ended(self) -> Outcome:
         """Wait for the agent's end."""
         await asyncio.wait([self._play])
-        return Outcome(self._killed if self._play.cancelled() else self._play.result())
+        return Outcome(SIGKILL_CODE if self._play.cancelled() else self._play.result())
 
     async def signal(self, name: str) -> None:
-        """End it at once; what it knows is lost with it."""
-        if not self._play.done():
-            self._killed = SIGTERM_CODE if name == "SIGTERM" else SIGKILL_CODE
-            self._play.cancel()
+        """End it: told to, it reports that it was; killed, what it knows is lost with it."""
+        if name == "SIGKILL":
+            self._killed = True
+        self._play.cancel()
 
     async def log(self) -> bytes:
         """It writes nothing."""
@@ -106,9 +108,21 @@ class PlayedAgent:
                 {"type": "finished", "reason": reason, "left": time.time(), **ending}
             )
             return code
+        except asyncio.CancelledError:
+            if self._killed or self._over:
+                raise
+            return await self._leave()
         except _Refused as refused:
             self._runtime.refused[str(refused)] += 1
             return exitcode.TERMINATED
+
+    async def _leave(self) -> int:
+        code = exitcode.TERMINATED
+        reason = {"state": "failed", "reason": "stopped by signal 15", "exit_code": code}
+        with suppress(TimeoutError, _Refused):
+            async with asyncio.timeout(LAST_ATTEMPT_SECONDS):
+                await self._report({"type": "finished", "left": time.time(), **reason})
+        return code
 
     async def _report(self, *events: dict[str, Any]) -> None:
         numbered = []
