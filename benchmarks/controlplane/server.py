@@ -39,6 +39,7 @@ class TellingExecutor:
 
     ca = None
     trouble: str | None = None
+    pods = None
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint

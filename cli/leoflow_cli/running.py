@@ -19,6 +19,7 @@ from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.model import RunRequest, RunResult
 from leoflow_controlplane.outbound.guard import LOOPBACK
+from leoflow_controlplane.podcheck import tell_ignored
 from leoflow_controlplane.secretsource import EnvironmentSecrets
 from leoflow_controlplane.setting import Settings, read_settings
 from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
@@ -80,6 +81,7 @@ def run(wish: Wish, screen: Screen) -> Outcome:
     logical_date = parse_date(wish.logical_date, "--logical-date")
     name = wish.executor or _find_executor(screen)
     ready = _containers(wish, screen) if name == "docker" else _subprocesses(wish, settings, screen)
+    _tell_ignored(ready.spec, name, screen)
     request = RunRequest(
         ready.spec,
         ready.image,
@@ -114,6 +116,13 @@ async def _run(request: RunRequest, ready: _Ready, settings: Settings, screen: S
         if interruption.has_come:
             raise asyncio.CancelledError
         return Outcome(await plane.result(key), time.monotonic() - began)
+
+
+def _tell_ignored(spec: DagSpec, executor: str, screen: Screen) -> None:
+    """Say what of the DAG is for Kubernetes only, where it does not run there."""
+    if executor != "kubernetes":
+        for line in tell_ignored(spec):
+            screen.line(line, style="yellow")
 
 
 def _find_executor(screen: Screen) -> str:

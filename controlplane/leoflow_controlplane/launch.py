@@ -22,7 +22,8 @@ class Launch(NamedTuple):
     ``staging_bytes``: the tries of its run share a folder of that size; on Kubernetes a claim of
     ``staging_storage_class`` (None: the cluster's default) with ``staging_access_mode``. ``say``
     takes lines about the start for the log of the try, such as how far the pull of its image is;
-    it is called in the event loop.
+    it is called in the event loop. ``image_digest`` is the manifest's, None where it is not known;
+    ``python_version`` is the DAG's, as "3.11".
     """
 
     key: TryKey
@@ -33,5 +34,7 @@ class Launch(NamedTuple):
     artifacts: Path | None
     staging_bytes: int | None = None
     say: Callable[[str], None] = be_silent
+    image_digest: str | None = None
+    python_version: str = ""
     staging_storage_class: str | None = None
     staging_access_mode: AccessMode = "ReadWriteMany"

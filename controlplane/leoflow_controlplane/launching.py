@@ -39,6 +39,8 @@ class Launcher:
             artifacts=artifacts,
             staging_bytes=dispatch.dag.staging_bytes,
             say=say,
+            image_digest=dispatch.image_digest,
+            python_version=dispatch.dag.python_version,
             staging_storage_class=dispatch.dag.staging_storage_class,
             staging_access_mode=dispatch.dag.staging_access_mode,
         )

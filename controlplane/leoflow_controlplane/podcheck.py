@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -40,29 +40,29 @@ def check_for_cluster(spec: DagSpec) -> Iterator[str]:
             )
 
 
-def tell_ignored(spec: DagSpec, executor: str) -> Iterator[str]:
-    """Say what of a DAG is for Kubernetes and does nothing where ``executor`` runs its tasks."""
+def tell_ignored(spec: DagSpec) -> Iterator[str]:
+    """Say what of a DAG is for Kubernetes, and has no effect anywhere else."""
+    found: dict[tuple[str, ...], list[TaskSpec]] = {}
     for task in in_pods(spec):
         names = [f"kubernetes.{name}" for name in declared(task.kubernetes or PodOptions())]
         names += _beyond(task.resources)
         if names:
-            yield (
-                f"{place(task)}: {', '.join(names)} {_do(names)} nothing with the executor "
-                f"'{executor}', only with 'kubernetes'"
-            )
-    names = [
-        f"staging.{name}"
-        for name, is_said in (
-            ("storage_class", spec.staging_storage_class is not None),
-            ("access_mode", spec.staging_access_mode != DagSpec.staging_access_mode),
-        )
-        if is_said
-    ]
+            found.setdefault(tuple(names), []).append(task)
+    for said, (first, *others) in found.items():
+        more = f" and {len(others)} more" if others else ""
+        yield f"{place(first)}{more}: {_without_effect(said)}"
+    staging = {
+        "staging.storage_class": spec.staging_storage_class is not None,
+        "staging.access_mode": spec.staging_access_mode != DagSpec.staging_access_mode,
+    }
+    names = [name for name, is_said in staging.items() if is_said]
     if names:
-        yield (
-            f"DAG '{spec.dag_id}': {', '.join(names)} {_do(names)} nothing with the executor "
-            f"'{executor}', only with 'kubernetes'"
-        )
+        yield f"DAG '{spec.dag_id}': {_without_effect(names)}"
+
+
+def _without_effect(names: Sequence[str]) -> str:
+    has = "has" if len(names) == 1 else "have"
+    return f"{', '.join(names)} {has} no effect here, only with the executor 'kubernetes'"
 
 
 def in_pods(spec: DagSpec) -> Iterator[TaskSpec]:
@@ -84,7 +84,3 @@ def _beyond(resources: Resources) -> Iterator[str]:
         if amounts.ephemeral_storage_bytes is not None:
             yield f"resources.{kind}.ephemeral_storage"
         yield from (f"resources.{kind}.{name}" for name in amounts.extended)
-
-
-def _do(names: list[str]) -> str:
-    return "does" if len(names) == 1 else "do"

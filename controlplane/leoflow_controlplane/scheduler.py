@@ -53,8 +53,9 @@ class Scheduler:
     """Brings reports, ends and due instants to the store, and starts what comes out.
 
     ``bell`` rings for each run that changes. ``failure`` is what ended the scheduler, if anything
-    did; a database that cannot be used does so only once ``patience_seconds`` (None: never) have
-    passed: until then what is not durable is tried again. ``audience`` is told of what happens.
+    did, and ``failed`` is set then; a database that cannot be used does so only once
+    ``patience_seconds`` (None: never) have passed: until then what is not durable is tried again.
+    ``audience`` is told of what happens.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Scheduler:
     ) -> None:
         self.bell = Bell()
         self.failure: BaseException | None = None
+        self.failed = asyncio.Event()
         self._database = database
         self._book = book
         self._tokens = tokens
@@ -169,6 +171,8 @@ class Scheduler:
 
     async def close(self) -> None:
         """Stop listening; what runs is the executor's to end or to leave."""
+        # Whoever is heard now has to ask the next one, and nothing is taken up any more.
+        self._executor = None
         tasks = [*self._tasks, *self._calls.values()]
         for task in tasks:
             task.cancel()
@@ -339,6 +343,7 @@ class Scheduler:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None and self.failure is None:
             self.failure = task.exception()
+            self.failed.set()
             if not isinstance(self.failure, ControlPlaneError):
                 logger.error("the scheduler cannot go on", exc_info=self.failure)
             self.bell.ring_all()

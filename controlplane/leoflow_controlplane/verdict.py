@@ -61,8 +61,8 @@ class Exit(NamedTuple):
     oom_killed: bool = False
     reason: str | None = None
     machinery: bool = False
-    loss: Loss = "lost"
     final: bool = False
+    loss: Loss = "lost"
 
 
 def judge_exit(

@@ -226,11 +226,6 @@ class FakeCalls:
         """Create a DaemonSet."""
         return self._create("create_daemon_set", self._cluster.daemon_sets, body)
 
-    async def get_daemon_set(self, name: str) -> Object | None:
-        """Read a DaemonSet."""
-        self._cluster.check("get_daemon_set", name)
-        return self._cluster.daemon_sets.get(name)
-
     async def list_daemon_sets(self, selector: str) -> list[Object]:
         """Read the DaemonSets."""
         self._cluster.check("list_daemon_sets")

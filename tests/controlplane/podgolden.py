@@ -39,7 +39,8 @@ def minimal(**fields: Any) -> Launch:
         Source("dag.py", 3),
     )
     key = TryKey("weather", "manual__2026-01-01T00:00:00+00:00", "load", -1, 1)
-    return Launch(key, IMAGE, workload("load"), task, {}, None)._replace(**fields)
+    launch = Launch(key, IMAGE, workload("load"), task, {}, None, python_version="3.11")
+    return launch._replace(**fields)
 
 
 def everything() -> Launch:
@@ -69,6 +70,9 @@ def pods() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "agent-image-volume", make_pod(minimal(), volume)
     copied = volume._replace(agent_mount="init-container")
     yield "agent-init-container", make_pod(minimal(), copied)
+    other = minimal(python_version="3.12")
+    yield "agent-image-volume-sources", make_pod(other, volume)
+    yield "agent-init-container-sources", make_pod(other, copied)
     shared = minimal(staging_bytes=1024 * MIB, artifacts=Path("/x"))
     yield "staging", make_pod(shared, SITE)
     launch = everything()

@@ -44,6 +44,8 @@ logger = logging.getLogger("leoflow.executor.docker")
 class DockerExecutor:
     """One container for each try. Make it with `docker_executor`."""
 
+    pods = None
+
     def __init__(
         self,
         engine: Engine,

@@ -91,13 +91,25 @@ class Figures:
     engine_errors: int = 0
 
 
+class PodChecker(Protocol):
+    """Who can be asked about Pods."""
+
+    async def find_refusal(self, launch: Launch) -> str | None:
+        """Ask whether the cluster would take the Pod of a try; give its words if it would not.
+
+        What may be otherwise later, such as a quota or an API server that is away, is no refusal.
+        Raises LaunchFailed when no Pod can be made of the launch.
+        """
+
+
 class Executor(Protocol):
     """Starts each try at most once and tells of the end of each that it started, exactly once.
 
     ``endpoint`` is where the agents that it starts find the control plane, ``ca`` the
     certificates (PEM) that they check an https endpoint's against, None for the image's own.
     ``trouble`` is what keeps every try from being started at the moment, for people; anybody may
-    see it. None if nothing is known to.
+    see it. None if nothing is known to. ``pods``: who can be asked about the Pods that tries are;
+    None where they are none, and what a task says of its Pod has no effect.
     """
 
     @property
@@ -111,6 +123,9 @@ class Executor(Protocol):
 
     @property
     def trouble(self) -> str | None: ...
+
+    @property
+    def pods(self) -> PodChecker | None: ...
 
     async def start(self, launch: Launch) -> Mapping[str, float]:
         """Start a try; return the instants of the phases that are known. Raises LaunchFailed.

@@ -67,6 +67,7 @@ class SubprocessExecutor:
     # Its agents come through a socket.
     ca = None
     trouble: str | None = None
+    pods = None
 
     def __init__(self, site: Site, endpoint: str, find_project: FindProject) -> None:
         warnings.warn(WARNING, RuntimeWarning, stacklevel=2)

@@ -10,7 +10,8 @@ from leoflow_agent.wire import VERDICT_VARIABLE
 
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.launch import Launch
-from leoflow_controlplane.pod.mounted import mounted_variables
+from leoflow_controlplane.pod.image import pinned
+from leoflow_controlplane.pod.mounted import agent_command, mounted_variables
 from leoflow_controlplane.pod.quantity import make_resources
 from leoflow_controlplane.pod.security import container_security
 from leoflow_controlplane.pod.site import PodSite
@@ -28,9 +29,9 @@ def make_task_container(launch: Launch, site: PodSite, options: PodOptions) -> d
     """Give the container of a try; LaunchFailed if its environment is too large."""
     container: dict[str, Any] = {
         "name": TASK_CONTAINER,
-        "image": launch.image,
+        "image": pinned(launch.image, launch.image_digest),
         "imagePullPolicy": options.image_pull_policy or site.image_pull_policy,
-        "command": list(site.agent_command) if site.agent_image else None,
+        "command": agent_command(launch, site),
         "env": _environment(launch, site, options),
         "envFrom": list(options.env_from),
         "resources": make_resources(launch.task.resources),

@@ -77,7 +77,7 @@ def _spec(launch: Launch, site: PodSite, options: PodOptions) -> dict[str, Any]:
         "securityContext": pod_security(options),
         **dict(_placement(launch, site, options)),
         "imagePullSecrets": _pull_secrets(site, options),
-        "initContainers": make_agent_container(site),
+        "initContainers": make_agent_container(launch, site),
         "containers": [make_task_container(launch, site, options)],
         "volumes": make_volumes(launch, site, options),
     }

@@ -6,13 +6,6 @@ from typing import Literal, NamedTuple
 
 AgentMount = Literal["image-volume", "init-container"]
 
-# In images that bring the agent, and in the agent's own image. Images that leoflow did not build
-# have the project's files in the second.
-AGENT_FOLDER = "/opt/leoflow/agent"
-DAG_FOLDER = "/opt/leoflow/dag"
-# Where an agent that the image does not bring is mounted, from its image's root on.
-MOUNTED_AGENT = "/leoflow-agent"
-PYTHON = ("python3", "-I", "-X", "utf8")
 DEFAULT_TMP_BYTES = 1024**3
 DEFAULT_BACKSTOP_SECONDS = 3600
 
@@ -21,8 +14,8 @@ class PodSite(NamedTuple):
     """What all Pods of one control plane have in common.
 
     ``owner_id`` is whose the tries are, ``realm_id`` names all that may adopt from one another.
-    ``agent_image``: the image whose agent is mounted into those of the tasks, which then need not
-    be leoflow's; None: the images bring the agent. ``agent_command`` starts a mounted one.
+    ``agent_image``: the image of agents, one of which gets into each task's container, so that its
+    image need not be leoflow's; None: the images bring the agent.
     ``tmp_limit_bytes`` is the size of /tmp of a task that says nothing of its ephemeral storage.
     ``backstop_seconds`` is how long after its own time-out a Pod is ended in which the agent did
     not end the task: it has to hold the time to pull and start, and the agent's patience.
@@ -39,9 +32,5 @@ class PodSite(NamedTuple):
     priority_class: str | None = None
     agent_image: str | None = None
     agent_mount: AgentMount = "image-volume"
-    agent_command: tuple[str, ...] = (
-        *PYTHON,
-        f"{MOUNTED_AGENT}{AGENT_FOLDER}/leoflow_agent/__main__.pyc",
-    )
     tmp_limit_bytes: int = DEFAULT_TMP_BYTES
     backstop_seconds: int = DEFAULT_BACKSTOP_SECONDS

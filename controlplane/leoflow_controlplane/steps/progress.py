@@ -212,5 +212,6 @@ def dispatch(book: Book, held: OpenTry, now: float) -> None:
             inline=held.inline,
             artifacts=held.artifacts,
             max_tries=held.instance.max_tries + 1,
+            image_digest=run.version.image_digest,
         )
     )

@@ -21,6 +21,7 @@ class WorldExecutor:
 
     ca = None
     trouble: str | None = None
+    pods = None
 
     def __init__(self, path: Path, endpoint: str) -> None:
         self.endpoint = endpoint

@@ -39,7 +39,7 @@ def test_there_is_no_golden_file_that_nothing_gives() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", NAMES)
 def test_clusters_know_every_field(name: str, version: str) -> None:
-    if name == "agent-image-volume" and version == "1.28":
+    if name.startswith("agent-image-volume") and version == "1.28":
         with pytest.raises(kubernetes_validate.ValidationError, match="image"):
             kubernetes_validate.validate(read(name), version, strict=True)
         return

@@ -81,7 +81,7 @@ def _import_client() -> Any:
     except ImportError as error:
         raise ExecutorUnusable(
             f"the executor 'kubernetes' needs a package that is not installed ({error}). "
-            "Install it with 'pip install 'leoflow[kubernetes]'."
+            "Install it: pip install 'leoflow[kubernetes]'"
         ) from None
     return kubernetes.aio
 

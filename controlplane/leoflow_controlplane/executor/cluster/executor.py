@@ -9,9 +9,11 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import Any
+
+from leoflow_agent.spec import TaskSpec
 
 from leoflow_controlplane.executor.cluster.calls import Calls, Object, list_pages
 from leoflow_controlplane.executor.cluster.creating import Creator, Order
@@ -24,6 +26,7 @@ from leoflow_controlplane.executor.cluster.fault import (
 )
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
+from leoflow_controlplane.executor.cluster.prepull import Prepull
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch
 from leoflow_controlplane.executor.protocol import Ended, Figures, Site
@@ -77,6 +80,7 @@ class KubernetesExecutor:
         self._tidying = Tidying(calls, rate, may_remove_strays=not site.is_server)
         self._watch = Watch(calls, self._selector, self._tidying, site.limits, self.figures)
         self._creator = Creator(calls, self._watch, self._tidying, site.limits, rate)
+        self._prepull = Prepull(calls, place, site.limits.pull_timeout_seconds)
 
     @property
     def trouble(self) -> str | None:
@@ -186,6 +190,8 @@ class KubernetesExecutor:
             attempt += 1
         stale = [one["metadata"] for one in claims if read_run(one["metadata"]) not in runs]
         await self._tidying.remove_claims(one["name"] for one in stale)
+        if self._settings.prepull:
+            await self._prepull.sweep()
         self._tidying.may_remove_strays = True
         return adopted
 
@@ -232,6 +238,13 @@ class KubernetesExecutor:
         except CallFailed as fault:
             logger.warning("the cluster cannot be asked about a Pod: %s", fault.words)
         return None
+
+    async def prepull(self, image: str, tasks: Iterable[TaskSpec]) -> int:
+        """Have ``image`` pulled wherever ``tasks`` may run, if that is wanted; return on how many
+        nodes it is then. Takes as long as a pull; what goes wrong is only logged."""
+        if not self._settings.prepull:
+            return 0
+        return await self._prepull.pull(image, [task.kubernetes for task in tasks])
 
     async def _remove_own(self) -> None:
         calls, turns = self._calls, asyncio.Semaphore(16)

@@ -1,0 +1,80 @@
+"""A cluster is asked about the Pods of a DAG before it is known."""
+
+from __future__ import annotations
+
+import pytest
+from house import SETTINGS, make_dag, make_task
+from leoflow_agent.podoption import PodOptions
+from leoflow_agent.spec import DagSpec
+from leoflow_controlplane.error import LaunchFailed
+from leoflow_controlplane.executor.fake import FakeExecutor
+from leoflow_controlplane.launch import Launch
+from leoflow_controlplane.pod.making import make_pod
+from leoflow_controlplane.rehearsal import MOST_ASKED, rehearse
+from podgolden import SITE
+
+
+class FakePods:
+    """Refuses the Pods of the tasks in ``words``; others have to be such that they can be made."""
+
+    def __init__(self, **words: str) -> None:
+        self.words = words
+        self.asked: list[Launch] = []
+
+    async def find_refusal(self, launch: Launch) -> str | None:
+        self.asked.append(launch)
+        make_pod(launch, SITE)
+        return self.words.get(launch.key.task_id)
+
+
+async def problems_of(dag: DagSpec, pods: FakePods) -> tuple[str, ...]:
+    executor = FakeExecutor(desk=None)  # type: ignore[arg-type]
+    executor.pods = pods
+    found = await rehearse(dag, "image", executor, SETTINGS)
+    assert found.warnings == ()
+    return found.problems
+
+
+async def test_the_cluster_s_words_are_told_with_the_place() -> None:
+    pods = FakePods(b='priorityclasses "high" not found')
+    dag = make_dag(
+        make_task("a"), make_task("b", kubernetes=PodOptions(priority_class_name="high"))
+    )
+    (problem,) = await problems_of(dag, pods)
+    words = 'the cluster refuses its Pod: priorityclasses "high" not found'
+    assert problem == f"dag.py:1: task 'b': {words}"
+
+
+async def test_pods_that_differ_in_names_only_are_asked_about_once() -> None:
+    pods = FakePods()
+    dag = make_dag(*(make_task(f"t{number}") for number in range(100)))
+    assert await problems_of(dag, pods) == ()
+    assert len(pods.asked) == 1
+
+
+async def test_a_cluster_is_not_asked_without_end() -> None:
+    pods = FakePods()
+    tasks = [make_task(f"t{n}", kubernetes=PodOptions(labels={"n": str(n)})) for n in range(100)]
+    await problems_of(make_dag(*tasks), pods)
+    assert len(pods.asked) == MOST_ASKED
+
+
+async def test_what_has_no_place_is_told_without_asking() -> None:
+    pods = FakePods()
+    (problem,) = await problems_of(make_dag(make_task("a", artifacts=True)), pods)
+    assert "staging" in problem
+    assert pods.asked == []
+
+
+async def test_a_launch_of_which_no_pod_can_be_made_is_refused() -> None:
+    dag = make_dag(make_task("a"), environment={"X": "x" * 200_000})
+    (problem,) = await problems_of(dag, FakePods())
+    assert "the variable 'X' in environment has 195 KiB" in problem
+    with pytest.raises(LaunchFailed):
+        make_pod((await asked_of(dag)), SITE)
+
+
+async def asked_of(dag: DagSpec) -> Launch:
+    pods = FakePods()
+    await problems_of(dag, pods)
+    return pods.asked[0]
