@@ -83,6 +83,11 @@ class KubernetesExecutor:
         self._prepull = Prepull(calls, place, site.limits.pull_timeout_seconds)
 
     @property
+    def pods(self) -> KubernetesExecutor:
+        """Who can be asked about Pods."""
+        return self
+
+    @property
     def trouble(self) -> str | None:
         """Whether the API server can be used."""
         return self._watch.trouble
