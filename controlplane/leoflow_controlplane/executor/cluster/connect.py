@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from leoflow_controlplane.error import ExecutorUnusable
 
@@ -59,6 +61,7 @@ async def load_client(access: Access) -> tuple[Any, str]:
             namespace = _own_namespace()
         else:
             namespace = await _load_kubeconfig(module, access, configuration)
+        _settle_proxy(configuration)
         client = module.client.ApiClient(configuration)
     except ExecutorUnusable:
         raise
@@ -113,6 +116,15 @@ async def _load_kubeconfig(module: Any, access: Access, configuration: Any) -> s
 
     configuration.refresh_api_key_hook = renew
     return _namespace_of(loader)
+
+
+def _settle_proxy(configuration: Any) -> None:
+    """Choose the proxy once: asked to heed the environment, the client does so at each call, and
+    looks for a netrc besides, in a thread."""
+    configuration.client_session_kwargs = {"trust_env": False}
+    parts = urlsplit(configuration.host)
+    if configuration.proxy is None and not proxy_bypass(parts.hostname or ""):
+        configuration.proxy = getproxies().get(parts.scheme)
 
 
 def _namespace_of(loader: Any) -> str | None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from leoflow_controlplane.error import LaunchFailed
@@ -94,8 +95,8 @@ class Creator:
 
     async def call(self, unwanted: asyncio.Event, work: Work) -> Any:
         """Make a call in its turn. It goes on when we are cancelled, and is never given up."""
-        await unless(unwanted, self._pace.turn())
-        await unless(unwanted, self._turns.acquire())
+        await _rest(unwanted, self._pace.take_turn())
+        await self._turns.acquire()
         call = asyncio.ensure_future(self._hold_turn(work))
         self.under_way.add(call)
         call.add_done_callback(self.under_way.discard)
@@ -162,7 +163,7 @@ class _Creation:
             except Refused as fault:
                 raise LaunchFailed(self._refusal(fault), transient=False) from fault
             self._attempt += 1
-            await unless(self._order.unwanted, asyncio.sleep(seconds))
+            await _rest(self._order.unwanted, seconds)
 
     async def _try_once(self) -> Created:
         create = self._calls.create_claim if self._is_claim else self._calls.create_pod
@@ -236,15 +237,11 @@ def _labels(metadata: Object) -> Object:
     return labels
 
 
-async def unless(unwanted: asyncio.Event, work: Coroutine[Any, Any, Any]) -> None:
-    """Do ``work`` until ``unwanted`` is set, and raise LaunchFailed then."""
-    doing: asyncio.Future[Any] = asyncio.ensure_future(work)
-    waiting: asyncio.Future[Any] = asyncio.ensure_future(unwanted.wait())
-    try:
-        await asyncio.wait({doing, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            raise LaunchFailed(STOPPED, transient=False)
-        doing.result()
-    finally:
-        waiting.cancel()
-        doing.cancel()
+async def _rest(unwanted: asyncio.Event, seconds: float) -> None:
+    """Wait, and raise LaunchFailed as soon as ``unwanted`` is set."""
+    if seconds > 0 and not unwanted.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await unwanted.wait()
+    if unwanted.is_set():
+        raise LaunchFailed(STOPPED, transient=False)

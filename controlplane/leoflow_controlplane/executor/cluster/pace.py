@@ -18,12 +18,11 @@ class Pace:
         self._burst = BURST_SECONDS
         self._next = 0.0
 
-    async def turn(self) -> None:
-        """Wait for one's turn."""
+    def take_turn(self) -> float:
+        """Take the next turn, and give the seconds to wait for it."""
         now = asyncio.get_running_loop().time()
         self._next = max(self._next, now - self._burst) + self._step
-        if self._next > now:
-            await asyncio.sleep(self._next - now)
+        return max(0.0, self._next - now)
 
     def hold(self, seconds: float) -> None:
         """Let no turn that is asked for from now on come within ``seconds``."""

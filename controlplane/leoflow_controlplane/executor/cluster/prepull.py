@@ -157,9 +157,7 @@ def _make_spec(image: str, options: PodOptions, site: PodSite) -> dict[str, Any]
         "securityContext": pod_security(NO_OPTIONS),
         "nodeSelector": dict(options.node_selector),
         "tolerations": list(options.tolerations),
-        "affinity": {"nodeAffinity": affinity["nodeAffinity"]}
-        if "nodeAffinity" in affinity
-        else {},
+        "affinity": of_nodes,
         "runtimeClassName": options.runtime_class_name,
         "imagePullSecrets": [{"name": name} for name in secrets],
         "containers": list(_make_containers(image, site)),

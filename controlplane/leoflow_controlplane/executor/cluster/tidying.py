@@ -135,7 +135,7 @@ class Tidying:
 
     async def _remove(self, name: str, turns: asyncio.Semaphore) -> None:
         async with turns:
-            await self._pace.turn()
+            await asyncio.sleep(self._pace.take_turn())
             forced = name in self._forced
             try:
                 await self._calls.delete_pod(name, 0 if forced else AT_ONCE)

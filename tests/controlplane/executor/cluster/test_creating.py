@@ -19,7 +19,6 @@ from leoflow_controlplane.executor.cluster.fault import (
     Throttled,
     Unauthorized,
 )
-from leoflow_controlplane.executor.cluster.pace import Pace
 from podground import Open, come, launch_of, name_of
 
 PASSING: list[CallFailed] = [
@@ -148,21 +147,3 @@ async def test_what_may_be_there_after_all_is_removed_when_a_start_is_given_up(
     with pytest.raises(LaunchFailed):
         await executor.start(launch_of())
     await come(lambda: ("delete_pod", name_of(cluster), 1) in cluster.asked)
-
-
-async def test_creations_keep_to_their_rate() -> None:
-    loop = asyncio.get_running_loop()
-    pace = Pace(rate=1000)
-    began = loop.time()
-    # After a rest, a quarter of a second's may come at once.
-    await asyncio.gather(*(pace.turn() for _ in range(350)))
-    assert loop.time() - began >= 0.099
-
-
-async def test_a_server_that_asks_for_a_rest_gets_it() -> None:
-    loop = asyncio.get_running_loop()
-    pace = Pace(rate=1000)
-    pace.hold(0.05)
-    began = loop.time()
-    await pace.turn()
-    assert loop.time() - began >= 0.049
