@@ -10,7 +10,7 @@ PYTEST := $(RUN)python -m pytest -n 2 --dist=loadfile --postgres=$(POSTGRES)
 BENCH ?=
 export LEOFLOW_TEST_HOME ?= $(CURDIR)/.leoflow
 
-.PHONY: demo test test-long lint bench bench-quick bench-agent-design bench-build schema clean
+.PHONY: demo test test-long lint bench bench-quick bench-agent-design bench-build schema server-lock manifests clean
 
 demo: $(VENV)/.ready
 	@if docker version >/dev/null 2>&1; then base-images/install-tools; fi
@@ -56,6 +56,15 @@ bench-build: $(VENV)/.ready
 
 schema: $(VENV)/.ready
 	$(RUN)python -m leoflow_builder.schema
+
+# The lock of the control plane's image, with the newest versions that pyproject.toml allows.
+server-lock: $(VENV)/.ready
+	base-images/install-tools
+	$(RUN)python -m leoflow_builder.systemimage.relock pyproject.toml
+
+# deploy/manifests out of deploy/helm: the chart is what is edited.
+manifests: $(VENV)/.ready
+	$(RUN)python -m deploy.render deploy/helm/leoflow deploy/manifests
 
 clean:
 	rm -rf $(VENV) .leoflow

@@ -38,6 +38,8 @@ def command(api: Api, place: Path, build: bool, as_json: bool) -> None:
     dag_id = version["dag_id"]
     for warning in version.get("warnings", ()):
         screen.line(warning, style="yellow")
+    for note in version.get("notes", ()):
+        screen.line(note)
     text = f"version {version['version_number']} of DAG '{dag_id}'"
     if created:
         screen.line(f"registered {text}", style="green")

@@ -96,6 +96,10 @@ def command(
     if as_json and not check:
         raise InvalidInput("--json goes with --check")
     settings = read_server_settings(leoflow_home(), flags, os.environ, config)
+    if new_admin_token and settings.admin_token is not None:
+        raise InvalidInput(
+            "--new-admin-token makes a token, and admin_token gives one. Change that one instead"
+        )
     screen = Screen()
     if not check:
         from leoflow_controlplane.server.serving import serve

@@ -37,6 +37,7 @@ from leoflow_controlplane.executor.protocol import Executor, ExecutorFactory, Li
 from leoflow_controlplane.instance import Instance, open_instance
 from leoflow_controlplane.model import SERVER, RunKey, RunRequest, RunResult, TryKey, Update
 from leoflow_controlplane.pod.image import pinned
+from leoflow_controlplane.podcheck import in_pods
 from leoflow_controlplane.rehearsal import Findings, rehearse
 from leoflow_controlplane.scheduler import Scheduler, wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretSource
@@ -177,11 +178,13 @@ class ControlPlane:
         """Make a version of a DAG known and current; DagRefused says all that is wrong with it."""
         # In a thread: a DAG of many thousand tasks takes seconds.
         await asyncio.to_thread(admit_dag, built, self._settings)
-        found = await self._rehearse(built.spec, pinned(built.image.reference, built.image.digest))
+        image = pinned(built.image.reference, built.image.digest)
+        found = await self._rehearse(built.spec, image)
         if found.problems:
             raise DagRefused("\n".join(found.problems))
         registered = await self._running.run(dag.register_dag, built, self._clock())
-        return replace(registered, warnings=found.warnings)
+        notes = self._prepull(built.spec, image) if registered.created else ()
+        return replace(registered, warnings=found.warnings, notes=notes)
 
     async def delete_dag(self, dag_id: str) -> None:
         """Forget a DAG, its versions and runs; Conflict while one of its runs is not over."""
@@ -281,6 +284,14 @@ class ControlPlane:
         if self._executor is None:
             raise ControlPlaneError("the control plane is not running: enter its context first")
         return await rehearse(spec, image, self._executor, self._settings)
+
+    def _prepull(self, spec: DagSpec, image: str) -> tuple[str, ...]:
+        """Begin to pull the image of a new version ahead of need, if that is wanted; say so."""
+        pods = None if self._executor is None else self._executor.pods
+        if pods is None or not pods.prepulls or not (tasks := tuple(in_pods(spec))):
+            return ()
+        self._running.do_beside(pods.prepull(image, tasks))
+        return (f"image '{image}' is being pulled on the nodes where its tasks may run",)
 
     @property
     def _running(self) -> Scheduler:

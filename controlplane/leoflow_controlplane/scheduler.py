@@ -84,7 +84,7 @@ class Scheduler:
         self._inline = InlineCalls(book.settings, secrets, audience.observer)
         self._launcher = Launcher(book.settings, secrets, traces=audience.traces)
         self._executor: Executor | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._calls: dict[TryKey, asyncio.Task[None]] = {}
         # Tries from their dispatch to the removal of their container, and their first instants.
         self._ours: dict[TryKey, dict[str, float]] = {}
@@ -121,6 +121,11 @@ class Scheduler:
     ) -> None:
         """Run a step that has no answer, and act upon what it led to."""
         self._follow(await self._steps.run(step, *args, **kwargs))
+
+    def do_beside(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something that no run depends on, until the scheduler is closed."""
+        self._tasks.add(task := asyncio.create_task(work))
+        task.add_done_callback(self._look_at_end)
 
     def check_token(self, token: str) -> None:
         """Raise Unauthorized for a token that is none of ours, or has expired."""
@@ -216,7 +221,11 @@ class Scheduler:
 
     def _count_containers(self) -> None:
         if self._executor is not None:
-            self._observer.containers_running(self._executor.figures.running)
+            running = self._executor.figures.running
+            if self._executor.pods is None:
+                self._observer.containers_running(running)
+            else:
+                self._observer.pods_running(running)
 
     def _dispatch(self, dispatch: Dispatch) -> None:
         key = dispatch.key
@@ -314,8 +323,18 @@ class Scheduler:
     async def _keep_time(self) -> None:
         while True:
             await self._timer.come_due()
-            launching = frozenset(self._launching)
-            self._follow(await self._steps.persist(due.come_due, launching, self._clock()))
+            launching, advice = self._find_starting()
+            now = self._clock()
+            self._follow(await self._steps.persist(due.come_due, launching, now, advice))
+
+    def _find_starting(self) -> tuple[frozenset[TryKey], str]:
+        """Name the tries that an executor is at work on, and what to look at if one is not heard
+        of although it is done."""
+        pods = None if self._executor is None else self._executor.pods
+        if pods is None:
+            return frozenset(self._launching), ""
+        seconds = self._book.settings.start_allowance_seconds
+        return self._launching | pods.starting(seconds), pods.advice
 
     async def _stop(self, stop: Stop) -> None:
         assert self._executor is not None
@@ -338,6 +357,11 @@ class Scheduler:
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task
+
+    def _look_at_end(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.warning("something that no run depends on failed", exc_info=task.exception())
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -38,6 +38,13 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         secret=True,
     ),
     Option(
+        "admin_token",
+        TEXT,
+        None,
+        "a token of an admin, 32 characters or more; none: the first start makes one",
+        secret=True,
+    ),
+    Option(
         "webhook_secret",
         TEXT,
         None,

@@ -20,6 +20,9 @@ from leoflow_controlplane.webhook import read_secret
 CONFIG_VARIABLE = "LEOFLOW_CONFIG"
 FILE_NAME = "server.toml"
 
+# Of a token that people choose; what leoflow makes itself is 256 random bits.
+ADMIN_TOKEN_LENGTH = 32
+
 
 @dataclass(frozen=True)
 class ServerSettings:
@@ -44,6 +47,7 @@ class ServerSettings:
     tls_cert: str | None
     tls_key: str | None
     secret_key: str | None
+    admin_token: str | None
     webhook_secret: str | None
     log_format: LogFormat
     log_level: LogLevel
@@ -101,6 +105,11 @@ def _check_pairs(values: Mapping[str, Any]) -> None:
         problems.append(
             "executor is 'subprocess', which runs projects from their folders and not from images. "
             "Name the folder that they are in, each by its dag_id: --subprocess-projects DIR"
+        )
+    if len(values["admin_token"] or "x" * ADMIN_TOKEN_LENGTH) < ADMIN_TOKEN_LENGTH:
+        problems.append(
+            f"admin_token is shorter than {ADMIN_TOKEN_LENGTH} characters, so that it could be "
+            "guessed. Take the output of: openssl rand -hex 32"
         )
     if problems:
         raise SettingInvalid("\n".join(problems))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from leoflow_agent.spec import TaskSpec
 
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import Desk
@@ -92,7 +94,22 @@ class Figures:
 
 
 class PodChecker(Protocol):
-    """Who can be asked about Pods."""
+    """Who can be asked about Pods. ``advice``: what to look at when a Pod runs and its agent does
+    not report. ``prepulls``: whether images are wanted on the nodes ahead of need."""
+
+    @property
+    def advice(self) -> str: ...
+
+    @property
+    def prepulls(self) -> bool: ...
+
+    def starting(self, seconds: float) -> frozenset[TryKey]:
+        """Name the tries whose container does not run yet, or only for less than ``seconds``: for
+        all before that the executor has limits of its own."""
+
+    async def prepull(self, image: str, tasks: Iterable[TaskSpec]) -> int:
+        """Have an image pulled wherever ``tasks`` may run; return on how many nodes it is then.
+        Takes as long as a pull; what goes wrong is only logged."""
 
     async def find_refusal(self, launch: Launch) -> str | None:
         """Ask whether the cluster would take the Pod of a try; give its words if it would not.

@@ -66,6 +66,21 @@ async def reach(engine: Engine, site: Site, address: Address | None) -> tuple[Co
     return place._replace(socket_folder=str(folder)), f"unix:{SOCKET_FOLDER}/{SOCKET_NAME}"
 
 
+def require_address(address: Address | None) -> Address:
+    """Give the address; ExecutorUnusable if there is none, for none can be guessed."""
+    if address is None:
+        raise ExecutorUnusable(
+            "the executor 'kubernetes' has to know where Pods reach this process. Set "
+            "LEOFLOW_AGENT_URL to such an address: the URL of its Service in the cluster, or "
+            "http://HOST:PORT of this machine, as Pods see it."
+        )
+    try:
+        _host_and_port(urlsplit(address.url), "http", "https")
+    except ValueError as error:
+        raise ExecutorUnusable(f"LEOFLOW_AGENT_URL is '{address.url}': {error}. {_FIX}") from None
+    return address
+
+
 async def listen_at(address: Address, site: Site) -> None:
     """Listen where agents that were given ``address`` arrive. Raises ExecutorUnusable."""
     name, value = "LEOFLOW_AGENT_URL", address.url

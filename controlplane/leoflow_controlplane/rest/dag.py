@@ -73,7 +73,7 @@ async def push_dag(built: BuiltDag, office: AnOffice, response: Response) -> Pus
     registered = await office.commands.register_dag(built)
     response.status_code = 201 if registered.created else 200
     version = await office.reader.read(find_version, registered.dag_id, registered.version_number)
-    return shape_pushed(version, registered.warnings)
+    return shape_pushed(version, registered.warnings, registered.notes)
 
 
 @router.get("/{dag_id}", responses=refusals(404))

@@ -30,9 +30,11 @@ class DagVersionShape(Shape):
 
 
 class PushedVersionShape(DagVersionShape):
-    """What was pushed. ``warnings``: what of it has no effect where this server runs tasks."""
+    """What was pushed. ``warnings``: what of it has no effect where this server runs tasks.
+    ``notes``: what is done for it there."""
 
     warnings: list[str]
+    notes: list[str]
 
 
 class DagVersionList(Shape):
@@ -67,10 +69,12 @@ def shape_version(row: Row[Any]) -> DagVersionShape:
     return _shape(row.id, row, row.created_at)
 
 
-def shape_pushed(row: Row[Any], warnings: Sequence[str]) -> PushedVersionShape:
+def shape_pushed(
+    row: Row[Any], warnings: Sequence[str], notes: Sequence[str]
+) -> PushedVersionShape:
     """Show a version that was pushed, and what was found about it."""
     version = shape_version(row).model_dump()
-    return PushedVersionShape(**version, warnings=list(warnings))
+    return PushedVersionShape(**version, warnings=list(warnings), notes=list(notes))
 
 
 def shape_version_of(row: Row[Any]) -> DagVersionShape:

@@ -102,6 +102,33 @@ async def test_the_token_outlives_the_server_and_can_be_made_anew(tmp_path: Path
                 assert answer.status_code == status
 
 
+async def asked_with(token: str, client: httpx.AsyncClient) -> int:
+    """Give the status of the answer to whoever has this token."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return (await client.get("/api/v2/dags", headers=headers)).status_code
+
+
+async def test_a_token_of_an_admin_that_is_given_counts_until_another_one_is(tmp_path: Path):
+    tokens = ["a" * 32, "b" * 32]
+    for given, other in (tokens, reversed(tokens)):
+        settings = settings_of(tmp_path, admin_token=given)
+        async with (
+            running(settings) as (server, _),
+            httpx.AsyncClient(base_url=server.url) as client,
+        ):
+            async with asyncio.timeout(10):
+                while await asked_with(given, client) == 401:
+                    await asyncio.sleep(0.01)
+            assert await asked_with(given, client) == 200
+            assert await asked_with(other, client) == 401
+        assert not (tmp_path / "admin.token").exists()
+
+
+def test_a_token_that_could_be_guessed_is_refused(tmp_path: Path):
+    with pytest.raises(SettingInvalid, match="shorter than 32"):
+        settings_of(tmp_path, admin_token="secret")
+
+
 async def test_a_signal_ends_it(tmp_path: Path) -> None:
     async with running(settings_of(tmp_path)) as (server, said):
         server.take_signal(signal.SIGTERM)

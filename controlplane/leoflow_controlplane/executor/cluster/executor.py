@@ -29,7 +29,7 @@ from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.prepull import Prepull
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch
-from leoflow_controlplane.executor.protocol import Ended, Figures, Site
+from leoflow_controlplane.executor.protocol import Ended, Figures, PodChecker, Site
 from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
@@ -83,9 +83,23 @@ class KubernetesExecutor:
         self._prepull = Prepull(calls, place, site.limits.pull_timeout_seconds)
 
     @property
-    def pods(self) -> KubernetesExecutor:
-        """Who can be asked about Pods."""
+    def pods(self) -> PodChecker:
+        """What can be asked about Pods is asked here."""
         return self
+
+    @property
+    def prepulls(self) -> bool:
+        """Whether images are pulled ahead of need."""
+        return self._settings.prepull
+
+    @property
+    def advice(self) -> str:
+        """What to look at when a Pod runs and its agent does not report."""
+        return (
+            f"Its Pod ran, and its agent is to report to '{self.endpoint}' (LEOFLOW_AGENT_URL): "
+            "look whether a Pod reaches that address (a firewall, a NetworkPolicy, a proxy, an "
+            "address of this machine's that others do not have), and what the log of the try says"
+        )
 
     @property
     def trouble(self) -> str | None:
@@ -227,6 +241,15 @@ class KubernetesExecutor:
             await self._remove_own()
         await self._calls.close()
 
+    def starting(self, seconds: float) -> frozenset[TryKey]:
+        """Name the tries whose container does not run yet, or only for less than ``seconds``."""
+        since = time.time() - seconds
+        return frozenset(
+            live.key
+            for live in self._watch.live.values()
+            if not live.gone.is_set() and _is_starting(live, since)
+        )
+
     async def find_refusal(self, launch: Launch) -> str | None:
         """Ask the cluster whether it would take the Pod of a try; give its words if not.
 
@@ -312,3 +335,8 @@ class KubernetesExecutor:
             self._watch.note_away(fault)
         else:
             logger.warning("Pods cannot be listed: %s", fault.words)
+
+
+def _is_starting(live: Live, since: float) -> bool:
+    task = None if live.view is None else live.view.task
+    return task is None or task.started_at is None or task.started_at > since

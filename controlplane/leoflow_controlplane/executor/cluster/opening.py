@@ -15,7 +15,7 @@ from leoflow_controlplane.executor.cluster.fault import Away, CallFailed
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.permission import check_rights
 from leoflow_controlplane.executor.protocol import Site
-from leoflow_controlplane.executor.reach import Address, listen_at
+from leoflow_controlplane.executor.reach import Address, listen_at, require_address
 from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.pod.site import PodSite
 
@@ -38,18 +38,15 @@ def kubernetes_executor(
     """
 
     async def make(site: Site) -> KubernetesExecutor:
-        if address is None:
-            raise ExecutorUnusable(
-                "the executor 'kubernetes' has to know where Pods reach this process. Set "
-                "LEOFLOW_AGENT_URL to such an address: the URL of its Service in the cluster, or "
-                "http://HOST:PORT of this machine."
-            )
+        place_of_agents = require_address(address)
         access = choose_access(environment, settings.context, settings.namespace)
         connection = Connection(access)
         await connection.open()
         try:
             await _check(connection, settings, patient=patient)
-            await listen_at(address, site)
+            # A server hears agents on its own port, whatever leads there.
+            if place_of_agents.listen is not None or not site.is_server:
+                await listen_at(place_of_agents, site)
         except BaseException:
             await connection.close()
             raise
@@ -63,11 +60,23 @@ def kubernetes_executor(
             agent_mount=settings.agent_mount,
         )
         calls = ApiCalls(connection)
-        executor = KubernetesExecutor(calls, place, site, settings, address.url, address.ca)
+        url, _, ca = place_of_agents
+        executor = KubernetesExecutor(calls, place, site, settings, url, ca)
         executor.open()
         return executor
 
     return make
+
+
+async def look_at_cluster(settings: KubernetesSettings, environment: Mapping[str, str]) -> str:
+    """Say which cluster and namespace would be used; ExecutorUnusable if they cannot be."""
+    connection = Connection(choose_access(environment, settings.context, settings.namespace))
+    await connection.open()
+    try:
+        await _check(connection, settings, patient=False)
+        return f"namespace '{connection.namespace}' of {connection.host}"
+    finally:
+        await connection.close()
 
 
 async def _check(connection: Connection, settings: KubernetesSettings, *, patient: bool) -> None:
