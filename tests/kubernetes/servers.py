@@ -108,10 +108,12 @@ def peak_mib(pid: int) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-def main(
-    home: str, kubeconfig: str, port: str, runs: str, at_once: str, seed: str, *lives: str
-) -> None:
-    """Let a control plane live for each of ``lives`` seconds, and the last one to its end."""
+def main(home: str, kubeconfig: str, seed: str, *figures: str) -> None:
+    """Let a control plane live for each number of seconds, and the last one to its end.
+
+    ``figures`` are the other fields of an Errand, and the seconds.
+    """
+    port, runs, at_once, *lives = figures
     lot = random.Random(int(seed))
     errand = Errand(Path(home), Path(kubeconfig), int(port), int(runs), int(at_once))
     began, peak, killed = time.monotonic(), 0.0, 0
