@@ -114,7 +114,7 @@ def bring(project: Path, folder: Path) -> Image:
     reference = f"{registry or 'leoflow.test'}/{project.name}:{secrets.token_hex(NAME_BYTES)}"
     archive = folder / f"{project.name}.tar"
     where = ["--push"] if registry else ["--output", str(archive)]
-    leoflow = [sys.executable, "-m", "leoflow_cli.main"]
+    leoflow = [str(Path(sys.executable).with_name("leoflow"))]
     build = [*leoflow, "build", str(own), "--tag", reference, *where, "--json"]
     done = subprocess.run(build, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -186,9 +186,11 @@ def _answering(nonce: str) -> Any:
 
 async def _probe(calls: ApiCalls, image: str, words: list[str]) -> str:
     name = f"leoflow-probe-{secrets.token_hex(NAME_BYTES)}"
-    await calls.create_pod(bare_pod(name, image, ["python3", "-c", PROBE, *words]))
+    pod = bare_pod(name, image, ["python3", "-c", PROBE, *words])
+    status: dict[str, Any] = {}
     try:
         async with asyncio.timeout(PROBE_SECONDS):
+            await _create_soon(calls, pod)
             while True:
                 pod = await calls.get_pod(name)
                 status = (pod or {}).get("status") or {}
@@ -201,6 +203,19 @@ async def _probe(calls: ApiCalls, image: str, words: list[str]) -> str:
         raise Unready(f"a first Pod of '{image}' does not run: {waits}") from None
     finally:
         await calls.delete_pod(name, 1)
+
+
+async def _create_soon(calls: ApiCalls, pod: dict[str, Any]) -> None:
+    """Create a Pod in a namespace that may be too new to have its service account."""
+    for _ in range(50):
+        try:
+            await calls.create_pod(pod)
+            return
+        except Refused as fault:
+            if "service account" not in fault.words:
+                raise
+        await asyncio.sleep(0.2)
+    await calls.create_pod(pod)
 
 
 def bare_pod(name: str, image: str, command: list[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from emulator.fate import FATES
 from emulator.fault import Faults
 from emulator.kubelet import NODE, Kubelet, declared_fate
 from emulator.runtime import PlayedRuntime, Runtime
-from emulator.store import Key, Object, Store
+from emulator.store import Change, Key, Object, Store
 
 NAMESPACE = "leoflow"
 BODY_BYTES = 3 * 1024**2
@@ -42,6 +42,7 @@ class Cluster:
         self.api = ApiServer(self.store, self.faults, self.kubelet.log, bookmark_seconds)
         self.port = 0
         self._runner: web.AppRunner | None = None
+        self.store.follow(self._give_account)
         self._furnish()
 
     @property
@@ -122,12 +123,15 @@ class Cluster:
     def _furnish(self) -> None:
         self.put("namespaces", NAMESPACE)
         self.put("namespaces", "default")
-        self.put("serviceaccounts", "default")
-        self.put("serviceaccounts", "default", "default")
         ready = {"type": "Ready", "status": "True"}
         labels = {"kubernetes.io/hostname": NODE, "kubernetes.io/arch": "amd64"}
         status = {"conditions": [ready], "capacity": {"cpu": "8", "memory": "16Gi"}}
         self.put("nodes", NODE, metadata={"labels": labels}, spec={}, status=status)
+
+    def _give_account(self, change: Change) -> None:
+        """Give a new namespace its default service account, as its controller does."""
+        if (change.key.resource, change.kind) == ("namespaces", "ADDED"):
+            self.put("serviceaccounts", "default", change.key.name)
 
     def _claim_uid(self, namespace: str, name: str) -> str | None:
         claim = self.store.get(Key("persistentvolumeclaims", namespace, name))
