@@ -221,7 +221,8 @@ def _judge_ended(view: PodView, ended: ContainerView, stopped: bool) -> Over:
     if code != 0 and view.disruption is not None:
         return _lost(describe_loss(view), name_loss(view), *instants)
     if code in _TOLD_TO_END and view.deleting:
-        return _lost("its Pod was deleted by somebody while it ran", "deleted", *instants)
+        over = _lost("its Pod was deleted by somebody while it ran", "deleted", *instants)
+        return over._replace(exit=over.exit._replace(code=code))
     return Over(judge_code(code), *instants)
 
 
@@ -269,6 +270,10 @@ def _never(reason: str) -> Over:
 
 
 def _words(container: ContainerView) -> str:
+    # A kubelet that backs off repeats what the attempt said.
+    _, repeated, attempt = container.message.partition(": ErrImagePull: ")
+    if container.reason == "ImagePullBackOff" and repeated:
+        return f"ErrImagePull: {attempt.strip()}"
     if container.message and container.reason:
         return f"{container.reason}: {container.message.strip()}"
     return container.message.strip() or container.reason

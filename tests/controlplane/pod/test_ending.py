@@ -199,6 +199,13 @@ WAITS: dict[str, tuple[dict[str, Any], str | None, Waiting]] = {
         "n1",
         Waiting("pull", f"ImagePullBackOff: {NOT_FOUND}", hopeless=True),
     ),
+    "for a registry that was asked before": (
+        pod_status(
+            "Pending", waiting("ImagePullBackOff", f'Back-off "x": ErrImagePull: {TIMEOUT}')
+        ),
+        "n1",
+        Waiting("pull", f"ErrImagePull: {TIMEOUT}"),
+    ),
     "for a name server that is away": (
         pod_status("Pending", waiting("ErrImagePull", "lookup reg: no such host: not found")),
         "n1",
@@ -295,7 +302,8 @@ def test_who_is_told_to_end_by_others_is_not_at_fault(code: int) -> None:
     view = make_view(pod_status("Running", terminated(code)), deleting=True)
     over = judge(view)
     assert isinstance(over, Over)
-    assert over.exit == lost("deleted", "its Pod was deleted by somebody while it ran")
+    text = "its Pod was deleted by somebody while it ran"
+    assert over.exit == lost("deleted", text)._replace(code=code)
     stopped = judge(view, stopped=True)
     assert isinstance(stopped, Over)
     assert stopped.exit == Exit(code)
@@ -353,7 +361,7 @@ def test_whatever_a_cluster_tells_is_judged(status: dict[str, Any], deleting: bo
         assert isinstance(standing, Over)
     if isinstance(standing, Over):
         assert gone == standing
-        # An end that is told in words has them, and one that is the machinery's has no code.
+        # An end without a code has words.
         assert standing.exit.code is not None or standing.exit.reason
         assert not (standing.exit.machinery and standing.exit.final)
     else:

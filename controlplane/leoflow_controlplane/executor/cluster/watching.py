@@ -150,9 +150,9 @@ class Watch:
         async for page in list_pages(self._calls, self._selector):
             version = page.version
             for pod in page.items:
-                view = PodView.of(pod)
-                seen[view.name] = view.deleting
-                self._update(view)
+                if (view := read_view(pod)) is not None:
+                    seen[view.name] = view.deleting
+                    self._update(view)
         self.note_answer()
         for live in asked_for:
             if live.name not in seen:
@@ -161,7 +161,9 @@ class Watch:
         return version
 
     def _take(self, kind: str, pod: Object) -> None:
-        view = PodView.of(pod)
+        view = read_view(pod)
+        if view is None:
+            return
         if kind != "DELETED":
             self._update(view)
             return
@@ -186,10 +188,7 @@ class Watch:
             if live.ran and standing.stage != "leave":
                 # A list that began before is older than what the watch has told.
                 return
-            before = live.wait.words if live.wait is not None else ""
-            live.wait = note(live.wait, standing, time.monotonic())
-            if live.wait.words != before and live.wait.stage in TOLD_STAGES:
-                live.say(f"{TOLD_STAGES[live.wait.stage]}: {live.wait.words}")
+            self._note_waiting(live, standing)
         else:
             live.wait = None
         live.view = view
@@ -197,6 +196,14 @@ class Watch:
             self._end(live, standing)
         elif isinstance(standing, Running):
             live.ran = True
+
+    def _note_waiting(self, live: Live, waiting: Waiting) -> None:
+        """Keep what a Pod waits for, and tell it once in each stage: a scheduler says much."""
+        before = live.wait
+        live.wait = note(before, waiting, time.monotonic())
+        is_new = before is None or before.stage != live.wait.stage or not before.words
+        if is_new and live.wait.words and live.wait.stage in TOLD_STAGES:
+            live.say(f"{TOLD_STAGES[live.wait.stage]}: {live.wait.words}")
 
     def _judge(self, live: Live, view: PodView) -> Standing:
         return judge(view, stopped=live.unwanted.is_set())
@@ -305,7 +312,21 @@ class Watch:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("looking after Pods has failed", exc_info=error)
+
+
+def read_view(pod: Object) -> PodView | None:
+    """Read a Pod; None, and a line in the log, if it makes no sense, for the others' sake."""
+    try:
+        return PodView.of(pod)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        logger.warning("a Pod that the API server tells of makes no sense (%r): %s", error, pod)
+        return None
 
 
 def _is_same(live: Live, view: PodView) -> bool:

@@ -112,6 +112,16 @@ async def test_a_pod_that_somebody_deletes_is_the_machinery_s_loss(
     assert (await end_of(executor)).exit == Exit(None, reason=text, machinery=True, loss="deleted")
 
 
+async def test_a_pod_that_makes_no_sense_is_in_nobody_s_way(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened()
+    name, odd = await begin(executor, cluster), await begin(executor, cluster, 2)
+    cluster.play(odd, {"conditions": 7})
+    cluster.play(name, pod_status("Succeeded", terminated(0)))
+    assert (await end_of(executor)).exit == Exit(0)
+
+
 async def test_an_earlier_pod_of_the_name_is_nobody(opened: Open, cluster: FakeCluster) -> None:
     executor = await opened()
     name = await begin(executor, cluster)
@@ -227,14 +237,15 @@ async def test_what_began_to_run_meanwhile_is_not_given_up(
     assert (await end_of(executor)).exit == Exit(0)
 
 
-async def test_what_a_pod_waits_for_is_told_when_it_changes(
+async def test_what_a_pod_waits_for_is_told_once_in_each_stage(
     opened: Open, cluster: FakeCluster
 ) -> None:
     executor = await opened()
     said: list[str] = []
     await executor.start(launch_of()._replace(say=said.append))
     (name,) = cluster.pods
-    for status in (UNSCHEDULED, UNSCHEDULED):
+    other = [condition("PodScheduled", "False", "Unschedulable", "0/4 nodes are available")]
+    for status in (UNSCHEDULED, pod_status("Pending", conditions=other)):
         cluster.play(name, status, node=None)
     long, short = "reg/x: i/o timeout", "Back-off"
     cluster.play(name, pod_status("Pending", waiting("ErrImagePull", long)))
