@@ -72,6 +72,7 @@ TASK_OPTIONS = (
     "connections",
     "on_success_webhooks",
     "on_failure_webhooks",
+    "kubernetes",
 )
 
 

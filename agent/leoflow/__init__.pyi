@@ -6,6 +6,7 @@ from typing import (
     Literal,
     NamedTuple,
     ParamSpec,
+    Required,
     Self,
     TypedDict,
     TypeVar,
@@ -34,10 +35,43 @@ _TriggerRule = Literal[
 class _Quantities(TypedDict, total=False):
     cpu: str | float
     memory: str | int
+    ephemeral_storage: str | int
+
+# With what nodes announce by name, such as nvidia.com/gpu.
+_Amounts = _Quantities | Mapping[str, str | float]
 
 class _Resources(TypedDict, total=False):
-    requests: _Quantities
-    limits: _Quantities
+    requests: _Amounts
+    limits: _Amounts
+
+_Objects = Sequence[Mapping[str, Any]]
+
+class _Kubernetes(TypedDict, total=False):
+    node_selector: Mapping[str, str]
+    tolerations: _Objects
+    affinity: Mapping[str, Any]
+    topology_spread_constraints: _Objects
+    priority_class_name: str
+    runtime_class_name: str
+    scheduler_name: str
+    service_account_name: str
+    automount_service_account_token: bool
+    image_pull_secrets: Sequence[str]
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"]
+    env: _Objects
+    env_from: _Objects
+    volumes: _Objects
+    volume_mounts: _Objects
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    security_context: Mapping[str, Any]
+    pod_security_context: Mapping[str, Any]
+    pod_override: Mapping[str, Any]
+
+class _Staging(TypedDict, total=False):
+    size: Required[str | int]
+    storage_class: str
+    access_mode: Literal["ReadWriteMany", "ReadWriteOnce"]
 
 class _WebhookConnection(TypedDict):
     connection: str
@@ -61,6 +95,7 @@ class _DefaultArgs(TypedDict, total=False):
     connections: Sequence[str]
     on_success_webhooks: _Webhooks
     on_failure_webhooks: _Webhooks
+    kubernetes: _Kubernetes
 
 class _TaskOptions(_DefaultArgs, total=False):
     task_id: str
@@ -85,7 +120,7 @@ class _DagOptions(TypedDict, total=False):
     dagrun_timeout_seconds: float
     is_paused_upon_creation: bool
     default_args: _DefaultArgs
-    staging: str | int
+    staging: str | int | _Staging
     on_success_webhooks: _Webhooks
     on_failure_webhooks: _Webhooks
 

@@ -21,6 +21,7 @@ _NOT_YET = "is not supported"
 _NO_TEMPLATES = "does not exist: there are no templates, arguments are values"
 _WEBHOOK = ", a list of URLs that are told"
 _OWN_CONTAINER = "does not exist: each try has its own container"
+_POD = "is part of 'kubernetes' here, a dict: kubernetes={"
 
 FIXES = {
     "retry_delay": "is 'retry_delay_seconds' here, a number of seconds",
@@ -30,7 +31,21 @@ FIXES = {
     "pool_slots": _OWN_CONTAINER + "; say what it needs with 'resources'",
     "queue": _OWN_CONTAINER,
     "executor": _OWN_CONTAINER + "; `leoflow run --executor` chooses where",
-    "executor_config": _OWN_CONTAINER + "; say what it needs with 'resources'",
+    "executor_config": "is 'kubernetes' here, a dict with what the task's Pod is to have, such as "
+    "kubernetes={'node_selector': {…}}; what no field of it says goes into its 'pod_override'",
+    "pod_override": _POD + "'pod_override': {'spec': {…}}}, as a dict, not a V1Pod",
+    "pod_template_file": "does not exist: say what the task's Pod is to have with 'kubernetes'",
+    "node_selector": _POD + "'node_selector': {…}}",
+    "tolerations": _POD + "'tolerations': [{…}]}",
+    "affinity": _POD + "'affinity': {…}}",
+    "service_account_name": _POD + "'service_account_name': '…'}",
+    "volumes": _POD + "'volumes': [{…}]}",
+    "volume_mounts": _POD + "'volume_mounts': [{…}]}",
+    "env_from": _POD + "'env_from': [{…}]}",
+    "labels": _POD + "'labels': {…}}",
+    "annotations": _POD + "'annotations': {…}}",
+    "image_pull_policy": _POD + "'image_pull_policy': 'Always'}",
+    "container_resources": "is 'resources' here, a dict",
     "multiple_outputs": "does not exist: a task returns one value; return a dict",
     "endpoint": "is part of 'url' here",
     "data": "is 'query' or 'body' here",

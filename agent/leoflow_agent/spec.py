@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from leoflow_agent.action import Action, Argument, Json
+from leoflow_agent.podoption import PodOptions
 
 SCHEMA_VERSION = 1
 
@@ -30,15 +31,21 @@ TriggerRule = Literal[
     "always",
 ]
 
+AccessMode = Literal["ReadWriteMany", "ReadWriteOnce"]
+
 _STRICT = {"extra": "forbid"}
 
 
 @dataclass(frozen=True)
 class Quantities:
-    """Amounts of CPU (thousandths of a core) and memory (bytes); None where nothing is said."""
+    """Amounts of CPU (thousandths of a core), memory and scratch space on the node's disk (bytes);
+    None where nothing is said. ``extended`` are whole numbers of what a cluster's nodes announce
+    by name, such as nvidia.com/gpu."""
 
     cpu_millis: int | None = None
     memory_bytes: int | None = None
+    ephemeral_storage_bytes: int | None = None
+    extended: Mapping[str, int] = field(default_factory=dict)
     __pydantic_config__ = _STRICT
 
 
@@ -172,6 +179,7 @@ class TaskSpec:
     respect_trigger_rules: bool = False
     is_setup: bool = False
     teardown: Teardown | None = None
+    kubernetes: PodOptions | None = None
     on_success: tuple[Webhook, ...] = ()
     on_failure: tuple[Webhook, ...] = ()
     __pydantic_config__ = _STRICT
@@ -182,8 +190,10 @@ class DagSpec:
     """A whole DAG. ``tasks`` are in topological order and their task_ids are unique.
 
     ``start_date`` and ``end_date`` are ISO 8601 with an offset, ``timezone`` is an IANA name.
-    ``staging_bytes``: its runs have a folder that their tasks share. ``is_paused_upon_creation``
-    None: as the control plane is set.
+    ``staging_bytes``: its runs have a folder that their tasks share; on Kubernetes a claim of
+    ``staging_storage_class``, None: the cluster's default. One with ReadWriteOnce is on one node
+    at a time, and so are the Pods of a run. ``is_paused_upon_creation`` None: as the control plane
+    is set.
     """
 
     dag_id: str
@@ -204,6 +214,8 @@ class DagSpec:
     is_paused_upon_creation: bool | None = None
     task_groups: tuple[TaskGroup, ...] = ()
     staging_bytes: int | None = None
+    staging_storage_class: str | None = None
+    staging_access_mode: AccessMode = "ReadWriteMany"
     on_success: tuple[Webhook, ...] = ()
     on_failure: tuple[Webhook, ...] = ()
     schema_version: Literal[1] = 1

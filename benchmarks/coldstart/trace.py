@@ -16,8 +16,9 @@ from leoflow_controlplane.api import Desk
 from leoflow_controlplane.container import ContainerSite, container_name
 from leoflow_controlplane.executor.docker import DockerExecutor
 from leoflow_controlplane.executor.engine import Begun, Engine, open_engine
-from leoflow_controlplane.executor.protocol import ExecutorFactory, Launch, Site
+from leoflow_controlplane.executor.protocol import ExecutorFactory, Site
 from leoflow_controlplane.executor.reach import reach
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import TryKey
 
 from benchmarks.build.process import BenchError

@@ -19,7 +19,8 @@ import uvloop
 from leoflow_agent import exitcode
 from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.controlplane import ControlPlane, Role
-from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
+from leoflow_controlplane.executor.protocol import Ended, Figures, Site
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.outbound.guard import LOOPBACK
 from leoflow_controlplane.schema import runs, task_instances
@@ -38,6 +39,7 @@ class TellingExecutor:
 
     ca = None
     trouble: str | None = None
+    pods = None
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint

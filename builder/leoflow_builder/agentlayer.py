@@ -34,7 +34,13 @@ NOT_IN_IMAGE = {
         "callcheck.py",
         "dagoption.py",
         "inline_cap.py",
+        "overriderule.py",
+        "podname.py",
+        "podoption.py",
+        "podrule.py",
+        "podshape.py",
         "read_dag.py",
+        "shapecheck.py",
         "spec.py",
         "wire.py",
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from leoflow_agent.action import HttpAction
 from leoflow_agent.inline_cap import exceeds_cap
 from leoflow_agent.spec import DagSpec, Source, TaskSpec, Teardown, TriggerRule
 
@@ -22,6 +23,7 @@ from leoflow_builder.said import (
     SaidTask,
     lower_limit,
     merge_options,
+    staging_fields,
     to_resources,
     to_spec_fields,
 )
@@ -63,9 +65,7 @@ def compile_dag(project: Project, drawing: Drawing, inline_cap_seconds: float) -
 def _dag_fields(project: Project, drawing: Drawing) -> dict[str, Any]:
     """Return what was said of the DAG; leoflow.yaml is the stronger."""
     fields = drawing.said.spec_fields()
-    if project.settings.staging is not None:
-        fields["staging_bytes"] = project.settings.staging
-    return fields
+    return {**fields, **staging_fields(project.settings.staging)}
 
 
 def _at(source: Source, message: str) -> Problem:
@@ -110,6 +110,7 @@ def _compile_task(
         *_check_task(drawing, task),
         *_check_resources(task, option.resources),
         *_check_retries(task, option),
+        *_check_pod(task, option, merge_options(task.option, override)),
         *_check_teardown(task, merge_options(task.option, override)),
     ]
     if found or option.resources is None:
@@ -168,6 +169,24 @@ def _check_retries(task: DrawnTask, option: SaidTask) -> list[str]:
     return [
         f"task '{task.task_id}': max_retry_delay_seconds limits retry_exponential_backoff, which "
         "is not on: add retry_exponential_backoff=True, or remove it"
+    ]
+
+
+def _check_pod(task: DrawnTask, option: SaidTask, own: SaidTask) -> list[str]:
+    """Say what options of a Pod cannot mean; ``own`` are those that are not the defaults."""
+    action = task.action
+    if own.kubernetes and isinstance(action, HttpAction) and action.execution_mode == "inline":
+        return [
+            f"task '{task.task_id}': 'kubernetes' is for Pods, and an inline request has none: add "
+            "execution_mode='pod', or remove it"
+        ]
+    if not option.kubernetes:
+        return []
+    from leoflow_agent.podrule import check_together
+
+    return [
+        f"task '{task.task_id}': kubernetes.{flaw.path[0]}: {flaw.message}"
+        for flaw in check_together(option.kubernetes)
     ]
 
 

@@ -29,6 +29,8 @@ _KINDS = {
     "model_attributes_type": "a mapping of names to values",
 }
 
+# The key of what people write on the level above it.
+UNWRITTEN = "[unwritten]"
 # What Airflow called it before.
 _RENAMED = {"dummy": "always", "none_failed_or_skipped": "none_failed_min_one_success"}
 
@@ -42,7 +44,7 @@ def complain(
 
 
 def _complaint(detail: ErrorDetails, model: type[BaseModel], fixes: Mapping[str, str]) -> Complaint:
-    path = tuple(part for part in detail["loc"] if part != "[key]")
+    path = tuple(part for part in detail["loc"] if part not in ("[key]", UNWRITTEN))
     name = ".".join(str(part) for part in path)
     kind, value = detail["type"], detail["input"]
     if kind == "extra_forbidden":

@@ -12,9 +12,10 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from leoflow_builder.option import (
     FAILURE_HOOKS,
+    STAGING,
     SUCCESS_HOOKS,
     AtLeastOne,
-    MemoryBytes,
+    Staging,
     Strict,
     TaskOption,
     Webhooks,
@@ -61,8 +62,6 @@ class DagEntry(Strict):
     dagrun_timeout_seconds: Annotated[float, Field(gt=0)] | None = None
     is_paused_upon_creation: bool | None = None
     default_args: TaskOption | None = Field(default=None, description="Options for all tasks")
-    staging: MemoryBytes | None = Field(
-        default=None, description="Size of a folder that the tasks of a run share: 1Gi"
-    )
+    staging: Staging | None = Field(default=None, description=STAGING)
     on_success_webhooks: Webhooks | None = Field(default=None, description=SUCCESS_HOOKS)
     on_failure_webhooks: Webhooks | None = Field(default=None, description=FAILURE_HOOKS)

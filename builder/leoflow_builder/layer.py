@@ -18,7 +18,8 @@ from leoflow_builder.cache import ensure_folder
 if TYPE_CHECKING:
     from leoflow_builder.layerblob import Level, Packed
 
-LayerName = Literal["base", "system", "agent", "deps", "dag"]
+# The last two are those of the images of leoflow itself.
+LayerName = Literal["base", "system", "agent", "deps", "dag", "leoflow", "agents"]
 BLOB = "layer.tar.zst"
 Fill = Callable[[Path], dict[str, Any]]
 

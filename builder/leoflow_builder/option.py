@@ -6,9 +6,11 @@ Pure models: what they pass is used as a value of ``said``, so that they need no
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from leoflow_agent.spec import TriggerRule
+from leoflow_agent.podname import bad_dns_name, bad_resource
+from leoflow_agent.spec import AccessMode, TriggerRule
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -18,8 +20,11 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
+from leoflow_builder.complaint import UNWRITTEN
 from leoflow_builder.identifier import SECRET_PATTERN
+from leoflow_builder.podfield import KubernetesOption
 from leoflow_builder.quantity import parse_cpu_millis, parse_memory_bytes
 from leoflow_builder.said import lower_limit, said_resources
 
@@ -48,6 +53,17 @@ def _check_names(names: list[str]) -> list[str]:
     return names
 
 
+def _as_staging(value: Any) -> Any:
+    return value if value is None or isinstance(value, dict) else {"size": value}
+
+
+def _check_storage_class(name: str) -> str:
+    problem = bad_dns_name(name)
+    if problem is not None:
+        raise ValueError(problem)
+    return name
+
+
 SecretNames = Annotated[list[str], AfterValidator(_check_names)]
 
 
@@ -60,17 +76,49 @@ def _check_webhook(value: Any) -> Any:
     raise ValueError(f"'{value}' has to be a URL with http:// or https://, or {{connection: NAME}}")
 
 
+AtLeastOne = Annotated[int, Field(ge=1)]
+
+
 class Strict(BaseModel):
     """A model of something people write: no unknown key, no value converted in silence."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+def _check_extended_name(name: str) -> str:
+    problem = bad_resource(name)
+    if problem is not None:
+        raise ValueError(problem)
+    return name
+
+
 class AmountOption(Strict):
-    """CPU and memory as Kubernetes writes them."""
+    """CPU, memory and disk as Kubernetes writes them, and what nodes announce by name."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "patternProperties": {"/": {"type": "integer", "minimum": 1}},
+        }
+    )
 
     cpu: CpuMillis | None = Field(default=None, description="Cores, or thousandths of a core: 250m")
     memory: MemoryBytes | None = Field(default=None, description="Bytes, or with a unit: 256Mi")
+    ephemeral_storage: MemoryBytes | None = Field(
+        default=None, description="Scratch space on the node's disk, /tmp among it: 2Gi"
+    )
+    extended: SkipJsonSchema[
+        Mapping[Annotated[str, AfterValidator(_check_extended_name)], AtLeastOne]
+    ] = Field(default_factory=dict, validation_alias=UNWRITTEN)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_extended(cls, value: Any) -> Any:
+        """Take what is written beside cpu, such as nvidia.com/gpu, for what is in ``extended``."""
+        if not isinstance(value, dict):
+            return value
+        named = {name: one for name, one in value.items() if "/" in str(name)}
+        rest = {name: one for name, one in value.items() if name not in named}
+        return {**rest, UNWRITTEN: named} if named else rest
 
 
 class ResourceOption(Strict):
@@ -87,6 +135,24 @@ class ResourceOption(Strict):
         return self
 
 
+class StagingOption(Strict):
+    """A folder that the tasks of a run share. All but its size is for Kubernetes."""
+
+    size: MemoryBytes = Field(description="1Gi")
+    storage_class: Annotated[str, AfterValidator(_check_storage_class)] | None = Field(
+        default=None, description="The StorageClass of its claim; the cluster's default if not said"
+    )
+    access_mode: AccessMode | None = Field(
+        default=None,
+        description="ReadWriteOnce where the class has no other: all Pods of a run are on one node",
+    )
+
+
+Staging = Annotated[
+    StagingOption,
+    BeforeValidator(_as_staging, json_schema_input_type=StagingOption | str | int | float),
+]
+STAGING = "A folder that the tasks of a run share: its size, as 1Gi, or {size, storage_class}"
 _CONNECTION_SCHEMA = {
     "type": "object",
     "required": ["connection"],
@@ -102,7 +168,6 @@ Webhooks = list[
 ]
 SUCCESS_HOOKS = "URLs that get a POST on success, or {connection: NAME}"
 FAILURE_HOOKS = "URLs that get a POST on failure, or {connection: NAME}"
-AtLeastOne = Annotated[int, Field(ge=1)]
 
 
 class TaskOption(Strict):
@@ -136,3 +201,6 @@ class TaskOption(Strict):
     )
     on_success_webhooks: Webhooks | None = Field(default=None, description=SUCCESS_HOOKS)
     on_failure_webhooks: Webhooks | None = Field(default=None, description=FAILURE_HOOKS)
+    kubernetes: KubernetesOption | None = Field(
+        default=None, description="What the task's Pod is to have, on Kubernetes"
+    )

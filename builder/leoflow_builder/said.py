@@ -6,12 +6,12 @@ may import them: a document that they passed is enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leoflow_agent.spec import Resources, TriggerRule, Webhook
+    from leoflow_agent.spec import Quantities, Resources, TriggerRule, Webhook
 
 DEFAULT_PYTHON = "3.11"
 # At most one of them: each names what the project's image stands on.
@@ -33,16 +33,20 @@ _SIMPLE = (
     "on_success_webhooks",
     "on_failure_webhooks",
 )
+# Options of Pods whose entries are merged one by one.
+_BY_NAME = ("node_selector", "labels", "annotations")
 Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class SaidAmounts:
-    """CPU in thousandths of a core, memory in bytes. ``written`` names what was said, even if
-    it was said to be nothing."""
+    """CPU in thousandths of a core, memory and disk in bytes, the rest in pieces. ``written``
+    names what was said, even if it was said to be nothing."""
 
     cpu: int | None = None
     memory: int | None = None
+    ephemeral_storage: int | None = None
+    extended: Mapping[str, int] = field(default_factory=dict)
     written: frozenset[str] = frozenset()
 
 
@@ -74,6 +78,7 @@ class SaidTask:
     max_active_tis_per_dagrun: int | None = None
     on_success_webhooks: tuple[str | Document, ...] | None = None
     on_failure_webhooks: tuple[str | Document, ...] | None = None
+    kubernetes: Document | None = None
     written: frozenset[str] = frozenset()
 
 
@@ -100,7 +105,7 @@ class SaidProject:
     base_image: str | None = None
     dockerfile: str | None = None
     image: str | None = None
-    staging: int | None = None
+    staging: Document | None = None
     allow_secret_files: tuple[str, ...] = ()
     budget: SaidBudget = SaidBudget()
     defaults: SaidTask = SaidTask()
@@ -142,24 +147,24 @@ def _said_amounts(document: Document) -> SaidAmounts:
 def lower_limit(resources: SaidResources) -> str | None:
     """Say which limit is below what is requested, or None."""
     limit, request = resources.limits, resources.requests
-    if not (_is_lower(limit.cpu, request.cpu) or _is_lower(limit.memory, request.memory)):
-        return None
+    for name in ("cpu", "memory", "ephemeral_storage"):
+        low, high = getattr(limit, name), getattr(request, name)
+        if low is not None and high is not None and low < high:
+            return _lower(name, low, high)
+    for name in limit.extended.keys() & request.extended.keys():
+        low, high = limit.extended[name], request.extended[name]
+        if low != high:
+            return (
+                f"limits.{name} {low} is not requests.{name} {high}: Kubernetes wants them to be "
+                "the same; remove the limit"
+            )
+    return None
+
+
+def _lower(name: str, limit: int, request: int) -> str:
     from leoflow_builder.quantity import format_cpu, format_memory
 
-    return _lower("cpu", limit.cpu, request.cpu, format_cpu) or _lower(
-        "memory", limit.memory, request.memory, format_memory
-    )
-
-
-def _is_lower(limit: int | None, request: int | None) -> bool:
-    return limit is not None and request is not None and limit < request
-
-
-def _lower(
-    name: str, limit: int | None, request: int | None, show: Callable[[int], str]
-) -> str | None:
-    if limit is None or request is None or limit >= request:
-        return None
+    show = format_cpu if name == "cpu" else format_memory
     return (
         f"limits.{name} {show(limit)} is less than requests.{name} {show(request)}: raise the limit"
     )
@@ -179,14 +184,31 @@ def merge_options(*layers: SaidTask) -> SaidTask:
             requests=_merge_amounts([item.requests for item in resources]),
             limits=_merge_amounts([item.limits for item in resources]),
         )
+    pods = [layer.kubernetes for layer in layers if layer.kubernetes is not None]
+    if pods:
+        merged["kubernetes"] = _merge_pods(pods)
     return SaidTask(**merged, written=frozenset(merged))
 
 
 def _merge_amounts(amounts: list[SaidAmounts]) -> SaidAmounts:
     said: dict[str, Any] = {}
     for amount in amounts:
+        named = {**said.get("extended", {}), **amount.extended}
         said.update({name: getattr(amount, name) for name in amount.written})
+        said.update({"extended": named} if named else {})
     return _said_amounts(said)
+
+
+def _merge_pods(pods: list[Document]) -> Document:
+    """Merge what was said of Pods: by name where an option has names, else whole."""
+    merged: dict[str, Any] = {}
+    for pod in pods:
+        for name, value in pod.items():
+            if name in _BY_NAME and value is not None:
+                merged[name] = {**(merged.get(name) or {}), **value}
+            else:
+                merged[name] = value
+    return merged
 
 
 def to_resources(said: SaidResources) -> Resources:
@@ -194,9 +216,13 @@ def to_resources(said: SaidResources) -> Resources:
     from leoflow_agent.spec import Quantities, Resources
 
     return Resources(
-        requests=Quantities(said.requests.cpu, said.requests.memory),
-        limits=Quantities(said.limits.cpu, said.limits.memory),
+        requests=_to_quantities(Quantities, said.requests),
+        limits=_to_quantities(Quantities, said.limits),
     )
+
+
+def _to_quantities(make: type[Quantities], said: SaidAmounts) -> Quantities:
+    return make(said.cpu, said.memory, said.ephemeral_storage, dict(said.extended))
 
 
 def to_spec_fields(said: SaidTask) -> Mapping[str, Any]:
@@ -206,7 +232,20 @@ def to_spec_fields(said: SaidTask) -> Mapping[str, Any]:
     if found.get("wait_for_downstream"):
         # Airflow's rule: BaseOperator sets the one with the other.
         found["depends_on_past"] = True
+    options = {name: _fixed(one) for name, one in (said.kubernetes or {}).items()}
+    options = {name: one for name, one in options.items() if one is not None}
+    if options:
+        from leoflow_agent.podoption import PodOptions
+
+        found["kubernetes"] = PodOptions(**options)
     return with_webhooks(found)
+
+
+def staging_fields(said: Document | None) -> dict[str, Any]:
+    """Return the fields of a DagSpec about the folder that the tasks of a run share."""
+    names = {"size": "bytes", "storage_class": "storage_class", "access_mode": "access_mode"}
+    told = (said or {}).items()
+    return {f"staging_{names[name]}": one for name, one in told if one is not None}
 
 
 def with_webhooks(values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from leoflow_builder.said import Document, SaidTask, said_task, with_webhooks
+from leoflow_builder.said import Document, SaidTask, said_task, staging_fields, with_webhooks
 from leoflow_builder.schedule import instant_of, schedule_of
 
 # The fields that a DagSpec has under the same name.
@@ -49,9 +49,7 @@ class SaidDag:
             found["max_active_runs"] = 1
         for name, instant in self._dates().items():
             found[name] = instant.isoformat()
-        if "staging" in said:
-            found["staging_bytes"] = said["staging"]
-        return found
+        return {**found, **staging_fields(said.get("staging"))}
 
     def _dates(self) -> Mapping[str, datetime]:
         timezone = self.document.get("timezone") or "UTC"

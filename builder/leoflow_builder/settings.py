@@ -16,10 +16,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 
 from leoflow_builder.dependencyname import READABLE, kind_of
 from leoflow_builder.identifier import ID_LENGTH, ID_PATTERN, check_id
-from leoflow_builder.option import MemoryBytes, Strict, TaskOption
+from leoflow_builder.option import STAGING, Staging, Strict, TaskOption
 from leoflow_builder.said import DEFAULT_PYTHON, OWN_IMAGE_KEYS
 
 PYTHON_VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+_IN_KUBERNETES = "what a Pod is to have is written under 'kubernetes'"
 FOREIGN_KEYS = {
     "schedule": "it is the DAG's: write it in @dag(schedule=…) or in dag.yaml",
     "dagrun_timeout": "it is called 'dagrun_timeout_seconds' here, a number of seconds",
@@ -36,6 +37,10 @@ FOREIGN_KEYS = {
     "execution_timeout": "it is called 'execution_timeout_seconds' here, a number of seconds",
     "pool": "there are no pools: each try has its own container; remove it",
     "queue": "there are no queues: each try has its own container; remove it",
+    "executor_config": "what a Pod is to have is written under 'kubernetes' here, field by field",
+    **dict.fromkeys(("pod_override", "pod_template_file", "node_selector"), _IN_KUBERNETES),
+    **dict.fromkeys(("nodeSelector", "tolerations", "affinity", "volumes"), _IN_KUBERNETES),
+    **dict.fromkeys(("volume_mounts", "service_account_name", "env_from"), _IN_KUBERNETES),
 }
 
 
@@ -208,9 +213,7 @@ class Settings(Strict):
         description="A ready image: used as it is if leoflow built it, else given the agent and "
         "the DAG",
     )
-    staging: MemoryBytes | None = Field(
-        default=None, description="Size of a folder that the tasks of a run share: 1Gi"
-    )
+    staging: Staging | None = Field(default=None, description=STAGING)
     allow_secret_files: list[str] = Field(
         default_factory=list,
         description="Paths in the project that may go into the image although they look secret",

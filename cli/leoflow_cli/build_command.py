@@ -13,7 +13,7 @@ from leoflow_builder.unchanged import recall
 from leoflow_builder.wish import BuildWish
 
 from leoflow_cli.home import leoflow_home
-from leoflow_cli.option import json_option, project_argument
+from leoflow_cli.option import json_option, project_argument, split_platforms
 from leoflow_cli.outcome import RUN_FAILED
 from leoflow_cli.plain import megabytes, print_json
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     "--platform",
     "platforms",
     metavar="P,…",
-    callback=lambda _context, _option, text: _platforms(text),
+    callback=lambda _context, _option, text: split_platforms(text),
     help="Build for linux/amd64, linux/arm64, or both as one index.",
 )
 @click.option("--locked", is_flag=True, help="Fail if leoflow.lock does not fit, and write none.")
@@ -81,10 +81,6 @@ def command(
         print_json(document)
     if not document.get("budget", {}).get("kept", True):
         context.exit(RUN_FAILED)
-
-
-def _platforms(text: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.strip() for one in (text or "").split(",") if one.strip()))
 
 
 def _recall(folder: Path, wish: BuildWish, quiet: bool) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ import click
 from leoflow_cli.group import HelpfulGroup
 
 SUBCOMMANDS = {
+    "agent-image": "Build the image of the agents, for images that leoflow did not build.",
     "backfill": "Run a DAG for each data interval of a time that is past.",
     "build": "Build a project into an image and a dag.json.",
     "cache": "Show what leoflow keeps to be fast, and prune it.",
@@ -27,6 +28,7 @@ SUBCOMMANDS = {
     "run": "Run a project's DAG once, every try in a fresh container.",
     "runs": "List a control plane's runs; show, cancel, clear and delete them.",
     "server": "Run the control plane.",
+    "server-image": "Build the image of the control plane.",
     "tokens": "List, make and delete the tokens that a control plane accepts.",
     "trigger": "Start a run of a DAG that a control plane knows.",
     "validate": "Check a project and list everything that is wrong with it.",
@@ -45,7 +47,7 @@ class _LazyGroup(HelpfulGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in SUBCOMMANDS:
             return None
-        module = importlib.import_module(f"leoflow_cli.{cmd_name}_command")
+        module = importlib.import_module(f"leoflow_cli.{cmd_name.replace('-', '_')}_command")
         command: click.Command = module.command
         return command
 

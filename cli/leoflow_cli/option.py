@@ -44,3 +44,8 @@ def parse_date(text: str | None, option: str) -> str | None:
             f"{option} '{text}' is no date: write it as 2026-01-31 or 2026-01-31T06:00+01:00"
         ) from None
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).isoformat()
+
+
+def split_platforms(text: str | None) -> tuple[str, ...]:
+    """Return the platforms of a list with commas, each once."""
+    return tuple(dict.fromkeys(one.strip() for one in (text or "").split(",") if one.strip()))

@@ -36,6 +36,10 @@ def command(api: Api, place: Path, build: bool, as_json: bool) -> None:
     _warn_of_image(built["image"], api, screen)
     version, created = api.create("/dags", built)
     dag_id = version["dag_id"]
+    for warning in version.get("warnings", ()):
+        screen.line(warning, style="yellow")
+    for note in version.get("notes", ()):
+        screen.line(note)
     text = f"version {version['version_number']} of DAG '{dag_id}'"
     if created:
         screen.line(f"registered {text}", style="green")

@@ -23,8 +23,12 @@ from leoflow_cli.screen import Screen
 )
 @click.option(
     "--executor",
-    type=click.Choice(["docker", "subprocess"]),
+    type=click.Choice(["docker", "kubernetes", "subprocess"]),
     help="Where tries run. Default: docker, or subprocess where no engine answers.",
+)
+@click.option("--tag", metavar="REF", help="The image's reference; made of the content if absent.")
+@click.option(
+    "--push", is_flag=True, help="Push the image to the registry that --tag names, for Kubernetes."
 )
 @click.option("--conf", "conf_text", metavar="JSON", help="The run's conf; it overrides params.")
 @click.option("--logical-date", metavar="DATE", help="ISO 8601; now if it is not given.")
@@ -36,6 +40,8 @@ def command(
     task_id: str | None,
     input_text: str | None,
     executor: str | None,
+    tag: str | None,
+    push: bool,
     conf_text: str | None,
     logical_date: str | None,
     as_json: bool,
@@ -49,11 +55,14 @@ def command(
     inputs = None if input_text is None else parse_object(input_text, "--input")
     conf = parse_object(conf_text, "--conf")
 
+    from leoflow_builder.wish import BuildWish
+
     from leoflow_cli import running
     from leoflow_cli.report import as_document, show
 
     screen = Screen()
-    wish = running.Wish(folder, executor, task_id, inputs, conf, logical_date)
+    image = BuildWish(tag=tag, push=push)
+    wish = running.Wish(folder, executor, task_id, inputs, conf, logical_date, image)
     outcome = running.run(wish, screen)
     show(outcome.result, outcome.seconds, screen)
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.model import RunRequest, RunResult
 from leoflow_controlplane.outbound.guard import LOOPBACK
+from leoflow_controlplane.podcheck import tell_ignored
 from leoflow_controlplane.secretsource import EnvironmentSecrets
 from leoflow_controlplane.setting import Settings, read_settings
 from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
@@ -30,6 +31,7 @@ from leoflow_cli.hostfolder import host_project
 from leoflow_cli.interruption import Interruption
 from leoflow_cli.liveview import LiveView
 from leoflow_cli.option import parse_date
+from leoflow_cli.outcome import InvalidInput
 from leoflow_cli.screen import Screen
 
 NO_ENGINE = (
@@ -48,6 +50,7 @@ class Wish:
     inputs: dict[str, Any] | None
     conf: dict[str, Any]
     logical_date: str | None
+    image: BuildWish = field(default_factory=BuildWish)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def run(wish: Wish, screen: Screen) -> Outcome:
     settings = replace(settings, inline_allowed_hosts=allowed_hosts)
     logical_date = parse_date(wish.logical_date, "--logical-date")
     name = wish.executor or _find_executor(screen)
-    ready = _containers(wish, screen) if name == "docker" else _subprocesses(wish, settings, screen)
+    ready = _make_ready(name, wish, settings, screen)
+    _tell_ignored(ready.spec, name, screen)
     request = RunRequest(
         ready.spec,
         ready.image,
@@ -116,6 +120,13 @@ async def _run(request: RunRequest, ready: _Ready, settings: Settings, screen: S
         return Outcome(await plane.result(key), time.monotonic() - began)
 
 
+def _tell_ignored(spec: DagSpec, executor: str, screen: Screen) -> None:
+    """Say what of the DAG is for Kubernetes only, where it does not run there."""
+    if executor != "kubernetes":
+        for line in tell_ignored(spec):
+            screen.line(line, style="yellow")
+
+
 def _find_executor(screen: Screen) -> str:
     from leoflow_controlplane.executor.engine import open_engine
 
@@ -127,13 +138,40 @@ def _find_executor(screen: Screen) -> str:
     return "docker"
 
 
+def _make_ready(name: str, wish: Wish, settings: Settings, screen: Screen) -> _Ready:
+    if name == "kubernetes":
+        return _pods(wish, screen)
+    if name == "docker":
+        return _containers(wish, screen)
+    if wish.image != BuildWish():
+        raise InvalidInput("--tag and --push are for images, and subprocesses have none")
+    return _subprocesses(wish, settings, screen)
+
+
+def _pods(wish: Wish, screen: Screen) -> _Ready:
+    from leoflow_controlplane.executor.cluster.opening import kubernetes_executor, look_at_cluster
+    from leoflow_controlplane.executor.reach import read_address, require_address
+    from leoflow_controlplane.kubernetessetting import read_kubernetes_settings
+
+    from leoflow_cli.clusterimage import build_for_cluster
+
+    # All that can be known to be wrong before a build is told before it.
+    address = require_address(read_address(os.environ))
+    settings = read_kubernetes_settings(os.environ)
+    asyncio.run(look_at_cluster(settings, os.environ))
+    screen.line(f"building {wish.folder}", style="bold")
+    spec, image = build_for_cluster(wish.folder, wish.image, screen)
+    executor = kubernetes_executor(settings, address, os.environ)
+    return _Ready(spec, image, executor, "in Pods")
+
+
 def _containers(wish: Wish, screen: Screen) -> _Ready:
     from leoflow_controlplane.executor.docker import docker_executor
     from leoflow_controlplane.executor.reach import read_address
 
     address = read_address(os.environ)
     screen.line(f"building {wish.folder}", style="bold")
-    built = build_command.build(wish.folder, BuildWish(), screen)
+    built = build_command.build(wish.folder, wish.image, screen)
     executor = docker_executor(address)
     return _Ready(built.spec, built.image.reference, executor, "in containers")
 

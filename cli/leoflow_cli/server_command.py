@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from leoflow_controlplane import quantity
+from leoflow_controlplane.kubernetesoption import KUBERNETES_OPTIONS
 from leoflow_controlplane.option import Option
 from leoflow_controlplane.serveroption import SERVER_OPTIONS
 from leoflow_controlplane.serversetting import FILE_NAME, read_server_settings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _METAVARS = {
     quantity.COUNT: "N",
+    quantity.NUMBER: "N",
     quantity.PORT: "PORT",
     quantity.SECONDS: "DURATION",
     quantity.BYTES: "SIZE",
@@ -55,7 +57,7 @@ def _capital(text: str) -> str:
 
 def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command an option for each setting; their values stay as they were typed."""
-    for option in reversed((*SERVER_OPTIONS, *OPTIONS)):
+    for option in reversed((*SERVER_OPTIONS, *KUBERNETES_OPTIONS, *OPTIONS)):
         told = f"{_capital(option.meaning)}. Default: {_default(option)}."
         if option.kind is quantity.SWITCH:
             flags = f"{option.flag}/--no-{option.flag.removeprefix('--')}"
@@ -94,6 +96,10 @@ def command(
     if as_json and not check:
         raise InvalidInput("--json goes with --check")
     settings = read_server_settings(leoflow_home(), flags, os.environ, config)
+    if new_admin_token and settings.admin_token is not None:
+        raise InvalidInput(
+            "--new-admin-token makes a token, and admin_token gives one. Change that one instead"
+        )
     screen = Screen()
     if not check:
         from leoflow_controlplane.server.serving import serve

@@ -48,6 +48,8 @@ class Audience(NamedTuple):
         for instants in progress.closed:
             known = {phase: at for phase, at in instants.items() if at is not None}
             observer.cold_start(timeline_ms(known))
+        for loss in progress.losses:
+            observer.machinery_retry(loss)
         observer.tasks_queued(progress.queued)
 
 

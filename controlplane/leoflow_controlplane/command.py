@@ -33,11 +33,14 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Registered:
-    """A DAG version that is known now. ``created``: it was not before."""
+    """A DAG version that is known now. ``created``: it was not before. ``warnings`` say what of it
+    has no effect here, ``notes`` what is done for it."""
 
     dag_id: str
     version_number: int
     created: bool
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

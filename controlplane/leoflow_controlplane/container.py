@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from leoflow_agent.spec import Resources
 
-from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.protocol import Launch
+from leoflow_controlplane.keydigest import digest_key
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import RunKey, TryKey
-from leoflow_controlplane.workload import encode_workload
+from leoflow_controlplane.tryenvironment import (
+    ARTIFACTS_FOLDER,
+    STAGING_FOLDER,
+    make_environment,
+)
 
 USER = "65532:65532"
 SOCKET_FOLDER = "/run/leoflow"
-ARTIFACTS_FOLDER = "/artifacts"
-STAGING_FOLDER = "/staging"
 PIDS_LIMIT = 4096
 MAX_CPU_SHARES = 262144
-# What Linux hands to a program: 128 KiB in one string with its end, and of all strings and their
-# addresses a quarter of a stack of 8 MiB. The image and the engine add some of their own.
-MAX_VARIABLE_BYTES = 128 * 1024 - 1
-MAX_ENVIRONMENT_BYTES = 2 * 1024**2 - 8 * 1024
-ADDRESS_BYTES = 8
 # Whose a container is: a process's own, or the server's, whichever process leads.
 LABEL_INSTANCE = "leoflow.instance"
 LABEL_HOME = "leoflow.home"
@@ -54,7 +50,7 @@ def make_container(launch: Launch, site: ContainerSite) -> dict[str, Any]:
     return {
         "Image": launch.image,
         "User": USER,
-        "Env": _environment(launch),
+        "Env": [f"{name}={value}" for name, value in make_environment(launch).items()],
         "Labels": make_labels(launch.key, site),
         "HostConfig": {
             **make_resources(launch.task.resources),
@@ -75,7 +71,7 @@ def container_name(key: TryKey, home_id: str) -> str:
     """Name the container of a try: always the same for the same try, and for no other."""
     words = [key.dag_id, key.task_id, *([] if key.map_index < 0 else [str(key.map_index)])]
     readable = _readable("-".join(words))
-    digest = _digest(home_id, key)
+    digest = digest_key(home_id, key)
     return "-".join(filter(None, ("leoflow", readable, str(key.try_number), digest)))
 
 
@@ -83,13 +79,9 @@ def _readable(text: str) -> str:
     return re.sub(r"[^a-z0-9_.]+", "-", text.lower()).strip("-._")[:40]
 
 
-def _digest(home_id: str, key: TryKey | RunKey) -> str:
-    return hashlib.sha256("\0".join((home_id, *map(str, key))).encode()).hexdigest()[:12]
-
-
 def volume_name(run: RunKey, home_id: str) -> str:
     """Name the volume that the tries of a run share."""
-    return f"leoflow-staging-{_readable(run.dag_id)}-{_digest(home_id, run)}"
+    return f"leoflow-staging-{_readable(run.dag_id)}-{digest_key(home_id, run)}"
 
 
 def make_labels(key: TryKey, site: ContainerSite) -> dict[str, str]:
@@ -144,39 +136,6 @@ def make_resources(resources: Resources) -> dict[str, int]:
     if memory is not None:
         settings["Memory"] = settings["MemorySwap"] = memory
     return settings
-
-
-def _environment(launch: Launch) -> list[str]:
-    variables = dict(launch.environment)
-    if launch.artifacts is not None:
-        variables["LEOFLOW_ARTIFACTS"] = ARTIFACTS_FOLDER
-    if launch.staging_bytes is not None:
-        variables["LEOFLOW_STAGING"] = STAGING_FOLDER
-        variables["LEOFLOW_STAGING_BYTES"] = str(launch.staging_bytes)
-    variables["LEOFLOW_WORKLOAD"] = encode_workload(launch.workload)
-    environment = [f"{name}={value}" for name, value in variables.items()]
-    _check_environment(environment, launch.task.task_id)
-    return environment
-
-
-def _check_environment(environment: list[str], task_id: str) -> None:
-    """Refuse what would end the container without a word from the agent."""
-    sizes = [len(variable.encode()) for variable in environment]
-    longest = max(sizes)
-    if longest > MAX_VARIABLE_BYTES:
-        name = environment[sizes.index(longest)].partition("=")[0]
-        raise LaunchFailed(
-            f"task '{task_id}': the variable '{name}' in environment has {longest // 1024} KiB, "
-            "and no program gets more than 128 KiB in one. Put the value into a file.",
-            transient=False,
-        )
-    total = sum(sizes) + len(sizes) * (1 + ADDRESS_BYTES)
-    if total > MAX_ENVIRONMENT_BYTES:
-        raise LaunchFailed(
-            f"task '{task_id}': its environment of {len(sizes)} variables has {total // 1024} KiB, "
-            "and no program gets more than 2 MiB. Put the values into a file of the project.",
-            transient=False,
-        )
 
 
 def _mounts(launch: Launch, site: ContainerSite) -> list[dict[str, Any]]:

@@ -8,13 +8,13 @@ import re
 import secrets as randomness
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from leoflow_agent.spec import BuiltDag
+from leoflow_agent.spec import BuiltDag, DagSpec
 
 from leoflow_controlplane.admission import admit, admit_dag
 from leoflow_controlplane.agentserver import AgentServer
@@ -32,10 +32,13 @@ from leoflow_controlplane.command import (
     Trigger,
 )
 from leoflow_controlplane.database import Database
-from leoflow_controlplane.error import ControlPlaneError
-from leoflow_controlplane.executor.protocol import ExecutorFactory, Limits, Site
+from leoflow_controlplane.error import ControlPlaneError, DagRefused, RunRefused
+from leoflow_controlplane.executor.protocol import Executor, ExecutorFactory, Limits, Site
 from leoflow_controlplane.instance import Instance, open_instance
 from leoflow_controlplane.model import SERVER, RunKey, RunRequest, RunResult, TryKey, Update
+from leoflow_controlplane.pod.image import pinned
+from leoflow_controlplane.podcheck import in_pods
+from leoflow_controlplane.rehearsal import Findings, rehearse
 from leoflow_controlplane.scheduler import Scheduler, wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretSource
 from leoflow_controlplane.setting import Settings
@@ -100,6 +103,7 @@ class ControlPlane:
         self._backfills = Backfills()
         self._stack = AsyncExitStack()
         self._scheduler: Scheduler | None = None
+        self._executor: Executor | None = None
         self._database: Database | None = None
         self._book: Book | None = None
 
@@ -121,6 +125,7 @@ class ControlPlane:
             self.swept += [f"instance {name}" for name in instance.sweep()]
             await self.database.run(fail_orphans, instance.is_alive, self._clock())
             await scheduler.start(executor)
+            self._executor = executor
             self._stack = stack.pop_all()
         return self
 
@@ -151,6 +156,9 @@ class ControlPlane:
     async def create_run(self, request: RunRequest) -> RunKey:
         """Start a run; RunRefused says everything that is wrong with the request."""
         admit(request, self._settings, self._secrets)
+        found = await self._rehearse(request.spec, request.image)
+        if found.problems:
+            raise RunRefused("\n".join(found.problems))
         date = request.logical_date or datetime.fromtimestamp(self._clock(), UTC).isoformat()
         plan = RunPlan(
             run_id=request.run_id or f"manual__{date}__{randomness.token_hex(3)}",
@@ -171,7 +179,13 @@ class ControlPlane:
         """Make a version of a DAG known and current; DagRefused says all that is wrong with it."""
         # In a thread: a DAG of many thousand tasks takes seconds.
         await asyncio.to_thread(admit_dag, built, self._settings)
-        return await self._running.run(dag.register_dag, built, self._clock())
+        image = pinned(built.image.reference, built.image.digest)
+        found = await self._rehearse(built.spec, image)
+        if found.problems:
+            raise DagRefused("\n".join(found.problems))
+        registered = await self._running.run(dag.register_dag, built, self._clock())
+        notes = self._prepull(built.spec, image) if registered.created else ()
+        return replace(registered, warnings=found.warnings, notes=notes)
 
     async def delete_dag(self, dag_id: str) -> None:
         """Forget a DAG, its versions and runs; Conflict while one of its runs is not over."""
@@ -265,6 +279,20 @@ class ControlPlane:
             words.append(str(key.map_index))
         folder = self._home / "runs"
         return str(folder.joinpath(*map(_path_word, words), f"try-{key.try_number}"))
+
+    async def _rehearse(self, spec: DagSpec, image: str) -> Findings:
+        """Ask what becomes of what a DAG says of its Pods."""
+        if self._executor is None:
+            raise ControlPlaneError("the control plane is not running: enter its context first")
+        return await rehearse(spec, image, self._executor, self._settings)
+
+    def _prepull(self, spec: DagSpec, image: str) -> tuple[str, ...]:
+        """Begin to pull the image of a new version ahead of need, if that is wanted; say so."""
+        pods = None if self._executor is None else self._executor.pods
+        if pods is None or not pods.prepulls or not (tasks := tuple(in_pods(spec))):
+            return ()
+        self._running.do_beside(pods.prepull(image, tasks))
+        return (f"image '{image}' is being pulled on the nodes where its tasks may run",)
 
     @property
     def _running(self) -> Scheduler:

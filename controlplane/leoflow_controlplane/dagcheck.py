@@ -12,6 +12,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+from leoflow_agent.podname import bad_dns_name
 from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef, Schedule
 
 from leoflow_controlplane.taskcheck import (
@@ -43,6 +44,10 @@ def check_dag(built: BuiltDag) -> Iterator[str]:
     yield from check_count("max_active_tasks", spec.max_active_tasks, 1)
     yield from check_seconds("dagrun_timeout_seconds", spec.dagrun_timeout_seconds)
     yield from check_count("staging_bytes", spec.staging_bytes, 1, MOST_BYTES)
+    if spec.staging_storage_class is not None:
+        problem = bad_dns_name(spec.staging_storage_class)
+        if problem is not None:
+            yield f"staging_storage_class {problem}"
     for name in spec.environment:
         if not _VARIABLE.fullmatch(name):
             yield f"'{name[:250]}' cannot be the name of an environment variable"

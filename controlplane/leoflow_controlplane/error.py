@@ -39,6 +39,10 @@ class NotLeading(ControlPlaneError):
     """Another process leads, or may; what was asked for has to be asked of that one."""
 
 
+class SchedulerFailed(ControlPlaneError):
+    """What decides about runs cannot go on in this process; a memory read anew may."""
+
+
 class IllegalTransition(ControlPlaneError):
     """A state was to be changed in a way that the model does not have."""
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.protocol import Executor, Launch
+from leoflow_controlplane.executor.protocol import Executor
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.secretsource import SecretSource, find_missing
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.traceparent import VARIABLE as TRACEPARENT
@@ -38,6 +39,10 @@ class Launcher:
             artifacts=artifacts,
             staging_bytes=dispatch.dag.staging_bytes,
             say=say,
+            image_digest=dispatch.image_digest,
+            python_version=dispatch.dag.python_version,
+            staging_storage_class=dispatch.dag.staging_storage_class,
+            staging_access_mode=dispatch.dag.staging_access_mode,
         )
 
     def _environment(self, dispatch: Dispatch) -> Mapping[str, str]:

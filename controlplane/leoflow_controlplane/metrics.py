@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from leoflow_controlplane.model import FINISHED, FINISHED_RUN, RunState, TaskState
 from leoflow_controlplane.observer import InlineOutcome, Observer, WebhookOutcome
+from leoflow_controlplane.verdict import Loss
 
 # Of a try's time line, without what the task itself takes. Spelled as in `timeline`.
 COLD_START_PHASES = ("queue", "create", "start", "agent", "import", "report")
@@ -86,6 +87,12 @@ class Metrics(Observer):
             "leoflow_launch_failures_total", "Tries that could not be started.", ["transient"]
         )
         self._launches = {value: launches.labels(str(value).lower()) for value in (True, False)}
+        losses = self._counter(
+            "leoflow_machinery_retries_total",
+            "Tries that were lost by no fault of their task's, and made up for.",
+            ["reason"],
+        )
+        self._losses = {loss: losses.labels(loss) for loss in get_args(Loss)}
         self._database_errors = self._counter(
             "leoflow_database_errors_total", "Times that the database could not be used."
         )
@@ -146,6 +153,10 @@ class Metrics(Observer):
     def launch_failed(self, *, transient: bool) -> None:
         """Count a failed launch."""
         self._launches[transient].inc()
+
+    def machinery_retry(self, loss: Loss) -> None:
+        """Count a try that was lost and made up for."""
+        self._losses[loss].inc()
 
     def inline_began(self) -> None:
         """Count a call that runs."""

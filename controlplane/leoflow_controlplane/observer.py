@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from leoflow_controlplane.model import RunState, TaskState
+from leoflow_controlplane.verdict import Loss
 
 WebhookOutcome = Literal["delivered", "failed", "given_up"]
 InlineOutcome = Literal["success", "failed", "cancelled"]
@@ -53,6 +54,9 @@ class Observer:
 
     def launch_failed(self, *, transient: bool) -> None:
         """A try could not be started; ``transient``: the same launch may work a moment later."""
+
+    def machinery_retry(self, loss: Loss) -> None:
+        """A try was lost by no fault of its task's, and another one makes up for it."""
 
     def inline_began(self) -> None:
         """A call of an inline task begins; one of `inline_ended` follows."""

@@ -30,6 +30,7 @@ OTHERS = frozenset(
         "DAG_READ_TIMEOUT_SECONDS",
         "INSECURE_REGISTRIES",
         "STAGING",
+        "IMAGE_LOADER",
         "PROCESS",
         "TEST_HOME",
         "TEST_PYTHON",

@@ -43,6 +43,11 @@ def read_count(value: Any) -> int:
     return _at_least(1, _whole(value))
 
 
+def read_number(value: Any) -> int:
+    """Read a whole number from 0 on."""
+    return _at_least(0, _whole(value))
+
+
 def read_port(value: Any) -> int:
     """Read a port; 0 is any that is free."""
     port = _at_least(0, _whole(value))
@@ -123,6 +128,7 @@ def show_bytes(size: int) -> str:
 
 
 COUNT = Kind(read_count, "a positive whole number, such as 4")
+NUMBER = Kind(read_number, "a whole number from 0 on, such as 3")
 PORT = Kind(read_port, "a port, such as 8080")
 SECONDS = Kind(
     read_seconds, "a positive number of seconds, or a duration such as 10m", show_seconds

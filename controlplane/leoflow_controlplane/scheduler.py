@@ -51,8 +51,9 @@ class Scheduler:
     """Brings reports, ends and due instants to the store, and starts what comes out.
 
     ``bell`` rings for each run that changes. ``failure`` is what ended the scheduler, if anything
-    did; a database that cannot be used does so only once ``patience_seconds`` (None: never) have
-    passed: until then what is not durable is tried again. ``audience`` is told of what happens.
+    did, and ``failed`` is set then; a database that cannot be used does so only once
+    ``patience_seconds`` (None: never) have passed: until then what is not durable is tried again.
+    ``audience`` is told of what happens.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Scheduler:
     ) -> None:
         self.bell = Bell()
         self.failure: BaseException | None = None
+        self.failed = asyncio.Event()
         self._database = database
         self._book = book
         self._tokens = tokens
@@ -80,7 +82,7 @@ class Scheduler:
         self._inline = InlineCalls(book.settings, secrets, self._steps, clock, self._observer)
         self._launcher = Launcher(book.settings, secrets, traces=audience.traces)
         self._executor: Executor | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         # Tries from their dispatch to the removal of their container, and their first instants.
         self._ours: dict[TryKey, dict[str, float]] = {}
         self._launching: set[TryKey] = set()
@@ -118,6 +120,11 @@ class Scheduler:
     ) -> None:
         """Run a step that has no answer, and act upon what it led to."""
         self._follow(await self._steps.run(step, *args, **kwargs))
+
+    def do_beside(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something that no run depends on, until the scheduler is closed."""
+        self._tasks.add(task := asyncio.create_task(work))
+        task.add_done_callback(self._look_at_end)
 
     def check_token(self, token: str) -> TryKey:
         """Name the try of a token; Unauthorized for one that is none of ours, or has expired.
@@ -175,6 +182,8 @@ class Scheduler:
 
     async def close(self) -> None:
         """Stop listening; what runs is the executor's to end or to leave."""
+        # Whoever is heard now has to ask the next one, and nothing is taken up any more.
+        self._executor = None
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -200,7 +209,8 @@ class Scheduler:
         for key in gone:
             if key not in self._ours:
                 self._ours[key] = {}
-                self._spawn(self._close_try(Ended(key, Exit(None, reason=GONE))))
+                exit = Exit(None, reason=GONE, machinery=True)
+                self._spawn(self._close_try(Ended(key, exit)))
 
     def _follow(self, progress: Progress) -> None:
         for dispatch in progress.dispatches:
@@ -217,7 +227,11 @@ class Scheduler:
 
     def _count_containers(self) -> None:
         if self._executor is not None:
-            self._observer.containers_running(self._executor.figures.running)
+            running = self._executor.figures.running
+            if self._executor.pods is None:
+                self._observer.containers_running(running)
+            else:
+                self._observer.pods_running(running)
 
     def _dispatch(self, dispatch: Dispatch) -> None:
         key = dispatch.key
@@ -246,7 +260,7 @@ class Scheduler:
             with about(key):
                 logger.info("the try could not be started: %s", error.reason)
             self._observer.launch_failed(transient=error.transient)
-            await self._fail_launch(key, error.reason)
+            await self._fail_launch(key, error.reason, transient=error.transient)
             self._forget(key)
         finally:
             self._launching.discard(key)
@@ -254,8 +268,9 @@ class Scheduler:
             self._unwanted.discard(key)
             await self._executor.stop(key, 0)
 
-    async def _fail_launch(self, key: TryKey, reason: str) -> None:
-        self._follow(await self._steps.persist(ending.fail_launch, key, reason, self._clock()))
+    async def _fail_launch(self, key: TryKey, reason: str, *, transient: bool = False) -> None:
+        failure = (reason, transient)
+        self._follow(await self._steps.persist(ending.fail_launch, key, failure, self._clock()))
 
     def _sayer(self, key: TryKey) -> Callable[[str], None]:
         """Give what takes lines for the log of a try."""
@@ -301,8 +316,18 @@ class Scheduler:
     async def _keep_time(self) -> None:
         while True:
             await self._timer.come_due()
-            launching = frozenset(self._launching)
-            self._follow(await self._steps.persist(due.come_due, launching, self._clock()))
+            launching, advice = self._find_starting()
+            now = self._clock()
+            self._follow(await self._steps.persist(due.come_due, launching, now, advice))
+
+    def _find_starting(self) -> tuple[frozenset[TryKey], str]:
+        """Name the tries that an executor is at work on, and what to look at if one is not heard
+        of although it is done."""
+        pods = None if self._executor is None else self._executor.pods
+        if pods is None:
+            return frozenset(self._launching), ""
+        seconds = self._book.settings.start_allowance_seconds
+        return pods.starting(seconds) | self._launching, pods.advice
 
     async def _stop(self, stop: Stop) -> None:
         assert self._executor is not None
@@ -321,10 +346,16 @@ class Scheduler:
         task.add_done_callback(self._finished)
         return task
 
+    def _look_at_end(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.warning("something that no run depends on failed", exc_info=task.exception())
+
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None and self.failure is None:
             self.failure = task.exception()
+            self.failed.set()
             if not isinstance(self.failure, ControlPlaneError):
                 logger.error("the scheduler cannot go on", exc_info=self.failure)
             self.bell.ring_all()

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from leoflow_controlplane.model import PHASES
@@ -115,6 +116,8 @@ task_instances = Table(
     Column("finished_at", Double),
     Column("reason", Text),
     Column("note", Text),
+    # Tries that the machinery failed and that were made up for, since the task was cleared last.
+    Column("machinery_tries", Integer, nullable=False, default=0, server_default=text("0")),
     # Small rows in the order of their key take a fifth less space and a tenth less time.
     sqlite_with_rowid=False,
 )

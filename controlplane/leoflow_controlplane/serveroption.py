@@ -17,7 +17,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         secret=True,
         flag="--db",
     ),
-    Option("executor", choice("docker", "subprocess"), "docker", "where tries run"),
+    Option("executor", choice("docker", "kubernetes", "subprocess"), "docker", "where tries run"),
     Option(
         "subprocess_projects",
         TEXT,
@@ -35,6 +35,13 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         TEXT,
         None,
         "keys that variables and connections are encrypted with; none: a file in the home",
+        secret=True,
+    ),
+    Option(
+        "admin_token",
+        TEXT,
+        None,
+        "a token of an admin, 32 characters or more; none: the first start makes one",
         secret=True,
     ),
     Option(

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from leoflow_controlplane.error import SettingInvalid
+from leoflow_controlplane.kubernetesoption import KUBERNETES_OPTIONS
+from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.logcontext import LogFormat, LogLevel
 from leoflow_controlplane.option import Chosen, Places, choose
 from leoflow_controlplane.serveroption import SERVER_OPTIONS
@@ -18,15 +20,20 @@ from leoflow_controlplane.webhook import read_secret
 CONFIG_VARIABLE = "LEOFLOW_CONFIG"
 FILE_NAME = "server.toml"
 
+# Of a token that people choose; what leoflow makes itself is 256 random bits.
+ADMIN_TOKEN_LENGTH = 32
+
 
 @dataclass(frozen=True)
 class ServerSettings:
     """All of it. ``limits`` are what the control plane itself obeys; ``chosen`` says of each
-    setting where it came from. What the others mean is in SERVER_OPTIONS."""
+    setting where it came from. What the others mean is in SERVER_OPTIONS and
+    KUBERNETES_OPTIONS."""
 
     home: Path
     limits: Settings
     chosen: tuple[Chosen, ...]
+    kubernetes: KubernetesSettings
     host: str
     port: int
     url: str | None
@@ -40,6 +47,7 @@ class ServerSettings:
     tls_cert: str | None
     tls_key: str | None
     secret_key: str | None
+    admin_token: str | None
     webhook_secret: str | None
     log_format: LogFormat
     log_level: LogLevel
@@ -78,12 +86,15 @@ def read_server_settings(
     else LEOFLOW_CONFIG names it, else it is server.toml in ``home`` if there is one.
     """
     path, document = read_file(home, environment, config)
-    chosen = choose((*SERVER_OPTIONS, *OPTIONS), Places(flags, environment, document, str(path)))
+    options = (*SERVER_OPTIONS, *KUBERNETES_OPTIONS, *OPTIONS)
+    chosen = choose(options, Places(flags, environment, document, str(path)))
     values = {name: one.value for name, one in chosen.items()}
     limits = Settings(**{option.name: values.pop(option.name) for option in OPTIONS})
-    _check_pairs(values)
-    read_secret(values["webhook_secret"] or "")
-    return ServerSettings(home=home, limits=limits, chosen=tuple(chosen.values()), **values)
+    kubernetes = KubernetesSettings.of(values)
+    own = {option.name: values[option.name] for option in SERVER_OPTIONS}
+    _check_pairs(own)
+    read_secret(own["webhook_secret"] or "")
+    return ServerSettings(home, limits, tuple(chosen.values()), kubernetes, **own)
 
 
 def _check_pairs(values: Mapping[str, Any]) -> None:
@@ -94,6 +105,11 @@ def _check_pairs(values: Mapping[str, Any]) -> None:
         problems.append(
             "executor is 'subprocess', which runs projects from their folders and not from images. "
             "Name the folder that they are in, each by its dag_id: --subprocess-projects DIR"
+        )
+    if len(values["admin_token"] or "x" * ADMIN_TOKEN_LENGTH) < ADMIN_TOKEN_LENGTH:
+        problems.append(
+            f"admin_token is shorter than {ADMIN_TOKEN_LENGTH} characters, so that it could be "
+            "guessed. Take the output of: openssl rand -hex 32"
         )
     if problems:
         raise SettingInvalid("\n".join(problems))

@@ -8,9 +8,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from leoflow_controlplane.kubernetesoption import KUBERNETES_OPTIONS
 from leoflow_controlplane.option import Option, Places, choose
 from leoflow_controlplane.outbound.guard import split_hosts
-from leoflow_controlplane.quantity import BYTES, COUNT, DAYS, SECONDS, SWITCH, WORDS, Kind
+from leoflow_controlplane.quantity import BYTES, COUNT, DAYS, NUMBER, SECONDS, SWITCH, WORDS, Kind
 from leoflow_controlplane.serveroption import SERVER_OPTIONS
 
 KIB = 1024
@@ -49,6 +50,10 @@ class Settings:
     pull_timeout_seconds: float = 600.0
     start_timeout_seconds: float = 120.0
     engine_grace_seconds: float = 60.0
+    schedule_timeout_seconds: float = 600.0
+    pull_grace_seconds: float = 120.0
+    quota_wait_seconds: float = 600.0
+    machinery_retries: int = 3
     try_token_seconds: float = 4 * 3600.0
     dags_paused_at_creation: bool = False
     create_data_intervals: bool = False
@@ -103,6 +108,14 @@ OPTIONS: tuple[Option, ...] = (
     _option(
         "engine_grace_seconds", SECONDS, "an engine that is away for longer has lost what it ran"
     ),
+    _option("schedule_timeout_seconds", SECONDS, "how long a Pod may wait for a node"),
+    _option("pull_grace_seconds", SECONDS, "how long a pull that fails on a node is waited for"),
+    _option("quota_wait_seconds", SECONDS, "how long a Pod may wait for its namespace's quota"),
+    _option(
+        "machinery_retries",
+        NUMBER,
+        "tries that a task has beside its own retries when one ends by no fault of the task's",
+    ),
     _option("try_token_seconds", SECONDS, "how long the token of a try is good; it is renewed"),
     _option("dags_paused_at_creation", SWITCH, "whether a DAG that is new makes no runs at first"),
     _option(
@@ -118,5 +131,5 @@ OPTIONS: tuple[Option, ...] = (
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read LEOFLOW_* from ``environment``; SettingInvalid names each value that makes no sense."""
-    chosen = choose(OPTIONS, Places({}, environment, {}), SERVER_OPTIONS)
+    chosen = choose(OPTIONS, Places({}, environment, {}), (*SERVER_OPTIONS, *KUBERNETES_OPTIONS))
     return Settings(**{name: one.value for name, one in chosen.items()})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from leoflow_agent.action import (
     Action,
@@ -21,12 +21,17 @@ from leoflow_agent.action import (
     arguments_of,
     xcoms,
 )
+from leoflow_agent.podname import bad_resource
 from leoflow_agent.spec import Expansion, Resources, TaskSpec, Webhook
+
+from leoflow_controlplane.podcheck import check_pod
 
 # What instants and columns hold with room to spare: ten years, 1 PiB, a 32-bit number.
 LONGEST_SECONDS = 10 * 365 * 86_400
 MOST_BYTES = 2**50
 MOST = 2**31 - 1
+_AMOUNTS = {"cpu_millis": MOST, "memory_bytes": MOST_BYTES, "ephemeral_storage_bytes": MOST_BYTES}
+_ALWAYS_ASKED = ("cpu_millis", "memory_bytes")
 
 _ID = re.compile(r"[A-Za-z0-9_.\-]{1,250}")
 _NAME = re.compile(r"[A-Za-z0-9_]{1,250}")
@@ -83,6 +88,7 @@ def check_task(task: TaskSpec) -> Iterator[str]:
     if task.is_setup and task.teardown is not None:
         yield "it is a setup and a teardown, and can be only one of them"
     yield from _check_resources(task.resources)
+    yield from check_pod(task)
     yield from _check_action(task.action)
     yield from _check_expansion(task)
     yield from check_webhooks((*task.on_success, *task.on_failure))
@@ -104,14 +110,25 @@ def references(task: TaskSpec) -> Iterator[tuple[str, str]]:
 
 def _check_resources(resources: Resources) -> Iterator[str]:
     requests, limits = resources.requests, resources.limits
-    for unit, most in (("cpu_millis", MOST), ("memory_bytes", MOST_BYTES)):
+    for unit, most in _AMOUNTS.items():
         asked, limit = getattr(requests, unit), getattr(limits, unit)
-        if asked is None:
+        if asked is None and unit in _ALWAYS_ASKED:
             yield f"resources.requests.{unit} is missing"
         yield from check_count(f"resources.requests.{unit}", asked, 1, most)
         yield from check_count(f"resources.limits.{unit}", limit, 1, most)
         if asked is not None and limit is not None and limit < asked:
             yield f"resources.limits.{unit} is {limit}, less than the {asked} that are requested"
+    yield from _check_extended(requests.extended, limits.extended)
+
+
+def _check_extended(requests: Mapping[str, int], limits: Mapping[str, int]) -> Iterator[str]:
+    for name, amount in (*requests.items(), *limits.items()):
+        problem = bad_resource(name)
+        if problem is not None:
+            yield problem
+        yield from check_count(f"resources.{name[:250]}", amount, 1)
+        if requests.get(name, amount) != limits.get(name, amount):
+            yield f"resources.limits.{name[:250]} has to be as much as is requested"
 
 
 def _check_action(action: Action) -> Iterator[str]:

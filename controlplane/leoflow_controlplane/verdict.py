@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from leoflow_agent import exitcode
 from leoflow_agent.spec import TaskSpec
@@ -24,23 +24,45 @@ _MEANING = {
     exitcode.TERMINATED: "the task was told to stop",
     exitcode.AGENT_FAILED: "the agent inside the container failed",
 }
+STOPPED_OUTSIDE = "it was told to stop from outside, by whoever looks after its engine or machine"
+LOST = "its engine lost it: the engine or the machine was restarted"
+UNKNOWN = 255
 _KILLED = exitcode.SIGNAL_BASE + signal.SIGKILL
 
 
+# What took a try's place away from it, for whoever counts: it could not be started, its container
+# or engine was lost, it was told to stop by others; and what a cluster does to its Pods.
+Loss = Literal["launch", "lost", "stopped", "evicted", "preempted", "node", "deleted"]
+
+
 class Verdict(NamedTuple):
-    """How a try ended. Not ``retryable``: trying again cannot help, or is not wanted."""
+    """How a try ended. Not ``retryable``: trying again cannot help, or is not wanted.
+
+    ``machinery``: it failed by no fault of the task's, so that it is tried again within a budget
+    of the machinery's own, whatever the task's retries are. ``loss`` says what it was.
+    """
 
     state: FinalState
     reason: str | None = None
     retryable: bool = True
+    machinery: bool = False
+    loss: Loss = "lost"
 
 
 class Exit(NamedTuple):
-    """What the executor saw. ``code`` None: nobody can tell any more, ``reason`` may say why."""
+    """What the executor saw. ``code`` None: nobody can tell any more, ``reason`` may say why.
+
+    ``machinery``: what the try ran in was taken away from it, by no fault of the task's, which
+    ``reason`` tells and ``loss`` names. Memory that it used up is its own fault. ``final``: it
+    never ran, and would not another time either.
+    """
 
     code: int | None
     oom_killed: bool = False
     reason: str | None = None
+    machinery: bool = False
+    final: bool = False
+    loss: Loss = "lost"
 
 
 def judge_exit(
@@ -59,7 +81,23 @@ def judge_exit(
         return Verdict("skipped", reason or "the task skipped itself")
     if exit.oom_killed:
         return Verdict("failed", explain_failure(reason, exit, task) or describe_oom(task))
-    return Verdict("failed", reason or describe_exit(exit))
+    if exit.machinery:
+        said = exit.reason or reason or describe_exit(exit)
+        return Verdict("failed", said, machinery=True, loss=exit.loss)
+    return Verdict("failed", reason or describe_exit(exit), retryable=not exit.final)
+
+
+def judge_code(code: int, oom_killed: bool = False, reason: str | None = None) -> Exit:
+    """Say whose fault an exit code is, for an executor that knows no more than the code.
+
+    Its agent ends with TERMINATED only if it was told to stop. If that was not by us, it was by
+    the engine, or the machine, or a person. UNKNOWN is containerd's, which Docker passes on.
+    """
+    if code == UNKNOWN:
+        return Exit(code, oom_killed, reason or LOST, machinery=True)
+    if code == exitcode.TERMINATED:
+        return Exit(code, oom_killed, reason or STOPPED_OUTSIDE, machinery=True, loss="stopped")
+    return Exit(code, oom_killed, reason)
 
 
 def read_left_reason(document: bytes | None, exit: Exit) -> str | None:

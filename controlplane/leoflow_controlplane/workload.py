@@ -50,6 +50,8 @@ class Dispatch(NamedTuple):
     artifacts: str | None
     # The number of its last try, should all fail; a clear has moved it.
     max_tries: int
+    # The manifest's, None where it is not known.
+    image_digest: str | None = None
 
 
 def make_workload(

@@ -21,12 +21,12 @@ def read(name: str) -> DagSpec:
     return read_dag(load_project(GOLDEN / name), HostInterpreter(Path(sys.executable)))
 
 
-@pytest.mark.parametrize("name", ["python", "yaml", "constructs"])
+@pytest.mark.parametrize("name", ["python", "yaml", "constructs", "kubernetes"])
 def test_a_project_gives_the_golden_dag(name: str) -> None:
     assert dump_dag(read(name)) == (GOLDEN / name / "dag.json").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["python", "yaml", "constructs"])
+@pytest.mark.parametrize("name", ["python", "yaml", "constructs", "kubernetes"])
 def test_a_dag_comes_back_from_its_json(name: str) -> None:
     document = (GOLDEN / name / "dag.json").read_bytes()
     assert dump_dag(parse_dag(document)) == document

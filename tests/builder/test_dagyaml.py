@@ -121,7 +121,7 @@ def test_the_schedule_and_limits_of_a_dag_are_kept() -> None:
     assert drawing.said.document == {
         "schedule": {"interval_seconds": 60},
         "start_date": "2026-01-01",
-        "staging": 2**30,
+        "staging": {"size": 2**30},
         "default_args": {"retries": 2},
     }
 

@@ -18,7 +18,8 @@ from house import SETTINGS, make_dag, make_task
 from leoflow_agent.action import PythonAction
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.executor.fake import FakeExecutor
-from leoflow_controlplane.executor.protocol import Launch, Site
+from leoflow_controlplane.executor.protocol import Site
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
 
 

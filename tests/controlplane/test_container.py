@@ -35,7 +35,8 @@ def test_the_whole_body() -> None:
         "Env": [
             "BEHAVE=exit:0",
             "LEOFLOW_ARTIFACTS=/artifacts",
-            'LEOFLOW_WORKLOAD={"token":"t","context":{"task_id":"t"},"inputs":null}',
+            'LEOFLOW_WORKLOAD={"token":"t","context":{"task_id":"t"},"inputs":null,'
+            '"grace_seconds":5.0}',
         ],
         "Labels": {
             "leoflow.home": "home",

@@ -13,6 +13,7 @@ import pytest
 from house import House, OpenHouse, make_task, states
 from leoflow_controlplane.error import ControlPlaneError, LaunchFailed, RunRefused, Stale
 from leoflow_controlplane.executor.fake import FakeAgent
+from leoflow_controlplane.liverun import retry
 from leoflow_controlplane.model import RunResult
 from leoflow_controlplane.verdict import Exit
 
@@ -181,6 +182,38 @@ async def test_an_image_that_is_missing_fails_at_once_and_uses_no_retry(
         house.executor.start = refuse
         (task,) = (await house.run(make_task("a", retries=3))).tasks
     assert (task.state, task.try_number, task.reason) == ("failed", 1, "image 'x' is not here")
+
+
+async def test_a_try_whose_container_is_lost_is_made_up_for(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "MACHINERY_FIRST_SECONDS", 0.01)
+
+    async def lose_once(agent: FakeAgent) -> Exit:
+        await agent.start()
+        if agent.launch.key.try_number == 1:
+            return Exit(None, reason="its node is gone", machinery=True)
+        return Exit(await agent.finish())
+
+    async with open_house(lose_once) as house:
+        (task,) = (await house.run(make_task("a"))).tasks
+        assert len(house.executor.removed) == 2
+    assert (task.state, task.try_number) == ("success", 2)
+
+
+async def test_a_start_that_may_work_later_is_tried_again(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "MACHINERY_FIRST_SECONDS", 0.01)
+    async with open_house(machinery_retries=2) as house:
+
+        async def refuse(launch: object) -> dict[str, float]:
+            raise LaunchFailed("no room", transient=True)
+
+        house.executor.start = refuse
+        (task,) = (await house.run(make_task("a"))).tasks
+    assert (task.state, task.try_number) == ("failed", 3)
+    assert (task.reason or "").startswith("no room; it was tried again 2 times")
 
 
 async def test_a_container_whose_agent_never_reports_is_stopped(open_house: OpenHouse) -> None:

@@ -51,6 +51,12 @@ CASES: list[tuple[Moves, str, dict[str, str], float]] = [
         {"transient": "true"},
         1,
     ),
+    (
+        lambda m: m.machinery_retry("evicted"),
+        "leoflow_machinery_retries_total",
+        {"reason": "evicted"},
+        1,
+    ),
     (lambda m: m.committed(0.01, 7), "leoflow_commit_seconds_sum", {}, 0.01),
     (lambda m: m.committed(0.01, 7), "leoflow_commit_steps_sum", {}, 7),
     (lambda m: m.database_failed(), "leoflow_database_errors_total", {}, 1),

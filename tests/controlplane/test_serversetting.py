@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from leoflow_controlplane.error import SettingInvalid
+from leoflow_controlplane.kubernetesoption import KUBERNETES_OPTIONS
+from leoflow_controlplane.kubernetessetting import KubernetesSettings, read_kubernetes_settings
 from leoflow_controlplane.option import OTHERS
 from leoflow_controlplane.quantity import BYTES, COUNT, DAYS, SECONDS, SWITCH, Kind
 from leoflow_controlplane.serveroption import SERVER_OPTIONS
@@ -104,7 +106,7 @@ def test_a_file_that_was_named_has_to_be_there(tmp_path: Path) -> None:
     [
         ({"tls_cert": "c"}, "needs both"),
         ({"executor": "subprocess"}, "--subprocess-projects"),
-        ({"executor": "kubernetes"}, "'docker' or 'subprocess'"),
+        ({"executor": "podman"}, "'docker' or 'kubernetes' or 'subprocess'"),
     ],
 )
 def test_what_does_not_fit_together_is_told(
@@ -115,15 +117,47 @@ def test_what_does_not_fit_together_is_told(
 
 
 def test_every_option_is_a_field_and_has_its_default() -> None:
-    own = {field.name for field in fields(ServerSettings)} - {"home", "limits", "chosen"}
+    own = {field.name for field in fields(ServerSettings)} - {
+        "home",
+        "limits",
+        "chosen",
+        "kubernetes",
+    }
     assert {option.name for option in SERVER_OPTIONS} == own
     limits = {field.name for field in fields(Settings)}
     assert {option.name for option in OPTIONS} <= limits
-    for option in (*SERVER_OPTIONS, *OPTIONS):
+    cluster = {f"kubernetes_{field.name}" for field in fields(KubernetesSettings)}
+    assert {option.name for option in KUBERNETES_OPTIONS} == cluster
+    assert KubernetesSettings() == read_kubernetes_settings({})
+    for option in (*SERVER_OPTIONS, *KUBERNETES_OPTIONS, *OPTIONS):
         if option.default is not None:
             assert option.kind.read(option.default) == option.default, option.name
 
 
 def test_the_servers_variables_and_others_do_not_disturb_a_run() -> None:
-    environment = {option.variable: "x" for option in SERVER_OPTIONS} | dict.fromkeys(OTHERS, "x")
+    servers = [option.variable for option in (*SERVER_OPTIONS, *KUBERNETES_OPTIONS)]
+    environment = dict.fromkeys([*servers, *OTHERS], "x")
     assert read_settings(environment) == read_settings({})
+
+
+def test_what_is_said_of_the_cluster_reaches_both_a_server_and_a_run(tmp_path: Path) -> None:
+    environment = {
+        "LEOFLOW_KUBERNETES_NAMESPACE": "dags",
+        "LEOFLOW_KUBERNETES_IMAGE_PULL_SECRETS": "one, two",
+        "LEOFLOW_KUBERNETES_AGENT_MOUNT": "image-volume",
+        "LEOFLOW_KUBERNETES_KEEP_FAILED_SECONDS": "1d",
+    }
+    found = read_kubernetes_settings(environment)
+    assert found == KubernetesSettings(
+        namespace="dags",
+        image_pull_secrets=("one", "two"),
+        agent_mount="image-volume",
+        keep_failed_seconds=86400,
+    )
+    assert read_server_settings(tmp_path, {}, environment).kubernetes == found
+
+
+def test_the_budget_of_the_machinery_may_be_none_at_all() -> None:
+    assert read_settings({"LEOFLOW_MACHINERY_RETRIES": "0"}).machinery_retries == 0
+    with pytest.raises(SettingInvalid, match="a whole number from 0 on"):
+        read_settings({"LEOFLOW_MACHINERY_RETRIES": "-1"})

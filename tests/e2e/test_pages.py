@@ -52,7 +52,7 @@ def _packages_of_the_page() -> list[str]:
 
 def test_the_readme_names_every_command():
     section = FRONT.read_text().split("## Commands\n", 1)[1].split("\n## ", 1)[0]
-    assert set(re.findall(r"`leoflow (\w+)", section)) == set(SUBCOMMANDS)
+    assert set(re.findall(r"`leoflow ([\w-]+)", section)) == set(SUBCOMMANDS)
 
 
 def test_every_setting_that_only_a_server_has_is_explained():

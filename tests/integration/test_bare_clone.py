@@ -27,8 +27,8 @@ PACKAGES = {
 }
 SDIST_EXTRAS = {"PKG-INFO", "pyproject.toml", "README.md", "LICENSE", ".gitignore"}
 SDIST_FOLDERS = {
-    "agent", "base-images", "benchmarks", "builder", "cli", "controlplane", "docs", "examples",
-    "tests",
+    "agent", "base-images", "benchmarks", "builder", "cli", "controlplane", "deploy", "docs",
+    "examples", "tests",
 }  # fmt: skip
 SDIST_FILES = {"Makefile", "CHANGELOG.md", "CONTRIBUTING.md"}
 # What points a process at this checkout or at the virtual environment that the tests run in.

@@ -27,8 +27,9 @@ from leoflow_controlplane.container import container_name
 from leoflow_controlplane.error import ExecutorUnusable, LaunchFailed
 from leoflow_controlplane.executor.docker import DockerExecutor, docker_executor
 from leoflow_controlplane.executor.engine import open_engine
-from leoflow_controlplane.executor.protocol import Launch, Limits, Site
+from leoflow_controlplane.executor.protocol import Limits, Site
 from leoflow_controlplane.instance import open_instance
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER
 from registryserver import running_registry
 from test_docker_executor import IMAGE, image, open_executor

@@ -1,4 +1,4 @@
-"""The first token: made when there is none, and left in a file that only its owner can read."""
+"""The first token: given, or made when there is none and left in a file for its owner alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from leoflow_controlplane.auth.token import hash_token, make_token
 from leoflow_controlplane.rest.office import Reader, Writer
-from leoflow_controlplane.store.token import has_tokens, replace_token
+from leoflow_controlplane.store.token import has_tokens, keep_token, replace_token
 
 ADMIN_FILE = "admin.token"
 ADMIN_NAME = "admin"
@@ -29,6 +29,11 @@ async def ensure_admin(
     _write_secret(path, token + "\n")
     await writer.run(replace_token, ADMIN_NAME, "admin", hash_token(token), now)
     return path
+
+
+async def keep_admin(writer: Writer, token: str, now: float) -> None:
+    """Have the first admin's token be ``token``, which is written into no file."""
+    await writer.run(keep_token, ADMIN_NAME, "admin", hash_token(token), now)
 
 
 def _write_secret(path: Path, text: str) -> None:

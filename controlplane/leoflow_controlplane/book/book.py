@@ -28,6 +28,7 @@ from leoflow_controlplane.model import (
     TryKey,
 )
 from leoflow_controlplane.setting import Settings
+from leoflow_controlplane.verdict import Loss
 from leoflow_controlplane.workload import Dispatch
 
 
@@ -70,6 +71,7 @@ class Progress:
     lags: list[float] = field(default_factory=list)
     closed: list[Mapping[str, float | None]] = field(default_factory=list)
     queued: int = 0
+    losses: list[Loss] = field(default_factory=list)
 
 
 class Companion(Protocol):

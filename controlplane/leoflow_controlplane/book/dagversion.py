@@ -23,6 +23,7 @@ class DagVersion:
     pk: int
     image: str
     spec: DagSpec
+    image_digest: str | None = None
     tasks: dict[str, TaskSpec] = field(init=False, repr=False)
     position: dict[str, int] = field(init=False, repr=False)
 

@@ -26,13 +26,14 @@ from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.engine import Engine, Found, open_engine
 from leoflow_controlplane.executor.enginecall import EngineCalls, pause
 from leoflow_controlplane.executor.enginefault import EngineUnreachable
-from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
+from leoflow_controlplane.executor.protocol import Ended, Figures, Site
 from leoflow_controlplane.executor.pulling import Pulls
 from leoflow_controlplane.executor.reach import Address, reach
 from leoflow_controlplane.executor.starting import Starter
 from leoflow_controlplane.executor.thread import in_thread
 from leoflow_controlplane.executor.tidying import Tidying
 from leoflow_controlplane.executor.watching import LIST_SECONDS, Live, Watch
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
 
 TAIL_LINES = 50
@@ -42,6 +43,8 @@ logger = logging.getLogger("leoflow.executor.docker")
 
 class DockerExecutor:
     """One container for each try. Make it with `docker_executor`."""
+
+    pods = None
 
     def __init__(
         self,

@@ -15,10 +15,10 @@ from contextlib import closing, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from leoflow_controlplane.container import STAGING_FOLDER
 from leoflow_controlplane.error import ExecutorUnusable, LaunchFailed
 from leoflow_controlplane.executor.enginefault import launching, translated
 from leoflow_controlplane.executor.enginepull import Report, read_pull
+from leoflow_controlplane.tryenvironment import STAGING_FOLDER
 
 TIMEOUT_SECONDS = 60
 CONNECTIONS = 16

@@ -13,7 +13,8 @@ from leoflow_agent.wire import PROTOCOL, Acknowledgement, Event, Report
 
 from leoflow_controlplane.api import Desk
 from leoflow_controlplane.error import Stale, Unauthorized
-from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
+from leoflow_controlplane.executor.protocol import Ended, Figures, PodChecker, Site
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.verdict import Exit
 
@@ -95,6 +96,7 @@ class FakeExecutor:
     endpoint = "unix:/nowhere"
     ca = None
     trouble: str | None = None
+    pods: PodChecker | None = None
 
     def __init__(
         self, desk: Desk, script: Script = succeed, machine: FakeMachine | None = None

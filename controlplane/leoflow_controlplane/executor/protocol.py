@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from leoflow_agent.spec import TaskSpec
-from leoflow_agent.wire import Workload
 
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import Desk
 from leoflow_controlplane.instance import Instance
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.verdict import Exit
-
-
-def be_silent(_text: str) -> None:
-    """Take what a start has to tell, and keep it to oneself."""
-
-
-class Launch(NamedTuple):
-    """All that is needed to start a try. ``environment`` is what the DAG declares.
-
-    ``staging_bytes``: the tries of its run share a folder of that size. ``say`` takes lines about
-    the start for the log of the try, such as how far the pull of its image is; it is called in
-    the event loop.
-    """
-
-    key: TryKey
-    image: str
-    workload: Workload
-    task: TaskSpec
-    environment: Mapping[str, str]
-    artifacts: Path | None
-    staging_bytes: int | None = None
-    say: Callable[[str], None] = be_silent
 
 
 class Ended(NamedTuple):
@@ -52,12 +29,16 @@ class Ended(NamedTuple):
 class Limits(NamedTuple):
     """How long an executor tries, in seconds; each is named after the setting that it comes from.
 
-    ``engine_grace``: an engine that is away for longer has lost what it ran.
+    ``engine_grace``: an engine that is away for longer has lost what it ran. The last three are
+    Kubernetes' own: waiting for a node, for a pull that fails to go well, and for a quota.
     """
 
     pull_timeout_seconds: float = 600.0
     start_timeout_seconds: float = 120.0
     engine_grace_seconds: float = 60.0
+    schedule_timeout_seconds: float = 600.0
+    pull_grace_seconds: float = 120.0
+    quota_wait_seconds: float = 600.0
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
@@ -112,13 +93,40 @@ class Figures:
     engine_errors: int = 0
 
 
+class PodChecker(Protocol):
+    """Who can be asked about Pods. ``advice``: what to look at when a Pod runs and its agent does
+    not report. ``prepulls``: whether images are wanted on the nodes ahead of need."""
+
+    @property
+    def advice(self) -> str: ...
+
+    @property
+    def prepulls(self) -> bool: ...
+
+    def starting(self, seconds: float) -> frozenset[TryKey]:
+        """Name the tries whose container does not run yet, or only for less than ``seconds``: for
+        all before that the executor has limits of its own."""
+
+    async def prepull(self, image: str, tasks: Iterable[TaskSpec]) -> int:
+        """Have an image pulled wherever ``tasks`` may run; return on how many nodes it is then.
+        Takes as long as a pull; what goes wrong is only logged."""
+
+    async def find_refusal(self, launch: Launch) -> str | None:
+        """Ask whether the cluster would take the Pod of a try; give its words if it would not.
+
+        What may be otherwise later, such as a quota or an API server that is away, is no refusal.
+        Raises LaunchFailed when no Pod can be made of the launch.
+        """
+
+
 class Executor(Protocol):
     """Starts each try at most once and tells of the end of each that it started, exactly once.
 
     ``endpoint`` is where the agents that it starts find the control plane, ``ca`` the
     certificates (PEM) that they check an https endpoint's against, None for the image's own.
     ``trouble`` is what keeps every try from being started at the moment, for people; anybody may
-    see it. None if nothing is known to.
+    see it. None if nothing is known to. ``pods``: who can be asked about the Pods that tries are;
+    None where they are none, and what a task says of its Pod has no effect.
     """
 
     @property
@@ -132,6 +140,9 @@ class Executor(Protocol):
 
     @property
     def trouble(self) -> str | None: ...
+
+    @property
+    def pods(self) -> PodChecker | None: ...
 
     async def start(self, launch: Launch) -> Mapping[str, float]:
         """Start a try; return the instants of the phases that are known. Raises LaunchFailed.

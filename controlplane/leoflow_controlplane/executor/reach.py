@@ -52,7 +52,7 @@ async def reach(engine: Engine, site: Site, address: Address | None) -> tuple[Co
     """
     place = ContainerSite(site.realm_id, site.owner_id, socket_folder=None)
     if address is not None:
-        await _listen_at(address, site)
+        await listen_at(address, site)
         return place, address.url
     if not engine.is_local:
         raise ExecutorUnusable(
@@ -66,7 +66,23 @@ async def reach(engine: Engine, site: Site, address: Address | None) -> tuple[Co
     return place._replace(socket_folder=str(folder)), f"unix:{SOCKET_FOLDER}/{SOCKET_NAME}"
 
 
-async def _listen_at(address: Address, site: Site) -> None:
+def require_address(address: Address | None) -> Address:
+    """Give the address; ExecutorUnusable if there is none, for none can be guessed."""
+    if address is None:
+        raise ExecutorUnusable(
+            "the executor 'kubernetes' has to know where Pods reach this process. Set "
+            "LEOFLOW_AGENT_URL to such an address: the URL of its Service in the cluster, or "
+            "http://HOST:PORT of this machine, as Pods see it."
+        )
+    try:
+        _host_and_port(urlsplit(address.url), "http", "https")
+    except ValueError as error:
+        raise ExecutorUnusable(f"LEOFLOW_AGENT_URL is '{address.url}': {error}. {_FIX}") from None
+    return address
+
+
+async def listen_at(address: Address, site: Site) -> None:
+    """Listen where agents that were given ``address`` arrive. Raises ExecutorUnusable."""
     name, value = "LEOFLOW_AGENT_URL", address.url
     try:
         host, port = _host_and_port(urlsplit(value), "http", "https")

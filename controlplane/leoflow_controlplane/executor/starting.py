@@ -12,9 +12,10 @@ from typing import Any
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.engine import Begun, Engine
 from leoflow_controlplane.executor.enginefault import EngineUnreachable, ImageMissing, NoAnswer
-from leoflow_controlplane.executor.protocol import Figures, Launch, Limits
+from leoflow_controlplane.executor.protocol import Figures, Limits
 from leoflow_controlplane.executor.pulling import Pulls
 from leoflow_controlplane.executor.thread import in_thread
+from leoflow_controlplane.launch import Launch
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 5.0)
 # An engine that says no this often means it. One that says nothing may be starting.
@@ -42,6 +43,10 @@ class _Clock:
         self.deadline += time.monotonic() - began
 
 
+class _TooLate(LaunchFailed):
+    """The time that a start may take is over."""
+
+
 class Starter:
     """Starts containers on one engine. ``under_way``: calls that go on whoever waits for them."""
 
@@ -56,8 +61,9 @@ class Starter:
     async def start(
         self, launch: Launch, name: str, body: Mapping[str, Any], unwanted: asyncio.Event
     ) -> Begun:
-        """Bring a container up. Raises LaunchFailed, which is final, also once ``unwanted`` is
-        set and the container does not run yet."""
+        """Bring a container up. Raises LaunchFailed, also once ``unwanted`` is set and the
+        container does not run yet; what is transient was tried again for as long as limits allow.
+        """
         clock, pulls, attempt, refusals = _Clock(self._limit_seconds), 0, 0, 0
         while True:
             try:
@@ -69,6 +75,8 @@ class Starter:
                 pulls += 1
                 with clock.held():
                     await _unless(unwanted, self._pulls.pull(launch.image, launch.say))
+            except _TooLate:
+                raise
             except LaunchFailed as error:
                 refusals += not isinstance(error, NoAnswer)
                 self._figures.engine_errors += isinstance(error, NoAnswer)
@@ -80,19 +88,19 @@ class Starter:
                 await _unless(unwanted, asyncio.sleep(pause))
 
     def _check(self, error: LaunchFailed, refusals: int, latest: float) -> None:
-        """Raise what is final."""
+        """Raise what is not tried again here."""
         if not error.transient:
             raise error
         if refusals >= MAX_REFUSALS:
-            raise LaunchFailed(error.reason, transient=False) from error
+            raise error
         if time.monotonic() >= latest:
             raise self._too_late(error.reason) from error
 
-    def _too_late(self, reason: str) -> LaunchFailed:
-        return LaunchFailed(
+    def _too_late(self, reason: str) -> _TooLate:
+        return _TooLate(
             "its container did not run within start_timeout_seconds = "
             f"{self._limit_seconds:g}: {reason}",
-            transient=False,
+            transient=True,
         )
 
     async def _take_turn(

@@ -30,10 +30,11 @@ from leoflow_controlplane.executor.process import (
     spawn,
     wait_for_end,
 )
-from leoflow_controlplane.executor.protocol import Ended, Figures, Launch, Site
+from leoflow_controlplane.executor.protocol import Ended, Figures, Site
 from leoflow_controlplane.executor.tryfolder import TryFolder, find_folders, name_of
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
-from leoflow_controlplane.verdict import Exit
+from leoflow_controlplane.verdict import judge_code
 from leoflow_controlplane.workload import encode_workload
 
 WARNING = (
@@ -66,6 +67,7 @@ class SubprocessExecutor:
     # Its agents come through a socket.
     ca = None
     trouble: str | None = None
+    pods = None
 
     def __init__(self, site: Site, endpoint: str, find_project: FindProject) -> None:
         warnings.warn(WARNING, RuntimeWarning, stacklevel=2)
@@ -251,7 +253,7 @@ class SubprocessExecutor:
             ended_at, code = time.time(), reap(running.pid)
         running.ended = True
         self.figures.running -= 1
-        exit = running.folder.judge() if code is None else Exit(code)
+        exit = running.folder.judge() if code is None else judge_code(code)
         self._ended.put_nowait(Ended(running.key, exit, running.started_at, ended_at))
 
 

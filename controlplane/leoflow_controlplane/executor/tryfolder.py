@@ -17,11 +17,13 @@ from typing import NamedTuple
 from leoflow_agent.wire import MAX_VERDICT_BYTES
 
 from leoflow_controlplane.model import RunKey, TryKey
-from leoflow_controlplane.verdict import Exit
+from leoflow_controlplane.verdict import Exit, judge_code
 
 TAIL_BYTES = 16 * 1024
 UNKNOWN = Exit(
-    None, reason="its process ended while its control plane was away, and left no word of how"
+    None,
+    reason="its process ended while its control plane was away, and left no word of how",
+    machinery=True,
 )
 
 
@@ -81,7 +83,7 @@ class TryFolder(NamedTuple):
         with suppress(LookupError, TypeError, ValueError, RecursionError):
             code = json.loads(self.read_verdict() or b"")["exit_code"]
             if isinstance(code, int):
-                return Exit(code)
+                return judge_code(code)
         return UNKNOWN
 
     def remove(self) -> None:

@@ -16,7 +16,7 @@ from leoflow_controlplane.executor.protocol import Ended
 from leoflow_controlplane.executor.thread import in_thread
 from leoflow_controlplane.executor.tidying import Tidying
 from leoflow_controlplane.model import TryKey
-from leoflow_controlplane.verdict import Exit
+from leoflow_controlplane.verdict import Exit, judge_code
 
 LIST_SECONDS = 5.0
 # So often is a list also made when there is nothing to look after.
@@ -148,7 +148,7 @@ class Watch:
             f"{self._grace_seconds:g}: {reason}"
         )
         for live in [live for live in self.live.values() if live.started]:
-            self._tell(live, Ended(live.key, Exit(None, reason=text)))
+            self._tell(live, Ended(live.key, Exit(None, reason=text, machinery=True)))
 
     async def _read_out(self, live: Live) -> None:
         await live.settled.wait()
@@ -162,10 +162,11 @@ class Watch:
         finally:
             live.reading = False
         if end is None:
-            exit = Exit(None, reason="the container was removed from outside while it ran")
+            reason = "the container was removed from outside while it ran"
+            exit = Exit(None, reason=reason, machinery=True)
             self._tell(live, Ended(live.key, exit))
         else:
-            exit = Exit(end.exit_code, end.oom_killed or live.oom_seen, end.error)
+            exit = judge_code(end.exit_code, end.oom_killed or live.oom_seen, end.error)
             self._tell(live, Ended(live.key, exit, end.started_at, end.ended_at))
 
     def _tell(self, live: Live, ended: Ended) -> None:

@@ -19,7 +19,8 @@ class Instance:
     """A task instance. Instants are seconds since the epoch.
 
     A failed try is followed by another one as long as its number is not above ``max_tries``.
-    ``due_at`` is set while it waits to be tried again.
+    ``machinery_tries`` of them ended by no fault of the task's and were made up for since it was
+    cleared last. ``due_at`` is set while it waits to be tried again.
     """
 
     task_id: str
@@ -27,6 +28,7 @@ class Instance:
     state: TaskState | None = None
     try_number: int = 0
     max_tries: int = 0
+    machinery_tries: int = 0
     due_at: float | None = None
     scheduled_at: float | None = None
     started_at: float | None = None

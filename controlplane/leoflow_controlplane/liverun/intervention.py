@@ -84,6 +84,7 @@ def _clear(run: LiveRun, instance: Instance) -> bool:
         return False
     position = run.plan.position[instance.task_id]
     instance.max_tries = instance.try_number + run.plan.tasks[position].retries
+    instance.machinery_tries = 0
     if instance.state == "restarting":
         return False
     if instance.state in OPEN:

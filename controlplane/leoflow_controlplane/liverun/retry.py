@@ -14,6 +14,9 @@ from leoflow_controlplane.model import RunKey
 
 # Airflow's MAX_RETRY_DELAY: a day.
 LONGEST_SECONDS = 24 * 60 * 60.0
+# Between tries that the machinery failed: at first, and at most.
+MACHINERY_FIRST_SECONDS = 1.0
+MACHINERY_LONGEST_SECONDS = 60.0
 
 
 def retry_delay_seconds(task: TaskSpec, key: RunKey, instance: Instance) -> float:
@@ -27,12 +30,26 @@ def retry_delay_seconds(task: TaskSpec, key: RunKey, instance: Instance) -> floa
     nth = max(1, instance.try_number - (instance.max_tries - task.retries))
     # Beyond a day the exact figure does not matter, and 2^n would become too large for a float.
     least = max(1, math.ceil(task.retry_delay_seconds * 2 ** min(nth - 1, 60)))
-    name = (
-        f"{key.dag_id}#{instance.task_id}#{instance.map_index}#{key.run_id}#{instance.try_number}"
-    )
-    spread = int.from_bytes(hashlib.sha256(name.encode()).digest()) % least
+    spread = _draw(key, instance) % least
     longest = task.max_retry_delay_seconds
     return min(float(least + spread), LONGEST_SECONDS, math.inf if longest is None else longest)
+
+
+def machinery_delay_seconds(key: RunKey, instance: Instance, nth: int) -> float:
+    """Give the time until a try is made up for that ended by no fault of its task's.
+
+    The ``nth`` time it is between 2^(n-1) and 2^n seconds, at most a minute: what many tries lost
+    at the same instant does not come back at the same instant. The same whenever it is asked for.
+    """
+    least: float = MACHINERY_FIRST_SECONDS * 2 ** min(nth - 1, 16)
+    spread = least * (_draw(key, instance) % 1000) / 1000
+    return min(least + spread, MACHINERY_LONGEST_SECONDS)
+
+
+def _draw(key: RunKey, instance: Instance) -> int:
+    """Draw a large number for a try, always the same one."""
+    place = f"{instance.task_id}#{instance.map_index}#{key.run_id}#{instance.try_number}"
+    return int.from_bytes(hashlib.sha256(f"{key.dag_id}#{place}".encode()).digest())
 
 
 class Retries:

@@ -19,7 +19,7 @@ from leoflow_controlplane.rest.dagshape import (
 from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.rest.refusal import refusals
 from leoflow_controlplane.rest.shape import Body, Name, StrictRoute
-from leoflow_controlplane.rest.version import DagVersionShape, shape_version
+from leoflow_controlplane.rest.version import PushedVersionShape, shape_pushed
 from leoflow_controlplane.store.query.dag import (
     DagFilter,
     count_unfinished,
@@ -64,16 +64,16 @@ async def get_dags(
     "",
     status_code=201,
     responses={
-        200: {"description": "This version was known already", "model": DagVersionShape},
+        200: {"description": "This version was known already", "model": PushedVersionShape},
         **refusals(409, 413),
     },
 )
-async def push_dag(built: BuiltDag, office: AnOffice, response: Response) -> DagVersionShape:
+async def push_dag(built: BuiltDag, office: AnOffice, response: Response) -> PushedVersionShape:
     """Register what `leoflow build` has made. leoflow's own: Airflow finds its DAGs in files."""
     registered = await office.commands.register_dag(built)
     response.status_code = 201 if registered.created else 200
     version = await office.reader.read(find_version, registered.dag_id, registered.version_number)
-    return shape_version(version)
+    return shape_pushed(version, registered.warnings, registered.notes)
 
 
 @router.get("/{dag_id}", responses=refusals(404))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -26,6 +27,14 @@ class DagVersionShape(Shape):
     bundle_url: str | None = None
     created_at: datetime
     dag_display_name: str
+
+
+class PushedVersionShape(DagVersionShape):
+    """What was pushed. ``warnings``: what of it has no effect where this server runs tasks.
+    ``notes``: what is done for it there."""
+
+    warnings: list[str]
+    notes: list[str]
 
 
 class DagVersionList(Shape):
@@ -58,6 +67,14 @@ async def get_dag_version(
 def shape_version(row: Row[Any]) -> DagVersionShape:
     """Show a row of the table of versions."""
     return _shape(row.id, row, row.created_at)
+
+
+def shape_pushed(
+    row: Row[Any], warnings: Sequence[str], notes: Sequence[str]
+) -> PushedVersionShape:
+    """Show a version that was pushed, and what was found about it."""
+    version = shape_version(row).model_dump()
+    return PushedVersionShape(**version, warnings=list(warnings), notes=list(notes))
 
 
 def shape_version_of(row: Row[Any]) -> DagVersionShape:

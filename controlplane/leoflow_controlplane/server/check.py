@@ -4,6 +4,7 @@ is made, no container is started, and a port is let go of at once.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections.abc import Callable, Iterator
@@ -62,7 +63,7 @@ def _findings(settings: ServerSettings) -> Iterator[Finding]:
     yield Finding("port", f"{settings.host}:{settings.port}", _try(_check_port, settings))
     where = settings.home / "leoflow.db" if settings.database_url is None else "database_url"
     yield Finding("database", str(where), _try(_check_database, settings))
-    yield Finding("executor", settings.executor, _try(_check_executor, settings))
+    yield _look_at_executor(settings)
     yield Finding("keys", _keys_place(settings), _try(_check_keys, settings))
     if settings.tls_cert is not None:
         yield Finding("tls", settings.tls_cert, _try(_check_tls, settings))
@@ -105,6 +106,20 @@ def _check_database(settings: ServerSettings) -> None:
         raise ControlPlaneError(f"{place.name}: {reason}. {place.advice}") from None
     finally:
         engine.dispose()
+
+
+def _look_at_executor(settings: ServerSettings) -> Finding:
+    if settings.executor != "kubernetes":
+        return Finding("executor", settings.executor, _try(_check_executor, settings))
+    from leoflow_controlplane.executor.cluster.opening import look_at_cluster
+    from leoflow_controlplane.executor.reach import read_address, require_address
+
+    try:
+        where = asyncio.run(look_at_cluster(settings.kubernetes, os.environ))
+        url = require_address(read_address(settings.environment)).url
+    except ControlPlaneError as error:
+        return Finding("executor", "kubernetes", str(error))
+    return Finding("executor", f"kubernetes, {where}; agents report to {url}", None)
 
 
 def _check_executor(settings: ServerSettings) -> None:

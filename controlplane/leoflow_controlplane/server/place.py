@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Protocol
 
 from leoflow_controlplane.error import SettingInvalid
@@ -28,7 +29,13 @@ def executor_factory(settings: ServerSettings, projects: Projects | None) -> Exe
         if projects is None:
             raise SettingInvalid("executor is 'subprocess', but there is nothing to run with it.")
         return subprocess_executor(projects.find)
+    from leoflow_controlplane.executor.reach import read_address, require_address
+
+    if settings.executor == "kubernetes":
+        from leoflow_controlplane.executor.cluster.opening import kubernetes_executor
+
+        address = require_address(read_address(settings.environment))
+        return kubernetes_executor(settings.kubernetes, address, os.environ, patient=True)
     from leoflow_controlplane.executor.docker import docker_executor
-    from leoflow_controlplane.executor.reach import read_address
 
     return docker_executor(read_address(settings.environment))

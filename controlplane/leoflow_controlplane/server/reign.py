@@ -1,5 +1,5 @@
 """Keeps a control plane in the seat: waits until this process may lead, leads, and begins anew when
-it may not any more.
+it may not any more, or cannot.
 """
 
 from __future__ import annotations
@@ -8,14 +8,20 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
 
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.database.leadership import Leader
-from leoflow_controlplane.error import DatabaseUnusable, ExecutorUnusable, NotLeading
+from leoflow_controlplane.error import (
+    DatabaseUnusable,
+    ExecutorUnusable,
+    NotLeading,
+    SchedulerFailed,
+)
 from leoflow_controlplane.executor.protocol import ExecutorFactory
-from leoflow_controlplane.scheduler import wall_clock
+from leoflow_controlplane.scheduler import Scheduler, wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretChain
 from leoflow_controlplane.server.chore import Chores
 from leoflow_controlplane.server.seat import Seat
@@ -26,6 +32,8 @@ from leoflow_controlplane.trytoken import derive_keys
 from leoflow_controlplane.vault import SecretUnreadable, open_vault
 
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.5, 5.0
+# Who led for so long begins again with the first pause.
+_LONG_REIGN_SECONDS = 60.0
 
 logger = logging.getLogger("leoflow.server")
 
@@ -79,17 +87,25 @@ class Reign:
     async def _reign(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while True:
+            began = time.monotonic()
             try:
                 await self._lead_once()
                 pause = _FIRST_PAUSE_SECONDS
+                continue
             except (DatabaseUnusable, ExecutorUnusable) as error:
                 if not self._is_settled:
                     raise
                 logger.error("cannot lead yet: %s", error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LAST_PAUSE_SECONDS)
+            except SchedulerFailed as error:
+                # Replicas wait for the lead and have it before the pause is over.
+                logger.error("gave up the lead: %s", error)
+                if time.monotonic() - began > _LONG_REIGN_SECONDS:
+                    pause = _FIRST_PAUSE_SECONDS
             except NotLeading:
                 logger.warning("lost the lead while taking it, and waits to lead again")
+                continue
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE_SECONDS)
 
     async def _lead_once(self) -> None:
         secrets = SecretChain(EnvironmentSecrets(os.environ), self.secrets)
@@ -120,7 +136,7 @@ class Reign:
             logger.info("this process leads")
             try:
                 async with chores.going_on(plane):
-                    await self._be_there()
+                    await self._be_there(plane.desk)
             finally:
                 self._seat.leave()
 
@@ -137,17 +153,22 @@ class Reign:
             # load() has logged each of them; all others can be used.
             logger.error("nothing is encrypted anew, since not everything could be read")
 
-    async def _be_there(self) -> None:
-        """Greet who asked for it, until this process may not lead any more."""
+    async def _be_there(self, scheduler: Scheduler) -> None:
+        """Greet who asked for it, until this process may not lead any more; SchedulerFailed if
+        it cannot."""
         lost = asyncio.create_task(self._lost.wait())
+        failed = asyncio.create_task(scheduler.failed.wait())
         try:
-            while not lost.done():
+            while not (lost.done() or failed.done()):
                 while self._greetings:
                     await self._greetings[0](self._seat)
                     del self._greetings[0]
                 self._greet.clear()
                 asked = asyncio.create_task(self._greet.wait())
-                await asyncio.wait({lost, asked}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({lost, failed, asked}, return_when=asyncio.FIRST_COMPLETED)
                 asked.cancel()
         finally:
             lost.cancel()
+            failed.cancel()
+        if scheduler.failure is not None:
+            raise SchedulerFailed(f"the scheduler failed: {scheduler.failure}")

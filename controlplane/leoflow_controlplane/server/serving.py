@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leoflow_controlplane.api import AgentApp, Reply
-from leoflow_controlplane.auth.adminfile import ensure_admin
+from leoflow_controlplane.auth.adminfile import ensure_admin, keep_admin
 from leoflow_controlplane.auth.attempt import Attempts
 from leoflow_controlplane.auth.gate import Gate
 from leoflow_controlplane.auth.keyring import Keyring
@@ -203,6 +203,9 @@ class Server:
         self.started.set()
 
     async def _make_admin(self, seat: Seat) -> None:
+        if self._settings.admin_token is not None:
+            await keep_admin(seat, self._settings.admin_token, wall_clock())
+            return
         path = await ensure_admin(
             self._settings.home, seat, seat, wall_clock(), anew=self.new_admin_token
         )

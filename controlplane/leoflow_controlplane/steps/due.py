@@ -14,11 +14,12 @@ from leoflow_controlplane.verdict import Verdict
 
 
 def come_due(
-    connection: Connection, book: Book, launching: Collection[TryKey], now: float
+    connection: Connection, book: Book, launching: Collection[TryKey], now: float, advice: str = ""
 ) -> Progress:
     """Do all that is due, and hand out what may start because of it.
 
-    ``launching`` are tries whose executor is at work on them: it has limits of its own.
+    ``launching`` are tries whose executor is at work on them: it has limits of its own. ``advice``
+    is what to look at when an agent is not heard of although its executor is done.
     """
     book.begin(connection)
     for due in book.agenda.take_due(now):
@@ -29,7 +30,7 @@ def come_due(
             due.deadline_at = now + book.settings.start_allowance_seconds
             book.agenda.note_try(due)
         else:
-            _enforce(book, due, now)
+            _enforce(book, due, now, advice)
     for companion in book.companions:
         at = companion.next_due()
         if at is not None and at <= now:
@@ -37,11 +38,11 @@ def come_due(
     return go_on(book, now)
 
 
-def _enforce(book: Book, held: OpenTry, now: float) -> None:
+def _enforce(book: Book, held: OpenTry, now: float, advice: str) -> None:
     """Stop a try whose deadline has passed; one that was told to stop is given up."""
     book.draft.note_try(held)
     if held.is_current and held.terminate is None:
-        ask_to_stop(book, held, _overdue_reason(book, held), now)
+        ask_to_stop(book, held, _overdue_reason(book, held, advice), now)
         return
     held.instants.setdefault("ended", now)
     book.led_to.stops.append(Stop(held.key, 0))
@@ -52,9 +53,13 @@ def _enforce(book: Book, held: OpenTry, now: float) -> None:
         book.end_try(held)
 
 
-def _overdue_reason(book: Book, held: OpenTry) -> str:
+def _overdue_reason(book: Book, held: OpenTry, advice: str) -> str:
+    if held.exit_code is not None:
+        return "it was told to stop from outside, and its container did not end"
     if not held.agent_seen:
         allowance = book.settings.start_allowance_seconds
+        if advice:
+            return f"its agent did not report within {allowance:g} s. {advice}"
         return f"the container did not report within {allowance:g} s of its dispatch"
     timeout = held.run.version.tasks[held.key.task_id].execution_timeout_seconds or 0.0
     return (

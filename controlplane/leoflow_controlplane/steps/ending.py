@@ -72,18 +72,25 @@ def settle(
 
 
 def fail_launch(
-    connection: Connection, book: Book, key: TryKey, reason: str, now: float
+    connection: Connection, book: Book, key: TryKey, failure: tuple[str, bool], now: float
 ) -> Progress:
-    """Fail a try that could not be started; trying again is not for the user's retries to do."""
+    """Fail a try that could not be started; ``failure``: why, and whether it may work later.
+
+    What may work later is the machinery's to try again, the rest is nobody's.
+    """
     book.begin(connection)
     held = book.tries.get(key)
     if held is None:
         return book.progress()
-    if held.is_current:
-        verdict = Verdict("failed", held.terminate or reason, retryable=False)
-        end_open(book, held, verdict, now)
-    else:
+    if not held.is_current:
         close_open(book, held, now)
+        return go_on(book, now)
+    reason, transient = failure
+    if held.terminate or not transient:
+        verdict = Verdict("failed", held.terminate or reason, retryable=False)
+    else:
+        verdict = Verdict("failed", reason, machinery=True, loss="launch")
+    end_open(book, held, verdict, now)
     return go_on(book, now)
 
 

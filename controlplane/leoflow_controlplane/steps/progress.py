@@ -57,14 +57,16 @@ def let_through(book: Book, dag_id: str, backfill_id: int | None, now: float) ->
 def give_verdict(book: Book, held: OpenTry, verdict: Verdict, now: float) -> None:
     """End a try, which has to be current, and bring its task where that leaves it."""
     book.touch(held.run)
-    held.verdict = verdict
+    key, live = held.key, held.run.live
+    held.verdict = verdict = live.weigh(key.task_id, key.map_index, verdict)
     held.instants["reported"] = now
     book.draft.note_try(held)
     book.free_place(held)
     if held.is_gone:
         book.end_try(held)
-    key = held.key
-    follow(book, held.run, held.run.live.end(key.task_id, key.map_index, verdict, now), now)
+    follow(book, held.run, live.end(key.task_id, key.map_index, verdict, now), now)
+    if verdict.machinery and held.instance.state == "up_for_retry":
+        book.led_to.losses.append(verdict.loss)
 
 
 def ask_to_stop(book: Book, held: OpenTry, reason: str, now: float) -> None:
@@ -198,5 +200,6 @@ def dispatch(book: Book, held: OpenTry, now: float) -> None:
             inline=held.inline,
             artifacts=held.artifacts,
             max_tries=held.instance.max_tries + 1,
+            image_digest=run.version.image_digest,
         )
     )

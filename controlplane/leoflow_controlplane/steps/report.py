@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from leoflow_agent import exitcode
 from leoflow_agent.spec import TaskSpec
 from leoflow_agent.wire import Acknowledgement, Event, Inputs, Pulled, Report
 from sqlalchemy import Connection
@@ -199,6 +200,12 @@ def _take_xcom(book: Book, held: OpenTry, event: Event, _now: float) -> None:
 def _take_finished(book: Book, held: OpenTry, event: Event, now: float) -> None:
     held.instants["left"] = event.get("left")
     held.exit_code = event.get("exit_code")
+    # The container has to go by itself now, or else be removed.
+    held.deadline_at = now + book.settings.grace_seconds + book.settings.removal_allowance_seconds
+    book.agenda.note_try(held)
+    if held.exit_code == exitcode.TERMINATED and held.terminate is None:
+        # Not we have told it to stop. Who has, and whose fault that is, its executor knows.
+        return
     held.reported_verdict = True
     state, retryable = event.get("state", "failed"), event.get("retryable", True)
     verdict = Verdict(state, event.get("reason"), retryable)
@@ -206,9 +213,6 @@ def _take_finished(book: Book, held: OpenTry, event: Event, now: float) -> None:
         verdict = Verdict("failed", held.defect)
     elif held.terminate and verdict.state == "failed":
         verdict = Verdict("failed", held.terminate)
-    # The container has to go by itself now, or else be removed.
-    held.deadline_at = now + book.settings.grace_seconds + book.settings.removal_allowance_seconds
-    book.agenda.note_try(held)
     give_verdict(book, held, verdict, now)
 
 

@@ -117,7 +117,8 @@ def make_run(book: Book, row: Row[Any], instances: list[Instance]) -> HeldRun:
         instances,
         RunValues(book, run.pk),
         _past(book, run),
-        max_map_length=book.policy.settings.max_map_length,
+        max_map_length=book.settings.max_map_length,
+        machinery_retries=book.settings.machinery_retries,
     )
     book.hold(run)
     return run
@@ -172,6 +173,7 @@ def _instance(row: Row[Any]) -> Instance:
         state=row.state,
         try_number=row.try_number,
         max_tries=row.max_tries,
+        machinery_tries=row.machinery_tries,
         due_at=row.due_at,
         scheduled_at=row.scheduled_at,
         started_at=row.started_at,

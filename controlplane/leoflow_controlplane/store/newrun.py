@@ -54,15 +54,20 @@ def register_version(
 ) -> tuple[int, int, bool]:
     """Make a version known; give the key of its row, its number, and whether it is new.
 
-    ``image`` has ``reference`` and ``digest``.
+    ``image`` has ``reference`` and ``digest``. A tag that has moved is another image, so the digest
+    is in the hash, where there is one.
     """
     text = SPEC.dump_json(spec).decode()
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = image["digest"]
+    hashed = hashlib.sha256(f"{text}{digest or ''}".encode()).hexdigest()
+    # Of versions that were made known by release 0.1.
+    bare = hashlib.sha256(text.encode()).hexdigest()
     known = connection.execute(
         select(dag_versions.c.id, dag_versions.c.version_number).where(
             dag_versions.c.dag_id == spec.dag_id,
-            dag_versions.c.spec_hash == digest,
+            dag_versions.c.spec_hash.in_({hashed, bare}),
             dag_versions.c.image == image["reference"],
+            dag_versions.c.image_digest.is_not_distinct_from(digest),
         )
     ).one_or_none()
     if known is not None:
@@ -76,9 +81,9 @@ def register_version(
         .values(
             dag_id=spec.dag_id,
             version_number=number,
-            spec_hash=digest,
+            spec_hash=hashed,
             image=image["reference"],
-            image_digest=image["digest"],
+            image_digest=digest,
             spec=text,
             created_at=now,
         )

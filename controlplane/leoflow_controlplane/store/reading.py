@@ -81,7 +81,7 @@ class RunRows(NamedTuple):
 def read_version(connection: Connection, pk: int) -> DagVersion:
     """Read a version of a DAG."""
     row = connection.execute(_VERSION, {"pk": pk}).one()
-    return DagVersion(row.id, row.image, SPEC.validate_json(row.spec))
+    return DagVersion(row.id, row.image, SPEC.validate_json(row.spec), row.image_digest)
 
 
 def read_unfinished(connection: Connection, owner: str) -> list[RunRows]:

@@ -56,6 +56,18 @@ def replace_token(
     add_token(connection, name, role, token_hash, now, None)
 
 
+def keep_token(connection: Connection, name: str, role: str, token_hash: str, now: float) -> None:
+    """Have a token by its name be this one: what is there already stays as it is."""
+    known = select(api_tokens.c.id).where(
+        api_tokens.c.name == name,
+        api_tokens.c.role == role,
+        api_tokens.c.token_hash == token_hash,
+        api_tokens.c.expires_at.is_(None),
+    )
+    if connection.execute(known).first() is None:
+        replace_token(connection, name, role, token_hash, now)
+
+
 def has_tokens(connection: Connection) -> bool:
     """Say whether there is any token at all."""
     return connection.execute(select(api_tokens.c.id).limit(1)).first() is not None

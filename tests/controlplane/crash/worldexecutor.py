@@ -8,13 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from leoflow_controlplane.executor.protocol import (
-    Ended,
-    ExecutorFactory,
-    Figures,
-    Launch,
-    Site,
-)
+from leoflow_controlplane.executor.protocol import Ended, ExecutorFactory, Figures, Site
+from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.verdict import Exit
 
@@ -26,6 +21,7 @@ class WorldExecutor:
 
     ca = None
     trouble: str | None = None
+    pods = None
 
     def __init__(self, path: Path, endpoint: str) -> None:
         self.endpoint = endpoint

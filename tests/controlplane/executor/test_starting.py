@@ -77,10 +77,10 @@ class Stand:
         launch = make_launch("", image=image, say=self.said.append)
         return await self.starter.start(launch, "name", {}, self.unwanted)
 
-    async def refusal(self, image: str = IMAGE) -> str:
+    async def refusal(self, image: str = IMAGE, *, transient: bool = False) -> str:
         with pytest.raises(LaunchFailed) as caught:
             await self.start(image)
-        assert not caught.value.transient
+        assert caught.value.transient == transient
         return caught.value.reason
 
 
@@ -98,21 +98,22 @@ async def test_an_engine_that_is_away_is_waited_for() -> None:
 
 async def test_an_engine_that_stays_away_is_given_up_at_the_limit() -> None:
     stand = Stand(ScriptedEngine([NoAnswer("refused")]), start_timeout_seconds=0.05)
-    reason = await stand.refusal()
+    reason = await stand.refusal(transient=True)
     assert "did not run within start_timeout_seconds = 0.05" in reason
     assert "refused" in stand.said[-1]
 
 
 async def test_an_engine_that_says_no_again_and_again_means_it() -> None:
     full = LaunchFailed("no space left on device", transient=True)
-    assert await Stand(ScriptedEngine([full])).refusal() == "no space left on device"
+    refused = Stand(ScriptedEngine([full])).refusal(transient=True)
+    assert await refused == "no space left on device"
     assert await Stand(ScriptedEngine([full] * 3 + [None])).start() == BEGUN
 
 
 async def test_what_an_engine_took_and_never_ran_is_given_up_and_removed() -> None:
     engine = ScriptedEngine(["hang"])
     stand = Stand(engine, start_timeout_seconds=0.05)
-    reason = await stand.refusal()
+    reason = await stand.refusal(transient=True)
     assert "start_timeout_seconds = 0.05: the Docker engine was asked and has not" in reason
     assert engine.removed == []
     engine.let_go.set()
@@ -146,7 +147,10 @@ async def test_waiting_for_its_turn_is_not_the_time_of_a_start(
     monkeypatch.setattr(starting, "STARTS_AT_ONCE", 1)
     engine = ScriptedEngine(["hang", None])
     stand = Stand(engine, start_timeout_seconds=0.1)
-    first, second = asyncio.create_task(stand.refusal()), asyncio.create_task(stand.start())
+    first, second = (
+        asyncio.create_task(stand.refusal(transient=True)),
+        asyncio.create_task(stand.start()),
+    )
     assert "was asked and has not done it" in await first
     assert await second == BEGUN
     engine.let_go.set()
@@ -170,7 +174,7 @@ async def test_a_pull_that_fails_for_good_is_said_in_the_registrys_words() -> No
 
 async def test_a_pull_that_takes_too_long_is_cut_short() -> None:
     engine = ScriptedEngine([MISSING], ["hang"])
-    reason = await Stand(engine, pull_timeout_seconds=0.1).refusal()
+    reason = await Stand(engine, pull_timeout_seconds=0.1).refusal(transient=True)
     assert "was not pulled within pull_timeout_seconds = 0.1" in reason
     assert engine.let_go.is_set()
 

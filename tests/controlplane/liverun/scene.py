@@ -79,12 +79,14 @@ class Scene:
         selected: str | None = None,
         past: Past = NO_PAST,
         max_map_length: int = 1024,
+        machinery_retries: int = 3,
         begun: bool = True,
         **fields: Any,
     ) -> None:
         self.spec = DagSpec("d", "3.11", tasks, **fields)
         self.plan = Plan.of(self.spec)
         self.kept, self.past, self.limit = Kept(), past, max_map_length
+        self.budget = machinery_retries
         self.now = 1000.0
         self.changes: list[Change] = []
         facts = RunFacts(RunKey("d", "r"), 1, selected=selected)
@@ -106,7 +108,7 @@ class Scene:
             self.start(where)
         if value is not MISSING:
             self.kept.values[_place(where)] = value
-        verdict = Verdict(state, more.get("reason"), more.get("retryable", True))  # type: ignore[arg-type]
+        verdict = Verdict(state, **more)  # type: ignore[arg-type]
         self.step(self.run.end(*_place(where), verdict, self.now))
 
     def ends(self, **states: str) -> None:
@@ -166,7 +168,8 @@ class Scene:
         return self.run.state if self.run.state in FINISHED_RUN else None
 
     def _live(self, facts: RunFacts, instances: Iterable[Instance]) -> LiveRun:
-        return LiveRun(self.plan, facts, instances, self.kept, self.past, max_map_length=self.limit)
+        limits = {"max_map_length": self.limit, "machinery_retries": self.budget}
+        return LiveRun(self.plan, facts, instances, self.kept, self.past, **limits)
 
 
 def _place(where: Where) -> tuple[str, int]:

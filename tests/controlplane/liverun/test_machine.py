@@ -56,14 +56,18 @@ def _expansions(draw: st.DrawFn, upstream: list[str]) -> dict[str, Any]:
 
 
 VERDICTS = st.sampled_from(["success", "success", "failed", "skipped"])
+OFTEN_LOST = st.sampled_from(["success", "success", "failed", "skipped", "lost", "lost"])
 LISTS = st.sampled_from([[1, 2], [1, 2, 3], {"k": 1}, [], "text", None])
 
 
 class Player:
     """Plays a run with drawn outcomes, with the oracle beside it."""
 
-    def __init__(self, tasks: list[TaskSpec], data: st.DataObject) -> None:
-        self.scene = Scene(*tasks, max_map_length=LIMIT, begun=False)
+    def __init__(
+        self, tasks: list[TaskSpec], data: st.DataObject, verdicts: Any = VERDICTS
+    ) -> None:
+        self.verdicts = verdicts
+        self.scene = Scene(*tasks, max_map_length=LIMIT, machinery_retries=1, begun=False)
         self.data = data
         self.oracle = Oracle(self.scene.spec, self.scene.kept.values, LIMIT)
         self.tries: set[tuple[str, int, int]] = set()
@@ -99,7 +103,9 @@ class Player:
         self.tries.add(key)
 
     def end(self, place: tuple[str, int]) -> None:
-        verdict, states = self.data.draw(VERDICTS), self.states()
+        verdict, states = self.data.draw(self.verdicts), self.states()
+        lost = verdict == "lost"
+        verdict = "failed" if lost else verdict
         instance = self.scene.run.instance(*place)
         restarting = instance.state == "restarting"
         self.scene.kept.values.pop(place, None)
@@ -109,10 +115,16 @@ class Player:
         again = instance.try_number <= instance.max_tries
         if verdict == "failed" and again and not restarting:
             states[place] = "scheduled"
-        self.scene.end(place, verdict)
+        if lost and not instance.machinery_tries and not restarting:
+            states[place] = "up_for_retry"
+        self.scene.end(place, verdict, machinery=lost)
         if self.scene.spec.task(place[0]).branch and states[place] == "success":
             self.oracle.follow_branch(place[0], states)
         self.agree(states)
+        if "up_for_retry" in states.values():
+            self.scene.wait(60.0)
+            due = (p for p, state in states.items() if state == "up_for_retry")
+            self.agree(states | dict.fromkeys(due, "scheduled"))
 
     def leave_value(self, place: tuple[str, int]) -> None:
         item = self.scene.spec.task(place[0])
@@ -186,6 +198,16 @@ def test_a_run_ends_and_is_at_every_step_what_looking_at_everything_gives(
     player.begin()
     player.play()
     assert player.scene.run.facts.reason is None
+
+
+@settings(max_examples=30)
+@given(dags(), st.data())
+def test_a_run_whose_tries_are_lost_ends_by_the_same_rules(
+    tasks: list[TaskSpec], data: st.DataObject
+) -> None:
+    player = Player(tasks, data, OFTEN_LOST)
+    player.begin()
+    player.play()
 
 
 @settings(max_examples=30)

@@ -12,9 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from leoflow_controlplane.error import Conflict, LaunchFailed, SettingInvalid
+from leoflow_controlplane.error import Conflict, ExecutorUnusable, LaunchFailed, SettingInvalid
 from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.server.check import check
+from leoflow_controlplane.server.place import executor_factory
 from leoflow_controlplane.server.serving import Server
 from leoflow_controlplane.serversetting import ServerSettings, read_server_settings
 
@@ -100,6 +101,33 @@ async def test_the_token_outlives_the_server_and_can_be_made_anew(tmp_path: Path
                 headers = {"Authorization": f"Bearer {token}"}
                 answer = await client.get("/api/v2/dags", headers=headers)
                 assert answer.status_code == status
+
+
+async def asked_with(token: str, client: httpx.AsyncClient) -> int:
+    """Give the status of the answer to whoever has this token."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return (await client.get("/api/v2/dags", headers=headers)).status_code
+
+
+async def test_a_token_of_an_admin_that_is_given_counts_until_another_one_is(tmp_path: Path):
+    tokens = ["a" * 32, "b" * 32]
+    for given, other in (tokens, reversed(tokens)):
+        settings = settings_of(tmp_path, admin_token=given)
+        async with (
+            running(settings) as (server, _),
+            httpx.AsyncClient(base_url=server.url) as client,
+        ):
+            async with asyncio.timeout(10):
+                while await asked_with(given, client) == 401:
+                    await asyncio.sleep(0.01)
+            assert await asked_with(given, client) == 200
+            assert await asked_with(other, client) == 401
+        assert not (tmp_path / "admin.token").exists()
+
+
+def test_a_token_that_could_be_guessed_is_refused(tmp_path: Path):
+    with pytest.raises(SettingInvalid, match="shorter than 32"):
+        settings_of(tmp_path, admin_token="secret")
 
 
 async def test_a_signal_ends_it(tmp_path: Path) -> None:
@@ -188,3 +216,21 @@ def test_a_check_shows_no_secret(tmp_path: Path) -> None:
     shown = {one.name: (one.value, one.source) for one in found.settings}
     assert shown["database_url"] == ("***", "flag --db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_has_to_be_told_where_its_pods_report(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, executor="kubernetes", agent_url="http://without-a-port")
+    with pytest.raises(ExecutorUnusable, match="it has to be of the form http://HOST:PORT"):
+        executor_factory(settings, None)
+    with pytest.raises(ExecutorUnusable, match="Set LEOFLOW_AGENT_URL"):
+        executor_factory(settings_of(tmp_path, executor="kubernetes"), None)
+
+
+def test_a_check_names_what_is_missing_of_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    found = check(settings_of(tmp_path, executor="kubernetes", agent_url="http://h:1"))
+    (executor,) = (one for one in found.findings if one.what == "executor")
+    assert "there is no kubeconfig at" in (executor.problem or "")
+    assert not found.ok

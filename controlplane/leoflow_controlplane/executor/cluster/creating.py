@@ -1,0 +1,247 @@
+"""Creates Pods and claims: fast, not faster than the cluster likes, and each at most once.
+
+A Pod's name is its try's, so a creation whose answer was lost is made again and finds its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from leoflow_controlplane.error import LaunchFailed
+from leoflow_controlplane.executor.cluster.calls import Calls, Object
+from leoflow_controlplane.executor.cluster.fault import (
+    AlreadyThere,
+    Away,
+    Broken,
+    QuotaExceeded,
+    Refused,
+    Throttled,
+)
+from leoflow_controlplane.executor.cluster.pace import Pace, pause
+from leoflow_controlplane.executor.cluster.tidying import Tidying
+from leoflow_controlplane.executor.cluster.watching import Watch
+from leoflow_controlplane.executor.protocol import Limits
+from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.pod.name import OWNER, REALM, read_try
+
+# Beyond the calls that are under way at the API server, more at once make it no faster.
+CALLS_AT_ONCE = 48
+# A quota of the namespace is looked at again so often, by each Pod that waits for it.
+QUOTA_SECONDS = 10.0
+STOPPED = "it was stopped before its Pod was created"
+
+Work = Callable[[], Coroutine[Any, Any, Any]]
+
+logger = logging.getLogger("leoflow.executor.kubernetes")
+
+
+class Order(NamedTuple):
+    """A Pod to create, with the claim that has to be there first. ``say`` takes lines for the log
+    of its try."""
+
+    key: TryKey
+    pod: Object
+    claim: Object | None
+    say: Callable[[str], None]
+    unwanted: asyncio.Event
+
+    @property
+    def name(self) -> str:
+        """The name of the Pod."""
+        return str(self.pod["metadata"]["name"])
+
+
+class Created(NamedTuple):
+    """A Pod that is there. ``at`` None: it was found, and not created for this order."""
+
+    pod: Object
+    at: float | None
+
+
+class Creator:
+    """Creates Pods in one namespace. ``under_way``: calls that go on whoever waits for them."""
+
+    def __init__(
+        self, calls: Calls, watch: Watch, tidying: Tidying, limits: Limits, rate: float
+    ) -> None:
+        self.under_way: set[asyncio.Future[Any]] = set()
+        self.calls = calls
+        self.watch = watch
+        self.tidying = tidying
+        self.limits = limits
+        self._pace = Pace(rate)
+        self._turns = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._claims: set[str] = set()
+
+    async def create(self, order: Order) -> Created:
+        """Create a Pod, or find the one that is there for the same try.
+
+        Raises LaunchFailed, which is final unless it says otherwise, also once the order is
+        unwanted. A Pod may be there nevertheless, if an answer was lost. An API server that does
+        not answer is waited for.
+        """
+        if order.claim is not None:
+            await self._create_claim(order)
+        return await _Creation(self, order).run()
+
+    def forget_claim(self, name: str) -> None:
+        """Create a claim of this name anew when it is asked for."""
+        self._claims.discard(name)
+
+    async def call(self, unwanted: asyncio.Event, work: Work) -> Any:
+        """Make a call in its turn. It goes on when we are cancelled, and is never given up."""
+        await _rest(unwanted, self._pace.take_turn())
+        await self._turns.acquire()
+        call = asyncio.ensure_future(self._hold_turn(work))
+        self.under_way.add(call)
+        call.add_done_callback(self.under_way.discard)
+        return await asyncio.shield(call)
+
+    def hold(self, seconds: float) -> None:
+        """Let no creation begin for a time."""
+        self._pace.hold(seconds)
+
+    async def _hold_turn(self, work: Work) -> Any:
+        try:
+            return await work()
+        finally:
+            self._turns.release()
+
+    async def _create_claim(self, order: Order) -> None:
+        assert order.claim is not None
+        name = order.claim["metadata"]["name"]
+        if name in self._claims:
+            return
+        await _Creation(self, order, claim=True).run()
+        self._claims.add(name)
+
+
+class _Creation:
+    """One creation with all its attempts."""
+
+    def __init__(self, creator: Creator, order: Order, *, claim: bool = False) -> None:
+        self._creator = creator
+        self._order = order
+        self._is_claim = claim
+        self._calls = creator.calls
+        self._limits = creator.limits
+        self._unsure = False
+        self._attempt = 0
+        self._broken_since: float | None = None
+        self._quota_since: float | None = None
+
+    async def run(self) -> Created:
+        """Try until it is there. Raises LaunchFailed."""
+        try:
+            return await self._try_for_long()
+        except LaunchFailed:
+            if self._unsure and not self._is_claim:
+                self._creator.tidying.remove_now([self._order.name])
+            raise
+
+    async def _try_for_long(self) -> Created:
+        while True:
+            try:
+                return await self._try_once()
+            except Throttled as fault:
+                self._creator.hold(fault.seconds)
+                seconds = fault.seconds + pause(self._attempt)
+            except Away as fault:
+                # It may have been done all the same.
+                self._unsure = True
+                self._creator.watch.note_away(fault)
+                seconds = pause(self._attempt)
+            except Broken as fault:
+                seconds = self._wait_for_server(fault)
+            except QuotaExceeded as fault:
+                seconds = self._wait_for_quota(fault)
+            except Refused as fault:
+                raise LaunchFailed(self._refusal(fault), transient=False) from fault
+            self._attempt += 1
+            await _rest(self._order.unwanted, seconds)
+
+    async def _try_once(self) -> Created:
+        create = self._calls.create_claim if self._is_claim else self._calls.create_pod
+        body = self._order.claim if self._is_claim else self._order.pod
+        assert body is not None
+        try:
+            made = await self._creator.call(self._order.unwanted, lambda: create(body))
+        except AlreadyThere:
+            return await self._look_at(body["metadata"])
+        self._creator.watch.note_answer()
+        return Created(made, time.time())
+
+    async def _look_at(self, metadata: Object) -> Created:
+        """Take what is there under our name, if it is what we would have made."""
+        get = self._calls.get_claim if self._is_claim else self._calls.get_pod
+        found = await get(metadata["name"])
+        if found is None:
+            raise Throttled("it was there and is gone", 0.0)
+        there = found["metadata"]
+        ours = all(_labels(there).get(one) == _labels(metadata).get(one) for one in (REALM, OWNER))
+        if self._is_claim:
+            if there.get("deletionTimestamp"):
+                raise Broken(f"claim '{metadata['name']}' of an earlier run is still being deleted")
+            return Created(found, None)
+        if not ours or read_try(there) != self._order.key:
+            raise LaunchFailed(
+                f"there is a Pod '{metadata['name']}' already, and it is not of this try. Delete "
+                f"it ('kubectl delete pod {metadata['name']}') and start the task again.",
+                transient=False,
+            )
+        if self._creator.tidying.is_leaving(metadata["name"]):
+            raise Broken(f"Pod '{metadata['name']}' is still being deleted")
+        return Created(found, time.time() if self._unsure else None)
+
+    def _wait_for_server(self, fault: Broken) -> float:
+        """Wait for a server that answers and fails, within the limit of a start."""
+        now = time.monotonic()
+        self._broken_since = self._broken_since or now
+        if now - self._broken_since >= self._limits.start_timeout_seconds:
+            raise LaunchFailed(
+                f"its {self._what} could not be created within start_timeout_seconds = "
+                f"{self._limits.start_timeout_seconds:g}: {fault.words}",
+                transient=True,
+            ) from fault
+        logger.warning("%s is not created yet: %s", self._order.name, fault.words)
+        return pause(self._attempt)
+
+    def _wait_for_quota(self, fault: QuotaExceeded) -> float:
+        now = time.monotonic()
+        if self._quota_since is None:
+            self._quota_since = now
+            self._order.say(f"waiting for the quota of the namespace: {fault.words}")
+        if now - self._quota_since >= self._limits.quota_wait_seconds:
+            raise LaunchFailed(
+                f"its {self._what} did not fit into the namespace's quota within "
+                f"quota_wait_seconds = {self._limits.quota_wait_seconds:g}: {fault.words}",
+                transient=False,
+            ) from fault
+        return min(QUOTA_SECONDS, pause(self._attempt))
+
+    def _refusal(self, fault: Refused) -> str:
+        return f"the cluster refused its {self._what}: {fault.words}"
+
+    @property
+    def _what(self) -> str:
+        return "volume claim" if self._is_claim else "Pod"
+
+
+def _labels(metadata: Object) -> Object:
+    labels: Object = metadata.get("labels") or {}
+    return labels
+
+
+async def _rest(unwanted: asyncio.Event, seconds: float) -> None:
+    """Wait, and raise LaunchFailed as soon as ``unwanted`` is set."""
+    if seconds > 0 and not unwanted.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await unwanted.wait()
+    if unwanted.is_set():
+        raise LaunchFailed(STOPPED, transient=False)

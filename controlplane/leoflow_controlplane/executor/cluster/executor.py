@@ -1,0 +1,343 @@
+"""Run tries as Pods of a Kubernetes cluster. Decides nothing; ``pod`` says what they are and mean.
+
+Puts together what ``creating``, ``watching`` and ``tidying`` do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from typing import Any
+
+from leoflow_agent.spec import TaskSpec
+
+from leoflow_controlplane.executor.cluster.calls import Calls, Object, list_pages
+from leoflow_controlplane.executor.cluster.creating import Creator, Order
+from leoflow_controlplane.executor.cluster.fault import (
+    AlreadyThere,
+    Away,
+    CallFailed,
+    QuotaExceeded,
+    Refused,
+)
+from leoflow_controlplane.executor.cluster.live import Live
+from leoflow_controlplane.executor.cluster.pace import pause
+from leoflow_controlplane.executor.cluster.prepull import Prepull
+from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, Tidying
+from leoflow_controlplane.executor.cluster.watching import Watch
+from leoflow_controlplane.executor.protocol import Ended, Figures, PodChecker, Site
+from leoflow_controlplane.kubernetessetting import KubernetesSettings
+from leoflow_controlplane.launch import Launch
+from leoflow_controlplane.model import SERVER, RunKey, TryKey
+from leoflow_controlplane.pod.claim import make_claim
+from leoflow_controlplane.pod.ending import Over, judge
+from leoflow_controlplane.pod.making import make_pod
+from leoflow_controlplane.pod.name import (
+    OWNER,
+    REALM,
+    claim_name,
+    label_value,
+    pod_name,
+    read_run,
+    read_try,
+)
+from leoflow_controlplane.pod.site import PodSite
+from leoflow_controlplane.pod.slim import PodView
+
+TAIL_LINES = 50
+
+logger = logging.getLogger("leoflow.executor.kubernetes")
+
+
+class KubernetesExecutor:
+    """One Pod for each try. Make it with `kubernetes_executor`."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        place: PodSite,
+        site: Site,
+        settings: KubernetesSettings,
+        endpoint: str,
+        ca: str | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.ca = ca
+        self.figures = Figures()
+        self._calls = calls
+        self._place = place
+        self._site = site
+        self._settings = settings
+        realm, owner = label_value(place.realm_id), label_value(place.owner_id)
+        self._selector = f"{REALM}={realm},{OWNER}={owner}"
+        self._foreign = f"{REALM}={realm},{OWNER}!={SERVER}"
+        rate = settings.create_rate
+        # What a dead process left has an owner only once it was adopted.
+        self._tidying = Tidying(calls, rate, may_remove_strays=not site.is_server)
+        self._watch = Watch(calls, self._selector, self._tidying, site.limits, self.figures)
+        self._creator = Creator(calls, self._watch, self._tidying, site.limits, rate)
+        self._prepull = Prepull(calls, place, site.limits.pull_timeout_seconds)
+
+    @property
+    def pods(self) -> PodChecker:
+        """What can be asked about Pods is asked here."""
+        return self
+
+    @property
+    def prepulls(self) -> bool:
+        """Whether images are pulled ahead of need."""
+        return self._settings.prepull
+
+    @property
+    def advice(self) -> str:
+        """What to look at when a Pod runs and its agent does not report."""
+        return (
+            f"Its Pod ran, and its agent is to report to '{self.endpoint}' (LEOFLOW_AGENT_URL): "
+            "look whether a Pod reaches that address (a firewall, a NetworkPolicy, a proxy, an "
+            "address of this machine's that others do not have), and what the log of the try says"
+        )
+
+    @property
+    def trouble(self) -> str | None:
+        """Whether the API server can be used."""
+        return self._watch.trouble
+
+    def open(self) -> None:
+        """Begin to look for Pods that end."""
+        self._tidying.open()
+        self._watch.open()
+
+    async def start(self, launch: Launch) -> dict[str, float]:
+        """Have the Pod of a try created, or adopt the one that is there. That it runs is not
+        waited for: its agent tells of that, and the limits of its stages are kept."""
+        name, known = self._name(launch.key), self._watch.live
+        if name in known:
+            await known[name].settled.wait()
+            return {}
+        pod, claim = make_pod(launch, self._place), self._claim(launch)
+        live = known[name] = Live(launch.key, name, launch.say)
+        try:
+            order = Order(launch.key, pod, claim, launch.say, live.unwanted)
+            created = await self._creator.create(order)
+        except BaseException:
+            known.pop(name, None)
+            live.settled.set()
+            raise
+        if created.at is None:
+            self.figures.adopted += 1
+        else:
+            self.figures.started += 1
+        self._watch.look_after(live, created.pod)
+        return {} if created.at is None else {"created": created.at}
+
+    async def stop(self, key: TryKey, grace_seconds: float) -> None:
+        """Have a Pod deleted: SIGTERM, and SIGKILL after the grace, which is a second at least."""
+        live = self._watch.live.get(self._name(key))
+        if live is None:
+            return
+        live.unwanted.set()
+        await live.settled.wait()
+        attempt = 0
+        while live.started and not live.gone.is_set():
+            try:
+                await self._calls.delete_pod(live.name, max(AT_ONCE, math.ceil(grace_seconds)))
+                # A node that does not do it is given up by the watch.
+                await live.gone.wait()
+            except CallFailed as fault:
+                logger.warning("Pod '%s' cannot be stopped yet: %s", live.name, fault.words)
+                await asyncio.sleep(pause(attempt))
+                attempt += 1
+
+    async def ended(self) -> Ended:
+        """Wait for the next try whose Pod has ended; it is not removed yet."""
+        return await self._watch.ended.get()
+
+    async def log_tail(self, key: TryKey) -> str | None:
+        """Read the last lines that the container wrote."""
+        live = self._watch.live.get(self._name(key))
+        if live is None or live.view is None or live.view.task is None:
+            return None
+        with suppress(CallFailed):
+            return await self._calls.read_log(live.name, live.view.task.name, TAIL_LINES)
+        return None
+
+    async def left_verdict(self, key: TryKey) -> bytes | None:
+        """Give the termination message, in which the agent leaves its verdict."""
+        live = self._watch.live.get(self._name(key))
+        task = None if live is None or live.view is None else live.view.task
+        if task is None or task.phase != "terminated":
+            return None
+        return task.message.encode() or None
+
+    async def remove(self, key: TryKey) -> None:
+        """Have the Pod of a try deleted: once it was kept long enough for people to look at it if
+        it ended by itself, else now."""
+        name = self._name(key)
+        live = self._watch.live.pop(name, None)
+        if self._tidying.is_leaving(name):
+            return
+        if live is None or live.view is None or not isinstance(over := judge(live.view), Over):
+            self._tidying.remove_now([name])
+        elif live.vanished_at is None:
+            self._tidying.remove_later(name, self._keep_seconds(over))
+
+    async def end_run(self, run: RunKey) -> None:
+        """Remove the claim of a run."""
+        name = claim_name(run, self._place.realm_id)
+        self._creator.forget_claim(name)
+        await self._tidying.remove_claims([name])
+
+    async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
+        """Take over the Pods of a dead process, and remove those that are not wanted.
+
+        Waits for an API server that is away.
+        """
+        wanted, adopted, attempt = frozenset(wanted), set[TryKey](), 0
+        while True:
+            try:
+                async for page in list_pages(self._calls, self._selector):
+                    for pod in page.items:
+                        self._look_at_left(pod, wanted, adopted)
+                claims = await self._calls.list_claims(self._selector)
+                break
+            except CallFailed as fault:
+                self._note(fault)
+            await asyncio.sleep(pause(attempt))
+            attempt += 1
+        stale = [one["metadata"] for one in claims if read_run(one["metadata"]) not in runs]
+        await self._tidying.remove_claims(one["name"] for one in stale)
+        if self._settings.prepull:
+            await self._prepull.sweep()
+        self._tidying.may_remove_strays = True
+        return adopted
+
+    async def sweep(self) -> list[str]:
+        """Remove the Pods and claims of dead processes of this home."""
+        try:
+            pods = [
+                pod["metadata"]
+                async for page in list_pages(self._calls, self._foreign)
+                for pod in page.items
+                if self._is_dead(pod)
+            ]
+            claims = await self._calls.list_claims(self._foreign)
+        except CallFailed as fault:
+            self._note(fault)
+            return []
+        names = [one["metadata"]["name"] for one in claims if self._is_dead(one)]
+        self._tidying.remove_now(one["name"] for one in pods)
+        await self._tidying.remove_claims(names)
+        return [f"Pod {one['name']}" for one in pods] + [f"claim {name}" for name in names]
+
+    async def close(self, leave_running: bool = False) -> None:
+        """Remove every Pod that was created here, also one whose creation is under way."""
+        await self._watch.close()
+        await self._tidying.close()
+        await asyncio.gather(*self._creator.under_way, return_exceptions=True)
+        if not leave_running:
+            await self._remove_own()
+        await self._calls.close()
+
+    def starting(self, seconds: float) -> frozenset[TryKey]:
+        """Name the tries whose container does not run yet, or only for less than ``seconds``."""
+        since = time.time() - seconds
+        return frozenset(
+            live.key
+            for live in self._watch.live.values()
+            if not live.gone.is_set() and _is_starting(live, since)
+        )
+
+    async def find_refusal(self, launch: Launch) -> str | None:
+        """Ask the cluster whether it would take the Pod of a try; give its words if not.
+
+        What may be otherwise later, such as a quota or an API server that is away, is no refusal.
+        Raises LaunchFailed as `make_pod` does.
+        """
+        pod = make_pod(launch, self._place)
+        try:
+            await self._calls.create_pod(pod, dry_run=True)
+        except (AlreadyThere, QuotaExceeded):
+            return None
+        except Refused as fault:
+            return fault.words
+        except CallFailed as fault:
+            logger.warning("the cluster cannot be asked about a Pod: %s", fault.words)
+        return None
+
+    async def prepull(self, image: str, tasks: Iterable[TaskSpec]) -> int:
+        """Have ``image`` pulled wherever ``tasks`` may run, if that is wanted; return on how many
+        nodes it is then. Takes as long as a pull; what goes wrong is only logged."""
+        if not self._settings.prepull:
+            return 0
+        return await self._prepull.pull(image, [task.kubernetes for task in tasks])
+
+    async def _remove_own(self) -> None:
+        calls, turns = self._calls, asyncio.Semaphore(16)
+
+        async def remove(name: str) -> None:
+            async with turns:
+                await calls.delete_pod(name, AT_ONCE)
+
+        try:
+            names = set(self._watch.live)
+            async for page in list_pages(calls, self._selector):
+                names |= {pod["metadata"]["name"] for pod in page.items}
+            await asyncio.gather(*(remove(name) for name in names))
+            for claim in await calls.list_claims(self._selector):
+                await calls.delete_claim(claim["metadata"]["name"])
+        except CallFailed as fault:
+            logger.warning("Pods are left for the next sweep: %s", fault.words)
+
+    def _look_at_left(self, pod: Object, wanted: Collection[TryKey], adopted: set[TryKey]) -> None:
+        """Take over a Pod of a dead process, or have it removed."""
+        name = pod["metadata"]["name"]
+        if name in self._watch.live or self._tidying.is_leaving(name):
+            return
+        key, view = read_try(pod["metadata"]), PodView.of(pod)
+        if key is not None and key in wanted:
+            adopted.add(key)
+            self.figures.adopted += 1
+            self._watch.look_after(Live(key, name), pod)
+        elif isinstance(over := judge(view), Over):
+            age = time.time() - (over.ended_at or view.created_at or 0.0)
+            self._tidying.remove_later(name, self._keep_seconds(over) - age)
+        else:
+            self._tidying.remove_now([name])
+
+    def _keep_seconds(self, over: Over) -> float:
+        settings = self._settings
+        went_well = over.exit.code == 0
+        return settings.keep_finished_seconds if went_well else settings.keep_failed_seconds
+
+    def _claim(self, launch: Launch) -> dict[str, Any] | None:
+        if launch.staging_bytes is None:
+            return None
+        return make_claim(
+            launch.key.run,
+            launch.staging_bytes,
+            launch.staging_storage_class,
+            self._place,
+            launch.staging_access_mode,
+        )
+
+    def _name(self, key: TryKey) -> str:
+        return pod_name(key, self._place.realm_id)
+
+    def _is_dead(self, thing: Object) -> bool:
+        owner = thing["metadata"]["labels"][OWNER]
+        return owner != SERVER and not self._site.instance.is_alive(owner)
+
+    def _note(self, fault: CallFailed) -> None:
+        if isinstance(fault, Away):
+            self._watch.note_away(fault)
+        else:
+            logger.warning("Pods cannot be listed: %s", fault.words)
+
+
+def _is_starting(live: Live, since: float) -> bool:
+    task = None if live.view is None else live.view.task
+    return task is None or task.started_at is None or task.started_at > since

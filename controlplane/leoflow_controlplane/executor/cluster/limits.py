@@ -1,0 +1,99 @@
+"""How long a Pod may stay in each stage before its container runs, and what it means when it does
+for longer. Pure: instants are arguments, of a clock that only goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from leoflow_controlplane.executor.protocol import Limits
+from leoflow_controlplane.pod.ending import Over, Stage, Waiting, judge_unreachable
+from leoflow_controlplane.pod.slim import PodView
+from leoflow_controlplane.verdict import Exit
+
+# What a registry says no to is asked once more, by the kubelet: somebody may be pushing it.
+HOPELESS_SECONDS = 15.0
+# A secret or a config map that a Pod needs may be made just after it.
+CONFIG_SECONDS = 30.0
+# Beyond its grace, a node that is there has ended a Pod.
+LEAVE_SECONDS = 30.0
+
+
+class Wait(NamedTuple):
+    """A Pod in a stage, from ``since`` on. ``pulling``: its node was seen to pull."""
+
+    stage: Stage
+    since: float
+    words: str = ""
+    pulling: bool = False
+
+
+def note(wait: Wait | None, waiting: Waiting, now: float) -> Wait:
+    """Go on with a wait, or begin another if the stage has changed.
+
+    While the kubelet backs off it says less than at the attempt before, so the longer words stay.
+    """
+    if wait is None or wait.stage != waiting.stage:
+        return Wait(waiting.stage, now, waiting.words)
+    if waiting.stage == "pull" and len(waiting.words) < len(wait.words):
+        return wait
+    return wait._replace(words=waiting.words or wait.words)
+
+
+def is_late(wait: Wait, waiting: Waiting, view: PodView, limits: Limits, now: float) -> bool:
+    """Say whether a Pod has been in its stage for too long."""
+    return now - wait.since >= _allowance(wait, waiting, view, limits)
+
+
+def judge_late(wait: Wait, waiting: Waiting, view: PodView, limits: Limits) -> Over:
+    """Tell the end of a try whose Pod has been in its stage for too long."""
+    words = f": {wait.words.strip()}" if wait.words.strip() else ""
+    if wait.stage == "leave":
+        return judge_unreachable(view)
+    if wait.stage == "schedule":
+        seconds = limits.schedule_timeout_seconds
+        text = f"no node took its Pod within schedule_timeout_seconds = {seconds:g}{words}"
+        return Over(Exit(None, reason=text, final=True))
+    if wait.stage == "config":
+        return Over(Exit(None, reason=f"its container cannot be made{words}", final=True))
+    if wait.stage == "pull":
+        if waiting.hopeless:
+            return Over(Exit(None, reason=f"its image cannot be pulled{words}", final=True))
+        seconds = limits.pull_grace_seconds
+        text = f"its image could not be pulled within pull_grace_seconds = {seconds:g}{words}"
+        return Over(Exit(None, reason=text, machinery=True, loss="launch"))
+    name = "pull_timeout_seconds" if wait.pulling else "start_timeout_seconds"
+    text = f"its container did not run within {name} = {getattr(limits, name):g}{words}"
+    return Over(Exit(None, reason=text, machinery=True, loss="launch"))
+
+
+def read_progress(events: Sequence[Mapping[str, Any]]) -> tuple[bool, str]:
+    """Read from the events of a Pod whether its node is pulling, and what was told of it last."""
+    told = sorted(events, key=_instant)
+    reasons = [one.get("reason") for one in told]
+    pulling = "Pulling" in reasons and not {"Pulled", "Failed"} & set(reasons)
+    warnings = [one for one in told if one.get("type") == "Warning"]
+    last = (warnings or told or [{}])[-1]
+    words = ": ".join(filter(None, (last.get("reason"), (last.get("message") or "").strip())))
+    return pulling, words
+
+
+def _allowance(wait: Wait, waiting: Waiting, view: PodView, limits: Limits) -> float:
+    if wait.stage == "schedule":
+        return limits.schedule_timeout_seconds
+    if wait.stage == "pull":
+        grace = limits.pull_grace_seconds
+        return min(HOPELESS_SECONDS, grace) if waiting.hopeless else grace
+    if wait.stage == "config":
+        return min(CONFIG_SECONDS, limits.start_timeout_seconds)
+    if wait.stage == "leave":
+        return view.grace_seconds + LEAVE_SECONDS
+    return limits.pull_timeout_seconds if wait.pulling else limits.start_timeout_seconds
+
+
+def _instant(event: Mapping[str, Any]) -> str:
+    # RFC 3339 in UTC sorts as text.
+    series = event.get("series") or {}
+    told = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return next((text for text in told if text), "")

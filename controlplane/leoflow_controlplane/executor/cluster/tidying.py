@@ -1,0 +1,161 @@
+"""Removes Pods and claims that nobody waits for any more, each when its time has come."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import time
+from collections.abc import Container, Iterable, Mapping
+
+from leoflow_controlplane.executor.cluster.calls import Calls
+from leoflow_controlplane.executor.cluster.fault import CallFailed
+from leoflow_controlplane.executor.cluster.pace import Pace
+
+# A Pod that is seen for so long and is nobody's goes. What was just given up, or what a dead
+# process had asked for, may still be coming.
+STRAY_SECONDS = 30.0
+# After so long a removal that failed is tried again.
+AGAIN_SECONDS = 5.0
+CALLS_AT_ONCE = 16
+BATCH_SIZE = 256
+# The least that is not 0, which means to forget a Pod whose containers may go on.
+AT_ONCE = 1
+
+logger = logging.getLogger("leoflow.executor.kubernetes")
+
+
+class Tidying:
+    """What is to be removed. ``may_remove_strays``: all that is not known is nobody's."""
+
+    def __init__(self, calls: Calls, rate: float, *, may_remove_strays: bool) -> None:
+        self.may_remove_strays = may_remove_strays
+        self._calls = calls
+        self._pace = Pace(rate)
+        # When each Pod goes, and which are not only to be asked to.
+        self._due: dict[str, float] = {}
+        self._order: list[tuple[float, str]] = []
+        self._forced: set[str] = set()
+        self._leaving: set[str] = set()
+        self._strays: dict[str, float] = {}
+        self._claims: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin to remove."""
+        self._task = asyncio.create_task(self._work())
+
+    async def close(self) -> None:
+        """Remove no more."""
+        tasks = [*self._claims, *([] if self._task is None else [self._task])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def remove_later(self, name: str, seconds: float) -> None:
+        """Remove a Pod after a time; at once if that is 0."""
+        self._put(name, time.monotonic() + max(0.0, seconds))
+
+    def remove_now(self, names: Iterable[str], *, forced: bool = False) -> None:
+        """Remove Pods, now or once the API server answers. ``forced``: also those whose node does
+        not answer."""
+        for name in names:
+            if forced:
+                self._forced.add(name)
+            self._put(name, time.monotonic())
+
+    async def remove_claims(self, names: Iterable[str]) -> None:
+        """Remove claims, now or once the API server answers; the cluster keeps each until no Pod
+        has it."""
+        await asyncio.gather(*(self._remove_claim(name) for name in names))
+
+    def is_leaving(self, name: str) -> bool:
+        """Say whether a Pod was asked to go and is not known to be gone."""
+        return name in self._leaving or name in self._due
+
+    def forget(self, name: str) -> None:
+        """Take in that a Pod is gone."""
+        for names in (self._leaving, self._forced):
+            names.discard(name)
+        self._due.pop(name, None)
+        self._strays.pop(name, None)
+
+    def look(self, there: Mapping[str, bool], known: Container[str]) -> None:
+        """Take in which Pods are there, and whether each is being deleted; remove what is nobody's
+        and has been there for long."""
+        now = time.monotonic()
+        for name in self._leaving - there.keys():
+            self.forget(name)
+        if not self.may_remove_strays:
+            return
+        self._strays = {
+            name: self._strays.get(name, now)
+            for name in there
+            if name not in known and name not in self._due
+        }
+        old = [name for name, since in self._strays.items() if now - since >= STRAY_SECONDS]
+        if old:
+            logger.warning("removing Pods that nobody waits for: %s", ", ".join(old))
+        for name in old:
+            self.remove_now([name], forced=there[name])
+
+    def _put(self, name: str, due: float) -> None:
+        self._due[name] = due
+        heapq.heappush(self._order, (due, name))
+        self._wake.set()
+
+    async def _work(self) -> None:
+        while True:
+            self._wake.clear()
+            names = self._take_due()
+            if names:
+                turns = asyncio.Semaphore(CALLS_AT_ONCE)
+                await asyncio.gather(*(self._remove(name, turns) for name in names))
+                continue
+            await self._sleep()
+
+    def _take_due(self) -> list[str]:
+        now = time.monotonic()
+        names: list[str] = []
+        while self._order and self._order[0][0] <= now and len(names) < BATCH_SIZE:
+            due, name = heapq.heappop(self._order)
+            # It may have been put off, or be gone.
+            if self._due.get(name) == due:
+                names.append(name)
+        return names
+
+    async def _sleep(self) -> None:
+        seconds = self._order[0][0] - time.monotonic() if self._order else None
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _remove(self, name: str, turns: asyncio.Semaphore) -> None:
+        async with turns:
+            await asyncio.sleep(self._pace.take_turn())
+            forced = name in self._forced
+            try:
+                await self._calls.delete_pod(name, 0 if forced else AT_ONCE)
+            except CallFailed as fault:
+                logger.warning("Pod '%s' cannot be removed yet: %s", name, fault.words)
+                self._put(name, time.monotonic() + AGAIN_SECONDS)
+                return
+        self._due.pop(name, None)
+        self._strays.pop(name, None)
+        self._leaving.add(name)
+
+    async def _remove_claim(self, name: str) -> None:
+        try:
+            await self._calls.delete_claim(name)
+        except CallFailed as fault:
+            logger.warning("claim '%s' cannot be removed yet: %s", name, fault.words)
+            task = asyncio.create_task(self._remove_claim_later(name))
+            self._claims.add(task)
+            task.add_done_callback(self._claims.discard)
+
+    async def _remove_claim_later(self, name: str) -> None:
+        await asyncio.sleep(AGAIN_SECONDS)
+        await self._remove_claim(name)

@@ -1,0 +1,40 @@
+"""What is needed to start a try, wherever it runs. A value only; it starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from leoflow_agent.spec import AccessMode, TaskSpec
+from leoflow_agent.wire import Workload
+
+from leoflow_controlplane.model import TryKey
+
+
+def be_silent(_text: str) -> None:
+    """Take what a start has to tell, and keep it to oneself."""
+
+
+class Launch(NamedTuple):
+    """All that is needed to start a try. ``environment`` is what the DAG declares.
+
+    ``staging_bytes``: the tries of its run share a folder of that size; on Kubernetes a claim of
+    ``staging_storage_class`` (None: the cluster's default) with ``staging_access_mode``. ``say``
+    takes lines about the start for the log of the try, such as how far the pull of its image is;
+    it is called in the event loop. ``image_digest`` is the manifest's, None where it is not known;
+    ``python_version`` is the DAG's, as "3.11".
+    """
+
+    key: TryKey
+    image: str
+    workload: Workload
+    task: TaskSpec
+    environment: Mapping[str, str]
+    artifacts: Path | None
+    staging_bytes: int | None = None
+    say: Callable[[str], None] = be_silent
+    image_digest: str | None = None
+    python_version: str = ""
+    staging_storage_class: str | None = None
+    staging_access_mode: AccessMode = "ReadWriteMany"

@@ -1,0 +1,87 @@
+"""When Pods and claims are removed that nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from fakecalls import FakeCalls, FakeCluster
+from leoflow_controlplane.executor.cluster import tidying
+from leoflow_controlplane.executor.cluster.fault import Away
+from leoflow_controlplane.executor.cluster.tidying import Tidying
+from podground import come
+
+
+@pytest.fixture
+async def tidy(cluster: FakeCluster) -> AsyncIterator[Tidying]:
+    """Give a Tidying of ``cluster``."""
+    made = Tidying(FakeCalls(cluster), 10_000, may_remove_strays=True)
+    made.open()
+    yield made
+    await made.close()
+
+
+def put(cluster: FakeCluster, *names: str) -> None:
+    """Store Pods of these names."""
+    for name in names:
+        cluster.put({"metadata": {"name": name}})
+
+
+async def test_each_goes_when_its_time_has_come(cluster: FakeCluster, tidy: Tidying) -> None:
+    put(cluster, "late", "soon", "now")
+    tidy.remove_later("late", 3600)
+    tidy.remove_later("soon", 0.02)
+    tidy.remove_later("now", 0)
+    await come(lambda: set(cluster.pods) == {"late"})
+    assert [call[1] for call in cluster.asked] == ["now", "soon"]
+    assert tidy.is_leaving("late")
+
+
+async def test_many_go_at_once(
+    cluster: FakeCluster, tidy: Tidying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tidying, "BATCH_SIZE", 3)
+    names = [f"p{number}" for number in range(10)]
+    put(cluster, *names)
+    tidy.remove_now(names)
+    await come(lambda: not cluster.pods)
+
+
+async def test_what_cannot_be_removed_is_tried_again(cluster: FakeCluster, tidy: Tidying) -> None:
+    put(cluster, "p")
+    cluster.claims["c"] = {}
+    for call in ("delete_pod", "delete_claim"):
+        cluster.faults[call].extend([Away("connection refused")] * 2)
+    tidy.remove_now(["p"])
+    await tidy.remove_claims(["c"])
+    assert cluster.claims
+    await come(lambda: not cluster.pods and not cluster.claims)
+
+
+async def test_what_is_gone_is_not_removed(cluster: FakeCluster, tidy: Tidying) -> None:
+    tidy.remove_later("p", 0.01)
+    tidy.forget("p")
+    await asyncio.sleep(0.03)
+    assert not cluster.asked
+
+
+async def test_a_stray_that_does_not_go_is_forced(
+    cluster: FakeCluster, tidy: Tidying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tidying, "STRAY_SECONDS", 0.0)
+    put(cluster, "stray", "stuck")
+    tidy.look({"stray": False, "stuck": True, "known": False}, {"known"})
+    await come(lambda: not cluster.pods)
+    assert {call[1:] for call in cluster.asked} == {("stray", 1), ("stuck", 0)}
+
+
+async def test_who_was_asked_to_go_is_known_until_it_is_gone(
+    cluster: FakeCluster, tidy: Tidying
+) -> None:
+    put(cluster, "p")
+    tidy.remove_now(["p"])
+    await come(lambda: not cluster.pods)
+    assert tidy.is_leaving("p")
+    tidy.look({}, set())
+    assert not tidy.is_leaving("p")

@@ -1,0 +1,368 @@
+"""What the state of a Pod means: the words and whose fault it is, one line for each way to end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakecalls import CREATED, condition, pod_status, running, terminated, waiting
+from hypothesis import given
+from hypothesis import strategies as st
+from leoflow_controlplane.pod.ending import (
+    Over,
+    Running,
+    Waiting,
+    judge,
+    judge_gone,
+    judge_unreachable,
+)
+from leoflow_controlplane.pod.slim import PodView
+from leoflow_controlplane.verdict import Exit, Loss
+
+NODE_IS_LOW = (
+    "The node was low on resource: memory. Threshold quantity: 100Mi, available: 80Mi. "
+    "Container task was using 300Mi, request is 100Mi, has larger consumption of memory. "
+)
+
+
+def make_view(
+    status: dict[str, Any], *, node: str | None = "n1", deleting: bool = False
+) -> PodView:
+    """Give the view of a Pod that has ``status``."""
+    metadata = {"name": "p", "uid": "u", "resourceVersion": "7", "creationTimestamp": CREATED}
+    if deleting:
+        metadata["deletionTimestamp"] = CREATED
+    spec = {"nodeName": node, "containers": [{"name": "task"}, {"name": "proxy"}]}
+    return PodView.of({"metadata": metadata, "spec": spec, "status": status})
+
+
+def disrupted(reason: str, message: str = "") -> dict[str, Any]:
+    """Give what is in the status of a Pod that the cluster takes away."""
+    return {"conditions": [condition("DisruptionTarget", "True", reason, message)]}
+
+
+def init(state: dict[str, Any]) -> dict[str, Any]:
+    """Give what is in the status of a Pod whose init container is in ``state``."""
+    return {"initContainerStatuses": [{"name": "leoflow-agent", "state": state}]}
+
+
+def lost(loss: Loss, reason: str) -> Exit:
+    """Give an end that is the machinery's fault."""
+    return Exit(None, reason=reason, machinery=True, loss=loss)
+
+
+def never(reason: str) -> Exit:
+    """Give an end that another try would have as well."""
+    return Exit(None, reason=reason, final=True)
+
+
+ENDS: dict[str, tuple[dict[str, Any], Exit]] = {
+    "succeeded": (pod_status("Succeeded", terminated(0)), Exit(0)),
+    "succeeded, not told of its container": (pod_status("Succeeded"), Exit(0)),
+    "ended, not told of its Pod": (pod_status("Running", terminated(3)), Exit(3)),
+    "exit code": (pod_status("Failed", terminated(3)), Exit(3)),
+    "out of memory": (pod_status("Failed", terminated(137, "OOMKilled")), Exit(137, True)),
+    "out of memory in a child": (
+        pod_status("Succeeded", terminated(0, "OOMKilled")),
+        Exit(0, True),
+    ),
+    "evicted, the node being low": (
+        pod_status("Failed", terminated(143), reason="Evicted", message=NODE_IS_LOW),
+        lost("evicted", f"its Pod was evicted from its node: {NODE_IS_LOW.strip()}"),
+    ),
+    "evicted, its own disk being full": (
+        pod_status(
+            "Failed",
+            reason="Evicted",
+            message='Usage of EmptyDir volume "tmp" exceeds the limit "1Gi". ',
+        ),
+        Exit(
+            None,
+            reason="its Pod was evicted for using more disk than it may: Usage of EmptyDir volume "
+            '"tmp" exceeds the limit "1Gi". Raise resources.limits.ephemeral_storage of the task '
+            "in leoflow.yaml.",
+        ),
+    ),
+    "evicted as it succeeded": (
+        pod_status("Failed", terminated(0), reason="Evicted", message=NODE_IS_LOW),
+        Exit(0),
+    ),
+    "preempted": (
+        pod_status("Failed", terminated(143), **disrupted("PreemptionByScheduler", "by pod x")),
+        lost("preempted", "its Pod was preempted by a Pod of higher priority: by pod x"),
+    ),
+    "drained": (
+        pod_status("Failed", terminated(125), **disrupted("EvictionByEvictionAPI")),
+        lost("evicted", "its Pod was evicted from its node, as when a node is drained"),
+    ),
+    "disrupted for a reason of tomorrow": (
+        pod_status("Failed", terminated(1), **disrupted("EvictionByMoon", "it is full")),
+        lost("evicted", "its Pod was taken away (EvictionByMoon): it is full"),
+    ),
+    "node shut down": (
+        pod_status(
+            "Failed",
+            terminated(143),
+            reason="Terminated",
+            message="Pod was terminated in response to imminent node shutdown.",
+        ),
+        lost(
+            "node",
+            "its Pod was ended because its node shuts down: Pod was terminated in response to "
+            "imminent node shutdown.",
+        ),
+    ),
+    "node lost": (
+        pod_status("Failed", reason="NodeLost", message="Node n1 is unresponsive"),
+        lost("node", "its Pod lost its node, which does not answer: Node n1 is unresponsive"),
+    ),
+    "container lost": (
+        pod_status("Failed", terminated(137, "ContainerStatusUnknown", "could not be located")),
+        lost("node", "its node has lost its container: could not be located"),
+    ),
+    "refused by its node": (
+        pod_status("Failed", reason="OutOfcpu", message="Node didn't have enough resource: cpu"),
+        lost("node", "its node refused its Pod (OutOfcpu): Node didn't have enough resource: cpu"),
+    ),
+    "deadline exceeded": (
+        pod_status(
+            "Failed",
+            terminated(143),
+            reason="DeadlineExceeded",
+            message="Pod was active on the node longer than the specified deadline",
+        ),
+        Exit(
+            None,
+            reason="its Pod ran longer than its activeDeadlineSeconds: Pod was active on the node "
+            "longer than the specified deadline",
+        ),
+    ),
+    "image's name invalid": (
+        pod_status("Pending", waiting("InvalidImageName", 'couldn\'t parse image name "A"')),
+        never(
+            'the name of its image makes no sense: InvalidImageName: couldn\'t parse image name "A"'
+        ),
+    ),
+    "not startable": (
+        pod_status("Failed", terminated(128, "StartError", "exec: /x: no such file")),
+        never("its container could not be started: StartError: exec: /x: no such file"),
+    ),
+    "init container failed": (
+        pod_status("Pending", waiting("PodInitializing"), **init(terminated(2, message="no room"))),
+        Exit(
+            None,
+            reason="init container 'leoflow-agent' of its Pod failed with exit code 2: Error: no "
+            "room",
+        ),
+    ),
+    "failed without a word": (
+        pod_status("Failed"),
+        lost("launch", "its Pod failed before its container was started"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "exit"), ENDS.values(), ids=ENDS.keys())
+def test_an_end_has_the_cluster_s_words(status: dict[str, Any], exit: Exit) -> None:
+    over = judge(make_view(status))
+    assert isinstance(over, Over)
+    assert over.exit == exit
+    assert judge_gone(make_view(status)) == over
+
+
+NO_ROOM = "0/3 nodes are available: 3 Insufficient cpu."
+UNSCHEDULED = {"conditions": [condition("PodScheduled", "False", "Unschedulable", NO_ROOM)]}
+NOT_FOUND = 'failed to resolve reference "reg/x": reg/x: not found'
+TIMEOUT = 'failed to pull "reg/x": dial tcp: i/o timeout'
+
+WAITS: dict[str, tuple[dict[str, Any], str | None, Waiting]] = {
+    "for the scheduler": (pod_status("Pending"), None, Waiting("schedule")),
+    "for room": (pod_status("Pending", **UNSCHEDULED), None, Waiting("schedule", NO_ROOM)),
+    "for the kubelet": (pod_status("Pending"), "n1", Waiting("create")),
+    "for its container": (
+        pod_status("Pending", waiting("ContainerCreating")),
+        "n1",
+        Waiting("create"),
+    ),
+    "for its init container": (
+        pod_status("Pending", waiting("PodInitializing"), **init(running())),
+        "n1",
+        Waiting("create"),
+    ),
+    "for a registry": (
+        pod_status("Pending", waiting("ErrImagePull", TIMEOUT)),
+        "n1",
+        Waiting("pull", f"ErrImagePull: {TIMEOUT}"),
+    ),
+    "for an image that is not there": (
+        pod_status("Pending", waiting("ImagePullBackOff", NOT_FOUND)),
+        "n1",
+        Waiting("pull", f"ImagePullBackOff: {NOT_FOUND}", hopeless=True),
+    ),
+    "for a registry that was asked before": (
+        pod_status(
+            "Pending", waiting("ImagePullBackOff", f'Back-off "x": ErrImagePull: {TIMEOUT}')
+        ),
+        "n1",
+        Waiting("pull", f"ErrImagePull: {TIMEOUT}"),
+    ),
+    "for a name server that is away": (
+        pod_status("Pending", waiting("ErrImagePull", "lookup reg: no such host: not found")),
+        "n1",
+        Waiting("pull", "ErrImagePull: lookup reg: no such host: not found"),
+    ),
+    "for the agent's image": (
+        pod_status(
+            "Pending",
+            waiting("PodInitializing"),
+            **init(waiting("ErrImageNeverPull", "absent")),
+        ),
+        "n1",
+        Waiting("pull", "ErrImageNeverPull: absent", hopeless=True),
+    ),
+    "for a secret": (
+        pod_status("Pending", waiting("CreateContainerConfigError", 'secret "s" not found')),
+        "n1",
+        Waiting("config", 'CreateContainerConfigError: secret "s" not found'),
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "node", "expected"), WAITS.values(), ids=WAITS.keys())
+def test_what_does_not_run_yet_waits_in_a_stage(
+    status: dict[str, Any], node: str | None, expected: Waiting
+) -> None:
+    assert judge(make_view(status, node=node)) == expected
+
+
+def test_a_container_that_runs_is_let_run() -> None:
+    view = make_view(pod_status("Running", running()))
+    assert view.task is not None
+    assert judge(view) == Running(view.task.started_at)
+    # Its node does not answer at the moment, and the cluster waits for it.
+    assert isinstance(judge(view._replace(phase="Unknown")), Running)
+
+
+def test_a_sidecar_that_runs_keeps_nobody_waiting() -> None:
+    status = pod_status("Running", running())
+    status["initContainerStatuses"] = [{"name": "mesh", "state": running()}]
+    spec = {
+        "nodeName": "n1",
+        "containers": [{"name": "task"}],
+        "initContainers": [{"name": "mesh", "restartPolicy": "Always"}],
+    }
+    pod = {"metadata": {"name": "p"}, "spec": spec, "status": status}
+    assert isinstance(judge(PodView.of(pod)), Running)
+
+
+def test_a_pod_that_is_deleted_leaves_whatever_it_does() -> None:
+    status = pod_status("Running", running(), **disrupted("DeletionByTaintManager", "taint x"))
+    standing = judge(make_view(status, deleting=True))
+    assert standing == Waiting(
+        "leave",
+        "its Pod lost its node, which does not answer or was given a taint: taint x",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "stopped", "exit"),
+    [
+        (
+            pod_status("Running", running()),
+            False,
+            lost("deleted", "its Pod was deleted by somebody while it ran"),
+        ),
+        (
+            pod_status("Pending"),
+            False,
+            lost("deleted", "its Pod was deleted by somebody while it had not started yet"),
+        ),
+        (
+            pod_status("Running", running(), **disrupted("PreemptionByScheduler")),
+            False,
+            lost("preempted", "its Pod was preempted by a Pod of higher priority"),
+        ),
+        (pod_status("Running", running()), True, Exit(None, reason="it was stopped")),
+        (pod_status("Running", terminated(143)), True, Exit(143)),
+        (
+            pod_status("Running", terminated(143), **disrupted("EvictionByEvictionAPI")),
+            True,
+            Exit(143),
+        ),
+    ],
+)
+def test_a_pod_that_is_gone_is_judged_by_what_was_seen_last(
+    status: dict[str, Any], stopped: bool, exit: Exit
+) -> None:
+    assert judge_gone(make_view(status), stopped=stopped).exit == exit
+
+
+@pytest.mark.parametrize("code", [125, 137, 143])
+def test_who_is_told_to_end_by_others_is_not_at_fault(code: int) -> None:
+    view = make_view(pod_status("Running", terminated(code)), deleting=True)
+    over = judge(view)
+    assert isinstance(over, Over)
+    text = "its Pod was deleted by somebody while it ran"
+    assert over.exit == lost("deleted", text)._replace(code=code)
+    stopped = judge(view, stopped=True)
+    assert isinstance(stopped, Over)
+    assert stopped.exit == Exit(code)
+
+
+def test_what_a_task_ends_with_by_itself_is_its_own_whoever_deletes_it_meanwhile() -> None:
+    over = judge(make_view(pod_status("Running", terminated(3)), deleting=True))
+    assert isinstance(over, Over)
+    assert over.exit == Exit(3)
+
+
+def test_a_node_that_does_not_let_go_is_named() -> None:
+    status = pod_status("Running", running(), **disrupted("DeletionByTaintManager", "taint x"))
+    over = judge_unreachable(make_view(status, deleting=True))
+    assert over.exit == lost("node", "its Pod lost its node 'n1', which does not answer: taint x")
+
+
+def test_instants_are_those_of_the_container() -> None:
+    over = judge(make_view(pod_status("Failed", terminated(1))))
+    assert isinstance(over, Over)
+    assert over.started_at is not None
+    assert over.ended_at == over.started_at + 1
+
+
+states = st.one_of(
+    st.none(),
+    st.builds(waiting, st.sampled_from(["", "ContainerCreating", "ErrImagePull"]), st.text()),
+    st.builds(running),
+    st.builds(terminated, st.integers(0, 255), st.sampled_from(["", "OOMKilled", "Odd"])),
+)
+conditions = st.lists(
+    st.builds(
+        condition,
+        st.sampled_from(["PodScheduled", "DisruptionTarget", "Odd"]),
+        st.sampled_from(["True", "False", "Unknown"]),
+        st.text(max_size=5),
+        st.text(max_size=5),
+    )
+)
+statuses = st.builds(
+    pod_status,
+    st.sampled_from(["Pending", "Running", "Succeeded", "Failed", "Unknown"]),
+    states,
+    reason=st.sampled_from(["", "Evicted", "NodeLost", "Odd"]),
+    message=st.text(max_size=5),
+    conditions=conditions,
+)
+
+
+@given(statuses, st.booleans())
+def test_whatever_a_cluster_tells_is_judged(status: dict[str, Any], deleting: bool) -> None:
+    view = make_view(status, deleting=deleting)
+    standing, gone = judge(view), judge_gone(view)
+    if status["phase"] in ("Succeeded", "Failed"):
+        assert isinstance(standing, Over)
+    if isinstance(standing, Over):
+        assert gone == standing
+        # An end without a code has words.
+        assert standing.exit.code is not None or standing.exit.reason
+        assert not (standing.exit.machinery and standing.exit.final)
+    else:
+        assert gone.exit.machinery

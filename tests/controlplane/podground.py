@@ -1,0 +1,34 @@
+"""Tries on a fake cluster, for tests of what the executor of a cluster does with their Pods."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from executor_contract import make_launch
+from fakecalls import FakeCluster
+from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
+from leoflow_controlplane.launch import Launch
+
+Open = Callable[..., Awaitable[KubernetesExecutor]]
+
+
+def launch_of(number: int = 1, **fields: Any) -> Launch:
+    """Give a launch that a Pod can be made of."""
+    launch = make_launch("exit:0", number, **fields)
+    workload: Any = {**launch.workload, "grace_seconds": 10.0}
+    return launch._replace(workload=workload)
+
+
+def name_of(cluster: FakeCluster) -> str:
+    """Give the name of the Pod that was asked for first."""
+    return next((call[1] for call in cluster.asked if call[0] == "create_pod"), "")
+
+
+async def come(condition: Callable[[], Any]) -> Any:
+    """Wait until something is so, and give what it is."""
+    async with asyncio.timeout(20):
+        while not (found := condition()):
+            await asyncio.sleep(0.001)
+    return found
