@@ -90,6 +90,11 @@ class Watch:
         # What the watch has told meanwhile is newer.
         self._see(live, live.view or PodView.of(pod))
 
+    def adopt(self, live: Live, pod: Object) -> None:
+        """Look after a Pod that another process has created."""
+        self._figures.adopted += 1
+        self.look_after(live, pod)
+
     def note_answer(self) -> None:
         """Note that the API server answers."""
         self.trouble = None
