@@ -213,12 +213,14 @@ class Scheduler:
                 self._spawn(self._close_try(Ended(key, exit)))
 
     def _follow(self, progress: Progress) -> None:
+        if self._executor is None:
+            # Closed: whoever comes next finds in the tables what is to be done.
+            return
         for dispatch in progress.dispatches:
             self._dispatch(dispatch)
         for stop in progress.stops:
             self._spawn(self._stop(stop))
         for key in progress.over:
-            assert self._executor is not None
             self._spawn(self._executor.end_run(key))
         self._audience.tell(progress)
         self._timer.note(progress.next_due)
