@@ -8,9 +8,10 @@ export POSTGRES ?= auto
 PYTEST := $(RUN)python -m pytest -n 2 --dist=loadfile --postgres=$(POSTGRES)
 # Options of the benchmark, such as BENCH="--settings --with-airflow --write-readme".
 BENCH ?=
+export KUBECONFIG
 export LEOFLOW_TEST_HOME ?= $(CURDIR)/.leoflow
 
-.PHONY: demo test test-long lint bench bench-quick bench-agent-design bench-build schema server-lock manifests clean
+.PHONY: demo test test-long test-kubernetes lint bench bench-quick bench-agent-design bench-build schema server-lock manifests clean
 
 demo: $(VENV)/.ready
 	@if docker version >/dev/null 2>&1; then base-images/install-tools; fi
@@ -29,6 +30,11 @@ test-long: $(VENV)/.ready
 	tests/install-tools
 	base-images/install-tools
 	$(RUN)python tests/private_engine.py -- $(PYTEST) -m "long or not long"
+
+# What it needs is in docs/testing-on-kubernetes.md.
+test-kubernetes: $(VENV)/.ready
+	base-images/install-tools
+	PATH="$(CURDIR)/$(RUN):$$PATH" LEOFLOW_HOME=$(LEOFLOW_TEST_HOME) $(RUN)python tests/kubernetes/oncluster.py
 
 lint: $(VENV)/.ready
 	$(RUN)ruff check

@@ -42,6 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "engine: needs a Docker engine with buildx")
     config.addinivalue_line("markers", "postgresql: starts a private PostgreSQL")
     config.addinivalue_line("markers", "long: takes minutes; left out unless asked for with -m")
+    config.addinivalue_line(
+        "markers", "cluster: needs a Kubernetes cluster; left out unless asked for with -m"
+    )
+    config.addinivalue_line("markers", "storage: needs volumes of a StorageClass on it")
     if "long" in config.option.markexpr:
         hypothesis.settings.load_profile("long")
     # Started in the background these are ignored, by what the tests start as well.
@@ -59,7 +63,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_left_out(item: pytest.Item, config: pytest.Config) -> bool:
-    if item.get_closest_marker("long") and "long" not in config.option.markexpr:
+    asked_for = config.option.markexpr
+    if any(item.get_closest_marker(name) and name not in asked_for for name in ("long", "cluster")):
         return True
     without = {"engine": config.option.engine, "postgresql": config.option.postgres}
     return any(

@@ -15,16 +15,17 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from leoflow_agent.podname import OWN_PREFIX
 from leoflow_agent.podoption import PodOptions
 
 from leoflow_controlplane.executor.cluster.calls import Calls, Object, list_pages
 from leoflow_controlplane.executor.cluster.fault import AlreadyThere, CallFailed
-from leoflow_controlplane.pod.name import MANAGED_BY, PREFIX, label_value
+from leoflow_controlplane.pod.name import MANAGED_BY, label_value
 from leoflow_controlplane.pod.security import helper_security, pod_security
 from leoflow_controlplane.pod.site import PodSite
 
-LABEL = PREFIX + "prepull"
-WHICH = PREFIX + "prepull-of"
+LABEL = OWN_PREFIX + "prepull"
+WHICH = OWN_PREFIX + "prepull-of"
 NO_PROGRAM = "/leoflow-only-pulls-this-image"
 LOOK_SECONDS = 2.0
 NO_OPTIONS = PodOptions()

@@ -1,0 +1,1 @@
+"""A Kubernetes API server that keeps objects, and a scheduler and a kubelet that move its Pods."""

@@ -1,0 +1,107 @@
+"""Many Pods, a cluster in which much goes wrong, and control planes that are killed in between:
+each task ends right, and none is started twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+import pytest
+from clusterground import free_port
+from leoflow_controlplane.controlplane import DATABASE_NAME
+from servers import KINDS, WIDTH
+from sqlalchemy import create_engine, text
+
+FOLDER = Path(__file__).parent
+SEED = 20
+ENDS = """
+SELECT i.task_id, i.state, count(*) AS many FROM task_instances i GROUP BY i.task_id, i.state
+"""
+
+
+class Size(NamedTuple):
+    """How many Pods, how many at once, how long each control plane lives before it is killed."""
+
+    runs: int
+    at_once: int
+    lives: tuple[float, ...]
+    seconds: float
+
+
+SMALL = Size(runs=5, at_once=100, lives=(3.0, 3.0), seconds=120)
+WHOLE = Size(runs=100, at_once=1000, lives=(15.0, 20.0, 25.0, 30.0), seconds=560)
+
+
+@pytest.mark.parametrize("size", [SMALL, pytest.param(WHOLE, marks=pytest.mark.long)])
+async def test_all_end_right_and_none_is_started_twice(
+    tmp_path: Path, size: Size, record_property: Any
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    async with emulator(tmp_path) as ask:
+        errand = (home, tmp_path / "kubeconfig", SEED, free_port(), size.runs, size.at_once)
+        process = await run("servers.py", *errand, *size.lives, stdout=True)
+        async with asyncio.timeout(size.seconds):
+            await asyncio.sleep(size.lives[0] / 2)
+            await ask("POST", "restart")
+            out, _ = await process.communicate()
+        assert process.returncode == 0
+        told, seen = json.loads(out), await ask("GET", "tell")
+    print(told, {name: seen[name] for name in ("calls", "faults", "refused")})
+    assert told["killed"] == len(size.lives)
+    assert told["peak_mib"] < 200
+    assert {name: count for name, count in seen["runs"].items() if count > 1} == {}
+    assert seen["faults"] > 10
+    assert ends_of(home) == {
+        (kind, "failed" if kind == "bad" else "success"): KINDS.count(kind)
+        * (size.runs * WIDTH // len(KINDS))
+        for kind in KINDS
+    }
+
+
+def ends_of(home: Path) -> Counter[tuple[str, str]]:
+    """Count task instances by kind and state."""
+    engine = create_engine(f"sqlite:///{home / DATABASE_NAME}")
+    found: Counter[tuple[str, str]] = Counter()
+    with engine.connect() as connection:
+        for row in connection.execute(text(ENDS)):
+            found[row.task_id.partition("-")[0], row.state] += row.many
+    engine.dispose()
+    return found
+
+
+@asynccontextmanager
+async def emulator(folder: Path) -> AsyncIterator[Any]:
+    """Run a cluster as a process; give how to ask it."""
+    process = await run("-m", "emulator", folder, SEED, 0.02, 0.1, 0.3)
+    async with asyncio.timeout(60):
+        while not (folder / "kubeconfig").exists():
+            assert process.returncode is None
+            await asyncio.sleep(0.02)
+    connector = aiohttp.UnixConnector(str(folder / "orders.sock"))
+    async with aiohttp.ClientSession("http://emulator", connector=connector) as session:
+
+        async def ask(method: str, order: str) -> Any:
+            async with session.request(method, f"/emulator/{order}") as answer:
+                return await answer.json()
+
+        try:
+            yield ask
+        finally:
+            process.kill()
+            await process.wait()
+
+
+async def run(*arguments: Any, stdout: bool = False) -> asyncio.subprocess.Process:
+    """Start a Python program of this folder."""
+    pipe = asyncio.subprocess.PIPE if stdout else None
+    return await asyncio.create_subprocess_exec(
+        sys.executable, *map(str, arguments), cwd=FOLDER, stdout=pipe
+    )
