@@ -9,6 +9,7 @@ from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef
 from leoflow_controlplane.error import DagRefused, RunRefused
 from leoflow_controlplane.executor.fake import FakeExecutor
 from leoflow_controlplane.launch import Launch
+from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.pod.making import make_pod
 from leoflow_controlplane.rehearsal import MOST_ASKED, rehearse
 from podgolden import SITE
@@ -17,9 +18,15 @@ from podgolden import SITE
 class FakePods:
     """Refuses the Pods of the tasks in ``words``; others have to be such that they can be made."""
 
+    advice = ""
+    prepulls = False
+
     def __init__(self, **words: str) -> None:
         self.words = words
         self.asked: list[Launch] = []
+
+    def starting(self, seconds: float) -> frozenset[TryKey]:
+        return frozenset()
 
     async def find_refusal(self, launch: Launch) -> str | None:
         self.asked.append(launch)
