@@ -34,6 +34,7 @@ EVERYTHING: dict[str, Any] = {
     "tasks": {
         "namespace": "tasks",
         "realm": "main",
+        "agentUrl": "http://$(POD_IP):8080",
         "serviceAccount": "tries",
         "imagePullSecrets": ["one", "two"],
         "agentImage": "registry.test/agent:1",
@@ -201,6 +202,7 @@ def test_several_replicas_are_not_all_evicted_at_once():
         ({"settings": {"port": 1}}, "settings.port is the chart's own"),
         ({"settings": {"secret_key": "x"}}, "put it into the Secret 'leoflow'"),
         ({"ingress": {"enabled": True}}, "Set ingress.host"),
+        ({"extraEnv": [{"name": "LEOFLOW_PORT", "value": "1"}]}, "set settings.port"),
     ],
 )
 def test_values_that_cannot_be_meant_are_refused(values: dict[str, Any], words: str):

@@ -15,7 +15,18 @@ def main(python: str, folder: str) -> None:
     if not os.path.isdir(agent):  # noqa: PTH112
         known = ", ".join(sorted(one.name for one in os.scandir(here) if one.is_dir()))
         sys.exit(f"there is no agent for Python '{python}' in this image. It has {known}")
-    shutil.copytree(agent, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    _copy(agent, folder)
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy what is in a folder, and no modes or times: those of a volume are not ours to change."""
+    os.makedirs(target, exist_ok=True)  # noqa: PTH103
+    for entry in os.scandir(source):
+        place = f"{target}/{entry.name}"
+        if entry.is_dir():
+            _copy(entry.path, place)
+        else:
+            shutil.copyfile(entry.path, place)
 
 
 if __name__ == "__main__":

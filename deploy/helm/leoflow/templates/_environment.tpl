@@ -15,7 +15,7 @@
 - name: LEOFLOW_EXECUTOR
   value: kubernetes
 - name: LEOFLOW_AGENT_URL
-  value: {{ include "leoflow.agentUrl" . }}
+  value: {{ .Values.tasks.agentUrl | default (include "leoflow.serviceUrl" .) | quote }}
 - name: LEOFLOW_KUBERNETES_NAMESPACE
   value: {{ include "leoflow.tasksNamespace" . }}
 {{- with .Values.tasks.serviceAccount }}

@@ -54,7 +54,7 @@ default
 {{ if .Values.tls.secret }}https{{ else }}http{{ end }}
 {{- end }}
 
-{{- define "leoflow.agentUrl" -}}
+{{- define "leoflow.serviceUrl" -}}
 {{ include "leoflow.scheme" . }}://{{ include "leoflow.name" . }}.{{ .Release.Namespace }}.svc:{{ .Values.service.port }}
 {{- end }}
 

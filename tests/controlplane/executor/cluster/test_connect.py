@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,6 +65,17 @@ def test_without_one_it_is_the_user_s_then_the_cluster_s_own(tmp_path: Path) -> 
 def test_none_at_all_is_refused_by_its_name(tmp_path: Path, environment: dict[str, str]) -> None:
     with pytest.raises(ExecutorUnusable, match=r"no kubeconfig at '.*/config'. Set KUBECONFIG"):
         choose_access({"HOME": str(tmp_path), **environment}, None, None)
+
+
+async def test_a_ca_that_kubectl_takes_is_taken(tmp_path: Path) -> None:
+    client, _ = await load_client(Access(str(write(tmp_path, {})), None, None))
+    async with client:
+        context = client.rest_client.ssl_context
+        assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+        assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.check_hostname
+        # Before Python 3.13 nothing has to be switched off.
+        assert client.configuration.disable_strict_ssl_verification
 
 
 async def test_context_namespace_and_token_are_those_of_the_kubeconfig(tmp_path: Path) -> None:
