@@ -199,8 +199,8 @@ async def _probe(calls: ApiCalls, image: str, words: list[str]) -> str:
         async with asyncio.timeout(PROBE_SECONDS):
             await _create_soon(calls, pod)
             while True:
-                pod = await calls.get_pod(name)
-                status = (pod or {}).get("status") or {}
+                found = await calls.get_pod(name)
+                status = (found or {}).get("status") or {}
                 if status.get("phase") in ("Succeeded", "Failed"):
                     ended = status["containerStatuses"][0]["state"]["terminated"]
                     return str(ended.get("message") or "") if ended["exitCode"] == 0 else ""
