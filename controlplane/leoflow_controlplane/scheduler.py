@@ -334,7 +334,7 @@ class Scheduler:
         if pods is None:
             return frozenset(self._launching), ""
         seconds = self._book.settings.start_allowance_seconds
-        return self._launching | pods.starting(seconds), pods.advice
+        return pods.starting(seconds) | self._launching, pods.advice
 
     async def _stop(self, stop: Stop) -> None:
         assert self._executor is not None

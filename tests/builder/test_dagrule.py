@@ -142,5 +142,7 @@ def test_a_maximum_without_backoff_is_told() -> None:
 
 
 def test_the_size_of_the_shared_folder_in_the_file_is_the_stronger() -> None:
-    spec = compile_(task("a"), settings={"staging": 2**20}, dag={"staging": 2**30})
+    spec = compile_(
+        task("a"), settings={"staging": {"size": 2**20}}, dag={"staging": {"size": 2**30}}
+    )
     assert spec.staging_bytes == 2**20

@@ -73,6 +73,12 @@ def test_an_image_without_a_digest_is_pushed_with_a_warning(server, call, projec
     assert "'leoflow/etl:1' has no digest" in call("push", str(project)).stderr
 
 
+def test_push_tells_what_has_no_effect_there(server: FakeServer, call, project: Path):
+    version = {"dag_id": "etl", "version_number": 1, "warnings": ["dag.py:1: x has no effect here"]}
+    server.answers["POST", "/api/v2/dags"] = (201, version)
+    assert "dag.py:1: x has no effect here\n" in call("push", str(project)).stderr
+
+
 def test_dags_are_listed_with_what_they_do_next(server: FakeServer, call):
     server.dags["hourly"] = make_dag(
         "hourly", timetable_summary="0 * * * *", next_dagrun_run_after=NOON, tags=[{"name": "a"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,6 +44,7 @@ def minimal(**fields: Any) -> Launch:
     return launch._replace(**fields)
 
 
+@cache
 def everything() -> Launch:
     """The launch of a task that says all that can be said: tests/golden/kubernetes."""
     document = (GOLDEN / "kubernetes" / "dag.json").read_bytes()

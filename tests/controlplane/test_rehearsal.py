@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from house import SETTINGS, make_dag, make_task
+from house import SETTINGS, OpenHouse, make_dag, make_task
 from leoflow_agent.podoption import PodOptions
-from leoflow_agent.spec import DagSpec
-from leoflow_controlplane.error import LaunchFailed
+from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef
+from leoflow_controlplane.error import DagRefused, RunRefused
 from leoflow_controlplane.executor.fake import FakeExecutor
 from leoflow_controlplane.launch import Launch
+from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.pod.making import make_pod
 from leoflow_controlplane.rehearsal import MOST_ASKED, rehearse
 from podgolden import SITE
@@ -17,9 +18,15 @@ from podgolden import SITE
 class FakePods:
     """Refuses the Pods of the tasks in ``words``; others have to be such that they can be made."""
 
+    advice = ""
+    prepulls = False
+
     def __init__(self, **words: str) -> None:
         self.words = words
         self.asked: list[Launch] = []
+
+    def starting(self, seconds: float) -> frozenset[TryKey]:
+        return frozenset()
 
     async def find_refusal(self, launch: Launch) -> str | None:
         self.asked.append(launch)
@@ -70,11 +77,45 @@ async def test_a_launch_of_which_no_pod_can_be_made_is_refused() -> None:
     dag = make_dag(make_task("a"), environment={"X": "x" * 200_000})
     (problem,) = await problems_of(dag, FakePods())
     assert "the variable 'X' in environment has 195 KiB" in problem
-    with pytest.raises(LaunchFailed):
-        make_pod((await asked_of(dag)), SITE)
 
 
-async def asked_of(dag: DagSpec) -> Launch:
-    pods = FakePods()
-    await problems_of(dag, pods)
-    return pods.asked[0]
+def built(dag: DagSpec, digest: str = "a") -> BuiltDag:
+    return BuiltDag(dag, ImageRef("reg.example/d:1", f"sha256:{digest * 64}", "linux/amd64"))
+
+
+async def test_a_dag_that_the_cluster_refuses_is_neither_known_nor_run(
+    open_house: OpenHouse,
+) -> None:
+    async with open_house() as house:
+        house.executor.pods = FakePods(a="no such class")
+        dag = make_dag(make_task("a"))
+        with pytest.raises(DagRefused, match="the cluster refuses its Pod: no such class"):
+            await house.plane.register_dag(built(dag))
+        with pytest.raises(RunRefused, match="the cluster refuses its Pod: no such class"):
+            await house.begin(make_task("a"))
+        house.executor.pods = pods = FakePods()
+        registered = await house.plane.register_dag(built(dag))
+        assert (registered.version_number, registered.warnings) == (1, ())
+        assert pods.asked[0].image == "reg.example/d@sha256:" + "a" * 64
+
+
+async def test_what_has_no_effect_where_there_are_no_pods_is_a_warning(
+    open_house: OpenHouse,
+) -> None:
+    async with open_house() as house:
+        task = make_task("a", kubernetes=PodOptions(priority_class_name="high"))
+        registered = await house.plane.register_dag(built(make_dag(task)))
+        (warning,) = registered.warnings
+        assert "kubernetes.priority_class_name has no effect here" in warning
+
+
+async def test_a_tag_that_has_moved_is_a_version_of_its_own(open_house: OpenHouse) -> None:
+    async with open_house() as house:
+        dag = make_dag(make_task("a"))
+        told = [await house.plane.register_dag(built(dag, digest)) for digest in "abab"]
+        assert [(one.version_number, one.created) for one in told] == [
+            (1, True),
+            (2, True),
+            (1, False),
+            (2, False),
+        ]

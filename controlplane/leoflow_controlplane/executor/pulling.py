@@ -45,7 +45,8 @@ class Pulls:
         self._pulls: dict[str, _Pull] = {}
 
     async def pull(self, image: str, say: Say) -> None:
-        """Wait until ``image`` is on the engine. Raises LaunchFailed, which is final."""
+        """Wait until ``image`` is on the engine. Raises LaunchFailed: transient
+        is what was tried again until the limit."""
         if not is_pullable(image):
             raise LaunchFailed(
                 f"image '{image}' is not on this Docker engine, and its name says no registry to "
@@ -107,7 +108,7 @@ class Pulls:
                     raise LaunchFailed(
                         f"image '{image}' was not pulled within pull_timeout_seconds = "
                         f"{self._timeout_seconds:g}: {error.reason}",
-                        transient=False,
+                        transient=True,
                     ) from error
                 pull.say(f"{error.reason}; trying again in {pause:g} s")
             await asyncio.sleep(pause)

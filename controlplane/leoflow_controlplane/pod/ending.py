@@ -13,18 +13,19 @@ the task's own is the rest: what it exits with, memory, and disk that it used be
 
 from __future__ import annotations
 
+import signal
 from typing import Literal, NamedTuple
 
 from leoflow_agent import exitcode
 
 from leoflow_controlplane.pod.slim import ContainerView, PodView
-from leoflow_controlplane.verdict import Exit
+from leoflow_controlplane.verdict import Exit, Loss, judge_code
 
 Stage = Literal["schedule", "create", "pull", "config", "leave"]
 
-KILLED = 137
-# How the container of a Pod ends that is deleted: its agent says so, or SIGTERM or SIGKILL does.
-_TOLD_TO_END = (exitcode.TERMINATED, exitcode.SIGNAL_BASE + 15, KILLED)
+KILLED = exitcode.SIGNAL_BASE + signal.SIGKILL
+# What an agent, or a program that is none, ends with when its Pod is deleted.
+_TOLD_TO_END = (exitcode.TERMINATED, exitcode.SIGNAL_BASE + signal.SIGTERM, KILLED)
 
 
 class Over(NamedTuple):
@@ -87,21 +88,24 @@ _FINAL_PULLS = frozenset({"ErrImageNeverPull", "SignatureValidationFailed"})
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 
 # Reasons of the condition DisruptionTarget (docs: "Pod disruption conditions").
-_DISRUPTIONS = {
-    "PreemptionByScheduler": "was preempted by a Pod of higher priority",
-    "DeletionByTaintManager": "lost its node, which does not answer or was given a taint",
-    "EvictionByEvictionAPI": "was evicted from its node, as when a node is drained",
-    "DeletionByPodGC": "lost its node, which is gone",
-    "TerminationByKubelet": "was ended by its node, which is short of room or shuts down",
+_DISRUPTIONS: dict[str, tuple[Loss, str]] = {
+    "PreemptionByScheduler": ("preempted", "was preempted by a Pod of higher priority"),
+    "DeletionByTaintManager": ("node", "lost its node, which does not answer or was given a taint"),
+    "EvictionByEvictionAPI": ("evicted", "was evicted from its node, as when a node is drained"),
+    "DeletionByPodGC": ("node", "lost its node, which is gone"),
+    "TerminationByKubelet": (
+        "evicted",
+        "was ended by its node, which is short of room or shuts down",
+    ),
 }
 # Reasons of a Pod that has failed (status.reason).
-_LOSSES = {
-    "Evicted": "was evicted from its node",
-    "Preempting": "was preempted by a Pod of higher priority",
-    "NodeLost": "lost its node, which does not answer",
-    "NodeShutdown": "was ended because its node shuts down",
-    "Shutdown": "was ended because its node shuts down",
-    "Terminated": "was ended because its node shuts down",
+_LOSSES: dict[str, tuple[Loss, str]] = {
+    "Evicted": ("evicted", "was evicted from its node"),
+    "Preempting": ("preempted", "was preempted by a Pod of higher priority"),
+    "NodeLost": ("node", "lost its node, which does not answer"),
+    "NodeShutdown": ("node", "was ended because its node shuts down"),
+    "Shutdown": ("node", "was ended because its node shuts down"),
+    "Terminated": ("node", "was ended because its node shuts down"),
 }
 # The kubelet's words when a Pod is evicted for what its own limits say
 # (pkg/kubelet/eviction/eviction_manager.go).
@@ -112,9 +116,9 @@ _OWN_LIMITS = (
 )
 
 
-def judge(view: PodView) -> Standing:
-    """Tell how a Pod that is there stands."""
-    over = _judge_phase(view)
+def judge(view: PodView, *, stopped: bool = False) -> Standing:
+    """Tell how a Pod that is there stands. ``stopped``: leoflow itself has it end."""
+    over = _judge_phase(view, stopped)
     if over is not None:
         return over
     if view.deleting:
@@ -129,7 +133,7 @@ def judge_gone(view: PodView | None, *, stopped: bool = False) -> Over:
 
     ``stopped``: its deletion was leoflow's own.
     """
-    over = None if view is None else _judge_phase(view)
+    over = None if view is None else _judge_phase(view, stopped)
     if over is not None:
         return over
     started_at = view.task.started_at if view is not None and view.task is not None else None
@@ -137,8 +141,8 @@ def judge_gone(view: PodView | None, *, stopped: bool = False) -> Over:
         return Over(Exit(None, reason="it was stopped"), started_at)
     if view is None or view.disruption is None:
         ran = "ran" if started_at is not None else "had not started yet"
-        return _lost(f"its Pod was deleted by somebody while it {ran}", started_at)
-    return _lost(describe_loss(view), started_at)
+        return _lost(f"its Pod was deleted by somebody while it {ran}", "deleted", started_at)
+    return _lost(describe_loss(view), name_loss(view), started_at)
 
 
 def judge_unreachable(view: PodView) -> Over:
@@ -146,7 +150,7 @@ def judge_unreachable(view: PodView) -> Over:
     started_at = view.task.started_at if view.task is not None else None
     words = view.disruption.message if view.disruption is not None else ""
     text = f"its Pod lost its node '{view.node}', which does not answer"
-    return _lost(_with(text, words), started_at)
+    return _lost(_with(text, words), "node", started_at)
 
 
 def describe_loss(view: PodView) -> str:
@@ -154,16 +158,24 @@ def describe_loss(view: PodView) -> str:
     if view.disruption is None:
         return "its Pod was deleted by somebody"
     reason, message = view.disruption
-    return _with(f"its Pod {_DISRUPTIONS.get(reason, f'was taken away ({reason})')}", message)
+    _, words = _DISRUPTIONS.get(reason, ("evicted", f"was taken away ({reason})"))
+    return _with(f"its Pod {words}", message)
 
 
-def _judge_phase(view: PodView) -> Over | None:
+def name_loss(view: PodView) -> Loss:
+    """Name what `describe_loss` says."""
+    if view.disruption is None:
+        return "deleted"
+    return _DISRUPTIONS.get(view.disruption.reason, ("evicted", ""))[0]
+
+
+def _judge_phase(view: PodView, stopped: bool) -> Over | None:
     task = view.task
     ended = task if task is not None and task.phase == "terminated" else None
     if view.phase == "Failed" and view.reason and (ended is None or ended.exit_code != 0):
-        return _judge_failed_pod(view, ended)
+        return _judge_failed_pod(view, ended, stopped)
     if ended is not None:
-        return _judge_ended(view, ended)
+        return _judge_ended(view, ended, stopped)
     if view.phase == "Succeeded":
         return Over(Exit(0))
     if view.phase == "Failed":
@@ -176,7 +188,7 @@ def _judge_phase(view: PodView) -> Over | None:
     return None
 
 
-def _judge_failed_pod(view: PodView, ended: ContainerView | None) -> Over:
+def _judge_failed_pod(view: PodView, ended: ContainerView | None, stopped: bool) -> Over:
     """Judge a Pod of which the cluster says why it failed as a whole."""
     instants = (None, None) if ended is None else (ended.started_at, ended.ended_at)
     if view.reason == "DeadlineExceeded":
@@ -189,35 +201,38 @@ def _judge_failed_pod(view: PodView, ended: ContainerView | None) -> Over:
         )
         return Over(Exit(None, reason=text), *instants)
     if view.reason in _LOSSES:
-        return _lost(_with(f"its Pod {_LOSSES[view.reason]}", view.message), *instants)
+        loss, words = _LOSSES[view.reason]
+        return _lost(_with(f"its Pod {words}", view.message), loss, *instants)
     if ended is not None:
-        return _judge_ended(view, ended)
+        return _judge_ended(view, ended, stopped)
     # UnexpectedAdmissionError, OutOfcpu, NodeAffinity …: the node would not have it.
-    return _lost(_with(f"its node refused its Pod ({view.reason})", view.message))
+    return _lost(_with(f"its node refused its Pod ({view.reason})", view.message), "node")
 
 
-def _judge_ended(view: PodView, ended: ContainerView) -> Over:
-    instants = (ended.started_at, ended.ended_at)
+def _judge_ended(view: PodView, ended: ContainerView, stopped: bool) -> Over:
+    instants, code = (ended.started_at, ended.ended_at), ended.exit_code
     if ended.reason in _NOT_STARTED:
         return _never(f"its container could not be started: {_words(ended)}")
     if ended.reason == "ContainerStatusUnknown":
-        return _lost(_with("its node has lost its container", ended.message), *instants)
-    if ended.exit_code != 0 and view.disruption is not None:
-        return _lost(describe_loss(view), *instants)
-    if view.deleting and ended.exit_code in _TOLD_TO_END:
-        # By us or by others: which of them it was the core knows.
-        said = describe_loss(view)
-        exit = Exit(ended.exit_code, reason=said, machinery=True, loss="stopped")
-        return Over(exit, *instants)
-    return Over(Exit(ended.exit_code, ended.reason == "OOMKilled"), *instants)
+        return _lost(_with("its node has lost its container", ended.message), "node", *instants)
+    oom_killed = ended.reason == "OOMKilled"
+    if stopped or code is None or oom_killed:
+        return Over(Exit(code, oom_killed), *instants)
+    if code != 0 and view.disruption is not None:
+        return _lost(describe_loss(view), name_loss(view), *instants)
+    if code in _TOLD_TO_END and view.deleting:
+        over = _lost("its Pod was deleted by somebody while it ran", "deleted", *instants)
+        return over._replace(exit=over.exit._replace(code=code))
+    return Over(judge_code(code), *instants)
 
 
 def _judge_unstarted(view: PodView) -> Over | None:
     if view.disruption is not None:
-        return _lost(describe_loss(view))
+        return _lost(describe_loss(view), name_loss(view))
     init = view.init
     if init is None or init.phase != "terminated":
-        return _lost(_with("its Pod failed before its container was started", view.message))
+        text = "its Pod failed before its container was started"
+        return _lost(_with(text, view.message), "launch")
     code = f"exit code {init.exit_code}"
     text = _with(f"init container '{init.name}' of its Pod failed with {code}", _words(init))
     return Over(Exit(None, reason=text), init.started_at, init.ended_at)
@@ -244,8 +259,10 @@ def _is_final(waiting: ContainerView) -> bool:
     return final and not any(one in words for one in _PASSING_WORDS)
 
 
-def _lost(reason: str, started_at: float | None = None, ended_at: float | None = None) -> Over:
-    return Over(Exit(None, reason=reason, machinery=True), started_at, ended_at)
+def _lost(
+    reason: str, loss: Loss, started_at: float | None = None, ended_at: float | None = None
+) -> Over:
+    return Over(Exit(None, reason=reason, machinery=True, loss=loss), started_at, ended_at)
 
 
 def _never(reason: str) -> Over:
@@ -253,6 +270,10 @@ def _never(reason: str) -> Over:
 
 
 def _words(container: ContainerView) -> str:
+    # A kubelet that backs off repeats what the attempt said.
+    _, repeated, attempt = container.message.partition(": ErrImagePull: ")
+    if container.reason == "ImagePullBackOff" and repeated:
+        return f"ErrImagePull: {attempt.strip()}"
     if container.message and container.reason:
         return f"{container.reason}: {container.message.strip()}"
     return container.message.strip() or container.reason

@@ -6,7 +6,6 @@ which field, is in Kubernetes' own schema: `leoflow_agent.podshape`.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,7 +23,8 @@ class OverrideInvalid(ValueError):
 def apply_override(
     base: Mapping[str, Any], patch: Mapping[str, Any], kind: str = "Pod"
 ) -> dict[str, Any]:
-    """Give ``base`` with ``patch`` merged into it; neither is changed.
+    """Give ``base`` with ``patch`` merged into it; neither is changed, and what is not patched is
+    shared with them.
 
     ``kind`` is the type of both by its name in Kubernetes' schema. Raises OverrideInvalid.
     """
@@ -34,7 +34,7 @@ def apply_override(
 def _merge(
     base: Mapping[str, Any], patch: Mapping[str, Any], fields: Mapping[str, Field], where: str
 ) -> dict[str, Any]:
-    merged = copy.deepcopy(dict(base))
+    merged = dict(base)
     directive = patch.get(DIRECTIVE, "merge")
     if directive == "replace":
         merged = {}
@@ -70,8 +70,8 @@ def _merge_list(
     if key == "=":
         return [*base, *(item for item in patch if item not in base)]
     if not key:
-        return copy.deepcopy(list(patch))
-    merged = [] if _REPLACE in patch else copy.deepcopy(list(base))
+        return list(patch)
+    merged = [] if _REPLACE in patch else list(base)
     for item in patch:
         if item == _REPLACE:
             continue

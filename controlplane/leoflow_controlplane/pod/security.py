@@ -15,31 +15,29 @@ from leoflow_controlplane.pod.override import apply_override
 # The user of leoflow's images.
 USER_ID = 65532
 
-_POD: dict[str, Any] = {
-    "runAsNonRoot": True,
-    "runAsUser": USER_ID,
-    "runAsGroup": USER_ID,
-    "fsGroup": USER_ID,
-    "fsGroupChangePolicy": "OnRootMismatch",
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-_CONTAINER: dict[str, Any] = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "readOnlyRootFilesystem": True,
-}
-
 
 def pod_security(options: PodOptions) -> dict[str, Any]:
     """Give the Pod's security context: leoflow's, with what the task declares merged over it."""
-    return apply_override(_POD, options.pod_security_context or {}, "PodSecurityContext")
+    own = {
+        "runAsNonRoot": True,
+        "runAsUser": USER_ID,
+        "runAsGroup": USER_ID,
+        "fsGroup": USER_ID,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    return apply_override(own, options.pod_security_context or {}, "PodSecurityContext")
 
 
 def container_security(options: PodOptions) -> dict[str, Any]:
     """Give the container's security context, likewise."""
-    return apply_override(_CONTAINER, options.security_context or {}, "SecurityContext")
+    return apply_override(helper_security(), options.security_context or {}, "SecurityContext")
 
 
 def helper_security() -> dict[str, Any]:
-    """Give the security context of a container that leoflow adds."""
-    return apply_override(_CONTAINER, {}, "SecurityContext")
+    """Give the security context of a container of leoflow's own, as one that copies the agent."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }

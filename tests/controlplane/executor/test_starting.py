@@ -174,7 +174,7 @@ async def test_a_pull_that_fails_for_good_is_said_in_the_registrys_words() -> No
 
 async def test_a_pull_that_takes_too_long_is_cut_short() -> None:
     engine = ScriptedEngine([MISSING], ["hang"])
-    reason = await Stand(engine, pull_timeout_seconds=0.1).refusal()
+    reason = await Stand(engine, pull_timeout_seconds=0.1).refusal(transient=True)
     assert "was not pulled within pull_timeout_seconds = 0.1" in reason
     assert engine.let_go.is_set()
 

@@ -17,7 +17,7 @@ from leoflow_controlplane.pod.ending import (
     judge_unreachable,
 )
 from leoflow_controlplane.pod.slim import PodView
-from leoflow_controlplane.verdict import Exit
+from leoflow_controlplane.verdict import Exit, Loss
 
 NODE_IS_LOW = (
     "The node was low on resource: memory. Threshold quantity: 100Mi, available: 80Mi. "
@@ -46,9 +46,9 @@ def init(state: dict[str, Any]) -> dict[str, Any]:
     return {"initContainerStatuses": [{"name": "leoflow-agent", "state": state}]}
 
 
-def lost(reason: str) -> Exit:
+def lost(loss: Loss, reason: str) -> Exit:
     """Give an end that is the machinery's fault."""
-    return Exit(None, reason=reason, machinery=True)
+    return Exit(None, reason=reason, machinery=True, loss=loss)
 
 
 def never(reason: str) -> Exit:
@@ -68,7 +68,7 @@ ENDS: dict[str, tuple[dict[str, Any], Exit]] = {
     ),
     "evicted, the node being low": (
         pod_status("Failed", terminated(143), reason="Evicted", message=NODE_IS_LOW),
-        lost(f"its Pod was evicted from its node: {NODE_IS_LOW.strip()}"),
+        lost("evicted", f"its Pod was evicted from its node: {NODE_IS_LOW.strip()}"),
     ),
     "evicted, its own disk being full": (
         pod_status(
@@ -89,15 +89,15 @@ ENDS: dict[str, tuple[dict[str, Any], Exit]] = {
     ),
     "preempted": (
         pod_status("Failed", terminated(143), **disrupted("PreemptionByScheduler", "by pod x")),
-        lost("its Pod was preempted by a Pod of higher priority: by pod x"),
+        lost("preempted", "its Pod was preempted by a Pod of higher priority: by pod x"),
     ),
     "drained": (
         pod_status("Failed", terminated(125), **disrupted("EvictionByEvictionAPI")),
-        lost("its Pod was evicted from its node, as when a node is drained"),
+        lost("evicted", "its Pod was evicted from its node, as when a node is drained"),
     ),
     "disrupted for a reason of tomorrow": (
         pod_status("Failed", terminated(1), **disrupted("EvictionByMoon", "it is full")),
-        lost("its Pod was taken away (EvictionByMoon): it is full"),
+        lost("evicted", "its Pod was taken away (EvictionByMoon): it is full"),
     ),
     "node shut down": (
         pod_status(
@@ -107,21 +107,22 @@ ENDS: dict[str, tuple[dict[str, Any], Exit]] = {
             message="Pod was terminated in response to imminent node shutdown.",
         ),
         lost(
+            "node",
             "its Pod was ended because its node shuts down: Pod was terminated in response to "
-            "imminent node shutdown."
+            "imminent node shutdown.",
         ),
     ),
     "node lost": (
         pod_status("Failed", reason="NodeLost", message="Node n1 is unresponsive"),
-        lost("its Pod lost its node, which does not answer: Node n1 is unresponsive"),
+        lost("node", "its Pod lost its node, which does not answer: Node n1 is unresponsive"),
     ),
     "container lost": (
         pod_status("Failed", terminated(137, "ContainerStatusUnknown", "could not be located")),
-        lost("its node has lost its container: could not be located"),
+        lost("node", "its node has lost its container: could not be located"),
     ),
     "refused by its node": (
         pod_status("Failed", reason="OutOfcpu", message="Node didn't have enough resource: cpu"),
-        lost("its node refused its Pod (OutOfcpu): Node didn't have enough resource: cpu"),
+        lost("node", "its node refused its Pod (OutOfcpu): Node didn't have enough resource: cpu"),
     ),
     "deadline exceeded": (
         pod_status(
@@ -156,7 +157,7 @@ ENDS: dict[str, tuple[dict[str, Any], Exit]] = {
     ),
     "failed without a word": (
         pod_status("Failed"),
-        lost("its Pod failed before its container was started"),
+        lost("launch", "its Pod failed before its container was started"),
     ),
 }
 
@@ -197,6 +198,13 @@ WAITS: dict[str, tuple[dict[str, Any], str | None, Waiting]] = {
         pod_status("Pending", waiting("ImagePullBackOff", NOT_FOUND)),
         "n1",
         Waiting("pull", f"ImagePullBackOff: {NOT_FOUND}", hopeless=True),
+    ),
+    "for a registry that was asked before": (
+        pod_status(
+            "Pending", waiting("ImagePullBackOff", f'Back-off "x": ErrImagePull: {TIMEOUT}')
+        ),
+        "n1",
+        Waiting("pull", f"ErrImagePull: {TIMEOUT}"),
     ),
     "for a name server that is away": (
         pod_status("Pending", waiting("ErrImagePull", "lookup reg: no such host: not found")),
@@ -262,20 +270,25 @@ def test_a_pod_that_is_deleted_leaves_whatever_it_does() -> None:
         (
             pod_status("Running", running()),
             False,
-            lost("its Pod was deleted by somebody while it ran"),
+            lost("deleted", "its Pod was deleted by somebody while it ran"),
         ),
         (
             pod_status("Pending"),
             False,
-            lost("its Pod was deleted by somebody while it had not started yet"),
+            lost("deleted", "its Pod was deleted by somebody while it had not started yet"),
         ),
         (
             pod_status("Running", running(), **disrupted("PreemptionByScheduler")),
             False,
-            lost("its Pod was preempted by a Pod of higher priority"),
+            lost("preempted", "its Pod was preempted by a Pod of higher priority"),
         ),
         (pod_status("Running", running()), True, Exit(None, reason="it was stopped")),
         (pod_status("Running", terminated(143)), True, Exit(143)),
+        (
+            pod_status("Running", terminated(143), **disrupted("EvictionByEvictionAPI")),
+            True,
+            Exit(143),
+        ),
     ],
 )
 def test_a_pod_that_is_gone_is_judged_by_what_was_seen_last(
@@ -284,10 +297,28 @@ def test_a_pod_that_is_gone_is_judged_by_what_was_seen_last(
     assert judge_gone(make_view(status), stopped=stopped).exit == exit
 
 
+@pytest.mark.parametrize("code", [125, 137, 143])
+def test_who_is_told_to_end_by_others_is_not_at_fault(code: int) -> None:
+    view = make_view(pod_status("Running", terminated(code)), deleting=True)
+    over = judge(view)
+    assert isinstance(over, Over)
+    text = "its Pod was deleted by somebody while it ran"
+    assert over.exit == lost("deleted", text)._replace(code=code)
+    stopped = judge(view, stopped=True)
+    assert isinstance(stopped, Over)
+    assert stopped.exit == Exit(code)
+
+
+def test_what_a_task_ends_with_by_itself_is_its_own_whoever_deletes_it_meanwhile() -> None:
+    over = judge(make_view(pod_status("Running", terminated(3)), deleting=True))
+    assert isinstance(over, Over)
+    assert over.exit == Exit(3)
+
+
 def test_a_node_that_does_not_let_go_is_named() -> None:
     status = pod_status("Running", running(), **disrupted("DeletionByTaintManager", "taint x"))
     over = judge_unreachable(make_view(status, deleting=True))
-    assert over.exit == lost("its Pod lost its node 'n1', which does not answer: taint x")
+    assert over.exit == lost("node", "its Pod lost its node 'n1', which does not answer: taint x")
 
 
 def test_instants_are_those_of_the_container() -> None:
@@ -330,7 +361,7 @@ def test_whatever_a_cluster_tells_is_judged(status: dict[str, Any], deleting: bo
         assert isinstance(standing, Over)
     if isinstance(standing, Over):
         assert gone == standing
-        # An end that is told in words has them, and one that is the machinery's has no code.
+        # An end without a code has words.
         assert standing.exit.code is not None or standing.exit.reason
         assert not (standing.exit.machinery and standing.exit.final)
     else:

@@ -12,9 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from leoflow_controlplane.error import Conflict, LaunchFailed, SettingInvalid
+from leoflow_controlplane.error import Conflict, ExecutorUnusable, LaunchFailed, SettingInvalid
 from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.server.check import check
+from leoflow_controlplane.server.place import executor_factory
 from leoflow_controlplane.server.serving import Server
 from leoflow_controlplane.serversetting import ServerSettings, read_server_settings
 
@@ -192,3 +193,21 @@ def test_a_check_shows_no_secret(tmp_path: Path) -> None:
     shown = {one.name: (one.value, one.source) for one in found.settings}
     assert shown["database_url"] == ("***", "flag --db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_has_to_be_told_where_its_pods_report(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, executor="kubernetes", agent_url="http://without-a-port")
+    with pytest.raises(ExecutorUnusable, match="it has to be of the form http://HOST:PORT"):
+        executor_factory(settings, None)
+    with pytest.raises(ExecutorUnusable, match="Set LEOFLOW_AGENT_URL"):
+        executor_factory(settings_of(tmp_path, executor="kubernetes"), None)
+
+
+def test_a_check_names_what_is_missing_of_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    found = check(settings_of(tmp_path, executor="kubernetes", agent_url="http://h:1"))
+    (executor,) = (one for one in found.findings if one.what == "executor")
+    assert "there is no kubeconfig at" in (executor.problem or "")
+    assert not found.ok

@@ -228,6 +228,9 @@ def _read_event(line: bytes) -> Event:
     try:
         event = json.loads(line)
         kind, content = event["type"], event["object"]
+        version = kind == "ERROR" or content["metadata"]["resourceVersion"]
+        if not version:
+            raise ValueError("an object without a version")
     except (LookupError, TypeError, ValueError):
         words = line.decode("utf-8", "replace")[:200]
         raise Away(f"the API server told something in a watch that is no event: {words}") from None

@@ -168,9 +168,10 @@ class KubernetesExecutor:
     async def left_verdict(self, key: TryKey) -> bytes | None:
         """Give the termination message, in which the agent leaves its verdict."""
         live = self._watch.live.get(self._name(key))
-        if live is None or live.view is None or live.view.task is None:
+        task = None if live is None or live.view is None else live.view.task
+        if task is None or task.phase != "terminated":
             return None
-        return live.view.task.message.encode() or None
+        return task.message.encode() or None
 
     async def remove(self, key: TryKey) -> None:
         """Have the Pod of a try deleted: once it was kept long enough for people to look at it if

@@ -62,10 +62,10 @@ def judge_late(wait: Wait, waiting: Waiting, view: PodView, limits: Limits) -> O
             return Over(Exit(None, reason=f"its image cannot be pulled{words}", final=True))
         seconds = limits.pull_grace_seconds
         text = f"its image could not be pulled within pull_grace_seconds = {seconds:g}{words}"
-        return Over(Exit(None, reason=text, machinery=True))
+        return Over(Exit(None, reason=text, machinery=True, loss="launch"))
     name = "pull_timeout_seconds" if wait.pulling else "start_timeout_seconds"
     text = f"its container did not run within {name} = {getattr(limits, name):g}{words}"
-    return Over(Exit(None, reason=text, machinery=True))
+    return Over(Exit(None, reason=text, machinery=True, loss="launch"))
 
 
 def read_progress(events: Sequence[Mapping[str, Any]]) -> tuple[bool, str]:

@@ -24,7 +24,15 @@ from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import Tidying
 from leoflow_controlplane.executor.protocol import Ended, Figures, Limits
-from leoflow_controlplane.pod.ending import KILLED, Over, Running, Waiting, judge, judge_gone
+from leoflow_controlplane.pod.ending import (
+    KILLED,
+    Over,
+    Running,
+    Standing,
+    Waiting,
+    judge,
+    judge_gone,
+)
 from leoflow_controlplane.pod.slim import PodView
 
 # A watch tells everything; a list finds what it did not, and Pods that are nobody's.
@@ -142,9 +150,9 @@ class Watch:
         async for page in list_pages(self._calls, self._selector):
             version = page.version
             for pod in page.items:
-                view = PodView.of(pod)
-                seen[view.name] = view.deleting
-                self._update(view)
+                if (view := read_view(pod)) is not None:
+                    seen[view.name] = view.deleting
+                    self._update(view)
         self.note_answer()
         for live in asked_for:
             if live.name not in seen:
@@ -153,7 +161,9 @@ class Watch:
         return version
 
     def _take(self, kind: str, pod: Object) -> None:
-        view = PodView.of(pod)
+        view = read_view(pod)
+        if view is None:
+            return
         if kind != "DELETED":
             self._update(view)
             return
@@ -173,15 +183,12 @@ class Watch:
             live.view = view
 
     def _see(self, live: Live, view: PodView) -> None:
-        standing = judge(view)
+        standing = self._judge(live, view)
         if isinstance(standing, Waiting):
             if live.ran and standing.stage != "leave":
                 # A list that began before is older than what the watch has told.
                 return
-            before = live.wait.words if live.wait is not None else ""
-            live.wait = note(live.wait, standing, time.monotonic())
-            if live.wait.words != before and live.wait.stage in TOLD_STAGES:
-                live.say(f"{TOLD_STAGES[live.wait.stage]}: {live.wait.words}")
+            self._note_waiting(live, standing)
         else:
             live.wait = None
         live.view = view
@@ -189,6 +196,17 @@ class Watch:
             self._end(live, standing)
         elif isinstance(standing, Running):
             live.ran = True
+
+    def _note_waiting(self, live: Live, waiting: Waiting) -> None:
+        """Keep what a Pod waits for, and tell it once in each stage: a scheduler says much."""
+        before = live.wait
+        live.wait = note(before, waiting, time.monotonic())
+        is_new = before is None or before.stage != live.wait.stage or not before.words
+        if is_new and live.wait.words and live.wait.stage in TOLD_STAGES:
+            live.say(f"{TOLD_STAGES[live.wait.stage]}: {live.wait.words}")
+
+    def _judge(self, live: Live, view: PodView) -> Standing:
+        return judge(view, stopped=live.unwanted.is_set())
 
     def _end(self, live: Live, over: Over) -> None:
         exit = over.exit
@@ -204,7 +222,7 @@ class Watch:
         live.vanished_at = live.vanished_at or time.monotonic()
         if not live.started or live.view is None:
             return
-        if live.unwanted.is_set() or isinstance(judge(live.view), Over):
+        if live.unwanted.is_set() or isinstance(self._judge(live, live.view), Over):
             self._tell(live, judge_gone(live.view, stopped=live.unwanted.is_set()))
 
     async def _look_again(self, live: Live) -> None:
@@ -230,11 +248,11 @@ class Watch:
         """End what is gone for good, or waits for too long."""
         if live.vanished_at is not None:
             if now - live.vanished_at >= VANISH_SECONDS:
-                self._tell(live, judge_gone(live.view))
+                self._tell(live, judge_gone(live.view, stopped=live.unwanted.is_set()))
             return
         if live.wait is None or live.view is None or live.reading:
             return
-        standing = judge(live.view)
+        standing = self._judge(live, live.view)
         if not isinstance(standing, Waiting):
             return
         if is_late(live.wait, standing, live.view, self._limits, now):
@@ -257,7 +275,7 @@ class Watch:
             self._update(PodView.of(pod))
         if live.gone.is_set() or live.wait is None or live.view is None:
             return
-        waiting = judge(live.view)
+        waiting = self._judge(live, live.view)
         if not isinstance(waiting, Waiting):
             return
         if live.wait.stage == "create":
@@ -294,7 +312,21 @@ class Watch:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("looking after Pods has failed", exc_info=error)
+
+
+def read_view(pod: Object) -> PodView | None:
+    """Read a Pod; None, and a line in the log, if it makes no sense, for the others' sake."""
+    try:
+        return PodView.of(pod)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        logger.warning("a Pod that the API server tells of makes no sense (%r): %s", error, pod)
+        return None
 
 
 def _is_same(live: Live, view: PodView) -> bool:

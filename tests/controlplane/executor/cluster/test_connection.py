@@ -152,7 +152,7 @@ def watched(*pieces: bytes) -> Answer:
     return answer
 
 
-ADDED = b'{"type": "ADDED", "object": {"metadata": {"name": "p"}}}\n'
+ADDED = b'{"type": "ADDED", "object": {"metadata": {"name": "p", "resourceVersion": "1"}}}\n'
 
 
 async def test_events_are_told_however_they_are_cut(serve: Serve) -> None:
@@ -163,7 +163,11 @@ async def test_events_are_told_however_they_are_cut(serve: Serve) -> None:
 
 @pytest.mark.parametrize(
     ("piece", "fault"),
-    [(b'{"type": "ERROR", "object": {"code": 410}}\n', Gone), (b"<html>\n", Away)],
+    [
+        (b'{"type": "ERROR", "object": {"code": 410}}\n', Gone),
+        (b'{"type": "ADDED", "object": {"metadata": {}}}\n', Away),
+        (b"<html>\n", Away),
+    ],
 )
 async def test_a_watch_that_goes_wrong_says_so(
     serve: Serve, piece: bytes, fault: type[Exception]

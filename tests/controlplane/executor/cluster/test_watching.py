@@ -55,7 +55,7 @@ async def test_a_version_that_is_too_old_is_answered_with_a_list(
     cluster.cut()
     ends = [(await end_of(executor)).exit for _ in range(2)]
     text = "its Pod was deleted by somebody while it had not started yet"
-    assert ends == [Exit(0), Exit(None, reason=text, machinery=True)]
+    assert ends == [Exit(0), Exit(None, reason=text, machinery=True, loss="deleted")]
 
 
 async def test_a_watch_that_says_nothing_is_not_relied_on(
@@ -109,7 +109,17 @@ async def test_a_pod_that_somebody_deletes_is_the_machinery_s_loss(
     cluster.play(name, pod_status("Running", running()))
     cluster.vanish(name)
     text = "its Pod was deleted by somebody while it ran"
-    assert (await end_of(executor)).exit == Exit(None, reason=text, machinery=True)
+    assert (await end_of(executor)).exit == Exit(None, reason=text, machinery=True, loss="deleted")
+
+
+async def test_a_pod_that_makes_no_sense_is_in_nobody_s_way(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened()
+    name, odd = await begin(executor, cluster), await begin(executor, cluster, 2)
+    cluster.play(odd, {"conditions": 7})
+    cluster.play(name, pod_status("Succeeded", terminated(0)))
+    assert (await end_of(executor)).exit == Exit(0)
 
 
 async def test_an_earlier_pod_of_the_name_is_nobody(opened: Open, cluster: FakeCluster) -> None:
@@ -138,6 +148,7 @@ LATE: dict[str, tuple[Mapping[str, Any], Exit]] = {
             reason="its image could not be pulled within pull_grace_seconds = 0.02: "
             "ErrImagePull: i/o timeout",
             machinery=True,
+            loss="launch",
         ),
     ),
     "image not there": (
@@ -159,6 +170,7 @@ LATE: dict[str, tuple[Mapping[str, Any], Exit]] = {
             reason="its container did not run within start_timeout_seconds = 0.02: FailedMount: "
             "no such disk",
             machinery=True,
+            loss="launch",
         ),
     ),
 }
@@ -205,6 +217,7 @@ async def test_a_pull_has_a_limit_of_its_own(opened: Open, cluster: FakeCluster)
         reason="its container did not run within pull_timeout_seconds = 0.06: Pulling: Pulling "
         'image "x"',
         machinery=True,
+        loss="launch",
     )
 
 
@@ -224,14 +237,15 @@ async def test_what_began_to_run_meanwhile_is_not_given_up(
     assert (await end_of(executor)).exit == Exit(0)
 
 
-async def test_what_a_pod_waits_for_is_told_when_it_changes(
+async def test_what_a_pod_waits_for_is_told_once_in_each_stage(
     opened: Open, cluster: FakeCluster
 ) -> None:
     executor = await opened()
     said: list[str] = []
     await executor.start(launch_of()._replace(say=said.append))
     (name,) = cluster.pods
-    for status in (UNSCHEDULED, UNSCHEDULED):
+    other = [condition("PodScheduled", "False", "Unschedulable", "0/4 nodes are available")]
+    for status in (UNSCHEDULED, pod_status("Pending", conditions=other)):
         cluster.play(name, status, node=None)
     long, short = "reg/x: i/o timeout", "Back-off"
     cluster.play(name, pod_status("Pending", waiting("ErrImagePull", long)))
@@ -266,7 +280,7 @@ async def test_a_node_that_does_not_let_go_is_given_up(
         assert exit == Exit(None, reason="it was stopped")
     else:
         text = "its Pod lost its node 'n1', which does not answer"
-        assert exit == Exit(None, reason=text, machinery=True)
+        assert exit == Exit(None, reason=text, machinery=True, loss="node")
 
 
 async def test_an_api_server_that_is_away_ends_nothing(opened: Open, cluster: FakeCluster) -> None:
