@@ -15,15 +15,15 @@ from typing import Any
 
 from leoflow_agent.spec import TaskSpec
 
-from leoflow_controlplane.executor.cluster.calls import Calls, Object, list_pages
+from leoflow_controlplane.executor.cluster.calls import Calls
 from leoflow_controlplane.executor.cluster.creating import Creator, Order
 from leoflow_controlplane.executor.cluster.fault import (
     AlreadyThere,
-    Away,
     CallFailed,
     QuotaExceeded,
     Refused,
 )
+from leoflow_controlplane.executor.cluster.leftover import Keep, Leftovers, select_own
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.prepull import Prepull
@@ -32,21 +32,15 @@ from leoflow_controlplane.executor.cluster.watching import Watch
 from leoflow_controlplane.executor.protocol import Ended, Figures, PodChecker, Site
 from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.launch import Launch
-from leoflow_controlplane.model import SERVER, RunKey, TryKey
+from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.pod.claim import make_claim
 from leoflow_controlplane.pod.ending import Over, judge
 from leoflow_controlplane.pod.making import make_pod
 from leoflow_controlplane.pod.name import (
-    OWNER,
-    REALM,
     claim_name,
-    label_value,
     pod_name,
-    read_run,
-    read_try,
 )
 from leoflow_controlplane.pod.site import PodSite
-from leoflow_controlplane.pod.slim import PodView
 
 TAIL_LINES = 50
 
@@ -72,14 +66,15 @@ class KubernetesExecutor:
         self._place = place
         self._site = site
         self._settings = settings
-        realm, owner = label_value(place.realm_id), label_value(place.owner_id)
-        self._selector = f"{REALM}={realm},{OWNER}={owner}"
-        self._foreign = f"{REALM}={realm},{OWNER}!={SERVER}"
         rate = settings.create_rate
         # What a dead process left has an owner only once it was adopted.
         self._tidying = Tidying(calls, rate, may_remove_strays=not site.is_server)
-        self._watch = Watch(calls, self._selector, self._tidying, site.limits, self.figures)
+        selector = select_own(place)
+        self._watch = Watch(calls, selector, self._tidying, site.limits, self.figures)
         self._creator = Creator(calls, self._watch, self._tidying, site.limits, rate)
+        keep = Keep(settings.keep_finished_seconds, settings.keep_failed_seconds)
+        self._leftovers = Leftovers(calls, place, self._watch, self._tidying, keep)
+        self._keep = keep
         self._prepull = Prepull(calls, place, site.limits.pull_timeout_seconds)
 
     @property
@@ -128,11 +123,11 @@ class KubernetesExecutor:
             live.settled.set()
             raise
         if created.at is None:
-            self.figures.adopted += 1
-        else:
-            self.figures.started += 1
+            self._watch.adopt(live, created.pod)
+            return {}
+        self.figures.started += 1
         self._watch.look_after(live, created.pod)
-        return {} if created.at is None else {"created": created.at}
+        return {"created": created.at}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
         """Have a Pod deleted: SIGTERM, and SIGKILL after the grace, which is a second at least."""
@@ -183,7 +178,7 @@ class KubernetesExecutor:
         if live is None or live.view is None or not isinstance(over := judge(live.view), Over):
             self._tidying.remove_now([name])
         elif live.vanished_at is None:
-            self._tidying.remove_later(name, self._keep_seconds(over))
+            self._tidying.remove_later(name, self._keep.seconds(over))
 
     async def end_run(self, run: RunKey) -> None:
         """Remove the claim of a run."""
@@ -196,42 +191,13 @@ class KubernetesExecutor:
 
         Waits for an API server that is away.
         """
-        wanted, adopted, attempt = frozenset(wanted), set[TryKey](), 0
-        while True:
-            try:
-                async for page in list_pages(self._calls, self._selector):
-                    for pod in page.items:
-                        self._look_at_left(pod, wanted, adopted)
-                claims = await self._calls.list_claims(self._selector)
-                break
-            except CallFailed as fault:
-                self._note(fault)
-            await asyncio.sleep(pause(attempt))
-            attempt += 1
-        stale = [one["metadata"] for one in claims if read_run(one["metadata"]) not in runs]
-        await self._tidying.remove_claims(one["name"] for one in stale)
         if self._settings.prepull:
             await self._prepull.sweep()
-        self._tidying.may_remove_strays = True
-        return adopted
+        return await self._leftovers.adopt(wanted, runs)
 
     async def sweep(self) -> list[str]:
         """Remove the Pods and claims of dead processes of this home."""
-        try:
-            pods = [
-                pod["metadata"]
-                async for page in list_pages(self._calls, self._foreign)
-                for pod in page.items
-                if self._is_dead(pod)
-            ]
-            claims = await self._calls.list_claims(self._foreign)
-        except CallFailed as fault:
-            self._note(fault)
-            return []
-        names = [one["metadata"]["name"] for one in claims if self._is_dead(one)]
-        self._tidying.remove_now(one["name"] for one in pods)
-        await self._tidying.remove_claims(names)
-        return [f"Pod {one['name']}" for one in pods] + [f"claim {name}" for name in names]
+        return await self._leftovers.sweep(self._site.instance.is_alive)
 
     async def close(self, leave_running: bool = False) -> None:
         """Remove every Pod that was created here, also one whose creation is under way."""
@@ -239,7 +205,7 @@ class KubernetesExecutor:
         await self._tidying.close()
         await asyncio.gather(*self._creator.under_way, return_exceptions=True)
         if not leave_running:
-            await self._remove_own()
+            await self._leftovers.remove_all()
         await self._calls.close()
 
     def starting(self, seconds: float) -> frozenset[TryKey]:
@@ -275,44 +241,6 @@ class KubernetesExecutor:
             return 0
         return await self._prepull.pull(image, [task.kubernetes for task in tasks])
 
-    async def _remove_own(self) -> None:
-        calls, turns = self._calls, asyncio.Semaphore(16)
-
-        async def remove(name: str) -> None:
-            async with turns:
-                await calls.delete_pod(name, AT_ONCE)
-
-        try:
-            names = set(self._watch.live)
-            async for page in list_pages(calls, self._selector):
-                names |= {pod["metadata"]["name"] for pod in page.items}
-            await asyncio.gather(*(remove(name) for name in names))
-            for claim in await calls.list_claims(self._selector):
-                await calls.delete_claim(claim["metadata"]["name"])
-        except CallFailed as fault:
-            logger.warning("Pods are left for the next sweep: %s", fault.words)
-
-    def _look_at_left(self, pod: Object, wanted: Collection[TryKey], adopted: set[TryKey]) -> None:
-        """Take over a Pod of a dead process, or have it removed."""
-        name = pod["metadata"]["name"]
-        if name in self._watch.live or self._tidying.is_leaving(name):
-            return
-        key, view = read_try(pod["metadata"]), PodView.of(pod)
-        if key is not None and key in wanted:
-            adopted.add(key)
-            self.figures.adopted += 1
-            self._watch.look_after(Live(key, name), pod)
-        elif isinstance(over := judge(view), Over):
-            age = time.time() - (over.ended_at or view.created_at or 0.0)
-            self._tidying.remove_later(name, self._keep_seconds(over) - age)
-        else:
-            self._tidying.remove_now([name])
-
-    def _keep_seconds(self, over: Over) -> float:
-        settings = self._settings
-        went_well = over.exit.code == 0
-        return settings.keep_finished_seconds if went_well else settings.keep_failed_seconds
-
     def _claim(self, launch: Launch) -> dict[str, Any] | None:
         if launch.staging_bytes is None:
             return None
@@ -326,16 +254,6 @@ class KubernetesExecutor:
 
     def _name(self, key: TryKey) -> str:
         return pod_name(key, self._place.realm_id)
-
-    def _is_dead(self, thing: Object) -> bool:
-        owner = thing["metadata"]["labels"][OWNER]
-        return owner != SERVER and not self._site.instance.is_alive(owner)
-
-    def _note(self, fault: CallFailed) -> None:
-        if isinstance(fault, Away):
-            self._watch.note_away(fault)
-        else:
-            logger.warning("Pods cannot be listed: %s", fault.words)
 
 
 def _is_starting(live: Live, since: float) -> bool:

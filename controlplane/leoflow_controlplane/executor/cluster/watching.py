@@ -38,6 +38,8 @@ from leoflow_controlplane.pod.slim import PodView
 # A watch tells everything; a list finds what it did not, and Pods that are nobody's.
 LIST_SECONDS = 60.0
 TICK_SECONDS = 1.0
+# Who ends a watch sooner is not asked again at once: it may be a proxy that cannot do it.
+SHORT_SECONDS = 1.0
 # A Pod that is gone without a word may have been seen in a list before its end in a watch.
 VANISH_SECONDS = 2.0
 # The kubelet may learn of an OOM kill after it has told of the end.
@@ -90,6 +92,11 @@ class Watch:
         # What the watch has told meanwhile is newer.
         self._see(live, live.view or PodView.of(pod))
 
+    def adopt(self, live: Live, pod: Object) -> None:
+        """Look after a Pod that another process has created."""
+        self._figures.adopted += 1
+        self.look_after(live, pod)
+
     def note_answer(self) -> None:
         """Note that the API server answers."""
         self.trouble = None
@@ -110,18 +117,20 @@ class Watch:
     async def _follow(self) -> None:
         version, attempt = "", 0
         while True:
+            began = time.monotonic()
             try:
                 if not version:
                     version = await self._reconcile()
                 async for event in self._calls.watch_pods(self._selector, version):
-                    attempt = 0
                     if event.kind == OPENED:
                         self.note_answer()
                         continue
+                    attempt = 0
                     version = event.object["metadata"]["resourceVersion"]
                     if event.kind != "BOOKMARK":
                         self._take(event.kind, event.object)
-                continue
+                if time.monotonic() - began >= SHORT_SECONDS:
+                    continue
             except Gone:
                 version = ""
             except Away as fault:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 from executor_contract import end_of
 from fakecalls import FakeCluster, condition, pod_status, running, terminated, waiting
-from leoflow_controlplane.executor.cluster import limits, tidying, watching
+from leoflow_controlplane.executor.cluster import limits, pace, tidying, watching
+from leoflow_controlplane.executor.cluster.calls import OPENED, Event
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
 from leoflow_controlplane.executor.cluster.fault import Away, Refused
 from leoflow_controlplane.verdict import Exit
@@ -67,6 +68,21 @@ async def test_a_watch_that_says_nothing_is_not_relied_on(
     cluster.mute = True
     cluster.play(name, pod_status("Failed", terminated(3)))
     assert (await end_of(executor)).exit == Exit(3)
+
+
+async def test_a_server_that_ends_watches_at_once_is_not_asked_all_the_time(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def end_at_once(*_: str) -> AsyncIterator[Event]:
+        yield Event(OPENED, {})
+
+    monkeypatch.setattr(pace, "PAUSES_SECONDS", (3600.0,))
+    monkeypatch.setattr(cluster, "tell_from", end_at_once)
+    await opened()
+    await come(lambda: cluster.watches)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert cluster.watches == 1
 
 
 async def test_who_may_not_watch_lists(
