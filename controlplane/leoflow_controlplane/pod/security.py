@@ -35,7 +35,7 @@ def container_security(options: PodOptions) -> dict[str, Any]:
 
 
 def helper_security() -> dict[str, Any]:
-    """Give the security context of a container of leoflow's own, as one that copies the agent."""
+    """Give the security context of leoflow's own containers, as of one that copies the agent."""
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
