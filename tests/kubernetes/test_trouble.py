@@ -66,8 +66,10 @@ async def test_an_api_server_may_be_restarted_while_tries_run(
 
 
 async def test_a_token_that_expired_is_read_again(
-    cluster: Cluster, ground: Ground, tmp_path: Path
+    cluster: Cluster, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The watch on the old credentials may fall silent when they are given up.
+    monkeypatch.setattr(watching, "LIST_SECONDS", 0.3)
     cluster.api.token = "first"
     cluster.write_kubeconfig(Path(ground.kubeconfig))
     async with opened(ground, tmp_path / "home") as executor:
