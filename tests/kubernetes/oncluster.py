@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from leoflow_controlplane.executor.cluster.fault import NotThere, Refused
 ROOT = Path(__file__).parents[2]
 NOOP = ROOT / "benchmarks" / "coldstart" / "noop"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+OURS = "LEOFLOW_TEST_"
 PROBE_SECONDS, NAME_BYTES = 180, 3
 PROBE = """
 import sys, urllib.request
@@ -116,7 +117,8 @@ def bring(project: Path, folder: Path) -> Image:
     where = ["--push"] if registry else ["--output", str(archive)]
     leoflow = [str(Path(sys.executable).with_name("leoflow"))]
     build = [*leoflow, "build", str(own), "--tag", reference, *where, "--json"]
-    done = subprocess.run(build, stdout=subprocess.PIPE, text=True, check=False)
+    environment = without_ours(os.environ)
+    done = subprocess.run(build, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise Unready(f"'leoflow build {project}' failed: see above")
     if registry:
@@ -125,6 +127,11 @@ def bring(project: Path, folder: Path) -> Image:
         subprocess.run([*shlex.split(loader or ""), str(archive), reference], check=True)
         archive.unlink()
     return Image(reference, own / "dag.json")
+
+
+def without_ours(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the variables of these tests: leoflow refuses those that it does not know."""
+    return {name: value for name, value in environment.items() if not name.startswith(OURS)}
 
 
 @asynccontextmanager
@@ -192,8 +199,8 @@ async def _probe(calls: ApiCalls, image: str, words: list[str]) -> str:
         async with asyncio.timeout(PROBE_SECONDS):
             await _create_soon(calls, pod)
             while True:
-                pod = await calls.get_pod(name)
-                status = (pod or {}).get("status") or {}
+                found = await calls.get_pod(name)
+                status = (found or {}).get("status") or {}
                 if status.get("phase") in ("Succeeded", "Failed"):
                     ended = status["containerStatuses"][0]["state"]["terminated"]
                     return str(ended.get("message") or "") if ended["exitCode"] == 0 else ""

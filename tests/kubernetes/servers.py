@@ -72,7 +72,7 @@ async def serve(errand: Errand) -> None:
     )
     factory = kubernetes_executor(
         KubernetesSettings(create_rate=300, keep_finished_seconds=0.0, keep_failed_seconds=0.0),
-        Address(f"http://127.0.0.1:{errand.port}"),
+        Address(f"http://127.0.0.1:{errand.port}", f"127.0.0.1:{errand.port}"),
         {"KUBECONFIG": str(errand.kubeconfig)},
         patient=True,
     )

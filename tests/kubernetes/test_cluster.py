@@ -31,7 +31,7 @@ from leoflow_controlplane.model import RunRequest
 from leoflow_controlplane.pod.name import pod_name
 from leoflow_controlplane.secretsource import EnvironmentSecrets
 from leoflow_controlplane.setting import Settings
-from oncluster import ROOT, bare_pod, bring
+from oncluster import ROOT, bare_pod, bring, without_ours
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -89,7 +89,8 @@ class Leoflow:
     """Runs leoflow on the cluster, with a home of its own."""
 
     def __init__(self, home: Path) -> None:
-        self.environment = {**os.environ, "LEOFLOW_HOME": str(home), "NO_COLOR": "1"}
+        ours = without_ours(os.environ)
+        self.environment = {**ours, "LEOFLOW_HOME": str(home), "NO_COLOR": "1"}
         self.environment["KUBECONFIG"] = os.environ["LEOFLOW_TEST_KUBECONFIG"]
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:

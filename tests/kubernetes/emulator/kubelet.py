@@ -73,8 +73,13 @@ class Life:
     async def start(self) -> Container:
         """Start the container; a Pod whose container cannot be started is over."""
         self.kubelet.runs[self.key.name] += 1
+        starting = asyncio.ensure_future(self.kubelet.runtime.start(self.pod))
         try:
-            self.container = await self.kubelet.runtime.start(self.pod)
+            self.container = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # What is being started is there in the end, and has to be removed.
+            self.container = await starting
+            raise
         except StartFailed as error:
             self.write(podstatus.ended(self.pod, Outcome(128, "StartError", str(error))))
             raise Over from None
