@@ -201,5 +201,6 @@ def dispatch(book: Book, held: OpenTry, now: float) -> None:
             artifacts=held.artifacts,
             max_tries=held.instance.max_tries + 1,
             image_digest=run.version.image_digest,
+            run_leaves_artifacts=run.version.leaves_artifacts,
         )
     )

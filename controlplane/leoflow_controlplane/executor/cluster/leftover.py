@@ -14,9 +14,19 @@ from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, CALLS_AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch, read_view
+from leoflow_controlplane.executor.protocol import FindRuns
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
+from leoflow_controlplane.pod.claim import is_kept
 from leoflow_controlplane.pod.ending import Over, judge
-from leoflow_controlplane.pod.name import OWNER, REALM, label_value, read_run, read_try
+from leoflow_controlplane.pod.name import (
+    ARTIFACTS,
+    KEPT,
+    OWNER,
+    REALM,
+    label_value,
+    read_run,
+    read_try,
+)
 from leoflow_controlplane.pod.site import PodSite
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
@@ -36,6 +46,11 @@ class Keep(NamedTuple):
 def select_own(place: PodSite) -> str:
     """Give the selector of all that is of an owner."""
     return f"{REALM}={label_value(place.realm_id)},{OWNER}={label_value(place.owner_id)}"
+
+
+def _metadata(thing: Object) -> Object:
+    metadata: Object = thing["metadata"]
+    return metadata
 
 
 class Leftovers:
@@ -67,8 +82,8 @@ class Leftovers:
                 self._note(fault)
             await asyncio.sleep(pause(attempt))
             attempt += 1
-        stale = [one["metadata"] for one in claims if read_run(one["metadata"]) not in runs]
-        await self._tidying.remove_claims(one["name"] for one in stale)
+        stale = [one for one in map(_metadata, claims) if read_run(one) not in runs]
+        await self._tidying.remove_claims(one["name"] for one in stale if not is_kept(one))
         self._tidying.may_remove_strays = True
         return adopted
 
@@ -91,13 +106,28 @@ class Leftovers:
         except CallFailed as fault:
             self._note(fault)
             return []
-        names = [one["metadata"]["name"] for one in claims if is_dead(one)]
+        dead = [one["metadata"] for one in claims if is_dead(one)]
+        names = [one["name"] for one in dead if not is_kept(one)]
         self._tidying.remove_now(pods)
         await self._tidying.remove_claims(names)
         return [f"Pod {name}" for name in pods] + [f"claim {name}" for name in names]
 
+    async def prune(self, find: FindRuns) -> None:
+        """Remove the claims that outlived their runs for what is on them, once ``find`` does not
+        know those any more."""
+        try:
+            claims = await self._calls.list_claims(f"{self._own},{ARTIFACTS}={KEPT}")
+        except CallFailed as fault:
+            self._note(fault)
+            return
+        runs = {one["name"]: read_run(one) for one in map(_metadata, claims)}
+        known = await find({run for run in runs.values() if run is not None})
+        await self._tidying.remove_claims(
+            name for name, run in runs.items() if run is not None and run not in known
+        )
+
     async def remove_all(self) -> None:
-        """Remove all that is of our owner, now."""
+        """Remove all that is of our owner, now, but claims on which artifacts are."""
         calls, turns = self._calls, asyncio.Semaphore(CALLS_AT_ONCE)
 
         async def remove(name: str) -> None:
@@ -109,8 +139,9 @@ class Leftovers:
             async for page in list_pages(calls, self._own):
                 names |= {pod["metadata"]["name"] for pod in page.items}
             await asyncio.gather(*(remove(name) for name in names))
-            for claim in await calls.list_claims(self._own):
-                await calls.delete_claim(claim["metadata"]["name"])
+            for claim in map(_metadata, await calls.list_claims(self._own)):
+                if not is_kept(claim):
+                    await calls.delete_claim(claim["name"])
         except CallFailed as fault:
             logger.warning("Pods are left for the next sweep: %s", fault.words)
 
