@@ -36,9 +36,10 @@ def recover(
 ) -> tuple[list[TryKey], Progress]:
     """Take up all tries that are open and not ``here``, where they are known to be under way.
 
-    One whose agent was never seen is started again, as the same try; one that was to stop is told
-    so again. ``anew``: another process was in charge until now; otherwise a call that is not ``here`` was made by nobody. Returns those
-    that have to be treated as if their container had just been found to be gone.
+    One whose agent was never seen is started again, as the same try; one that is ``here`` and was
+    to stop is told so again. ``anew``: another process was in charge until now; otherwise a call
+    that is not ``here`` was made by nobody. Returns those that have to be treated as if their
+    container had just been found to be gone.
     """
     book.begin(connection)
     # Of messages that a step wrote whose end nobody was told, nobody was told either.
