@@ -35,8 +35,9 @@ class PodView(NamedTuple):
     """A Pod as of ``version``. ``task`` is the container of the try, None before the kubelet knows
     it; ``init`` is the first init container that keeps it from starting.
 
-    ``unscheduled`` are the scheduler's words, "" before it has said anything and on a node.
-    ``deleting``: somebody has asked for its deletion, which has ``grace_seconds`` from then on.
+    ``placed_at``: it was given a node. ``unscheduled`` are the scheduler's words, "" before it has
+    said anything and on a node. ``deleting``: somebody has asked for its deletion, which has
+    ``grace_seconds`` from then on.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PodView(NamedTuple):
     phase: str = "Pending"
     node: str | None = None
     created_at: float | None = None
+    placed_at: float | None = None
     deleting: bool = False
     grace_seconds: float = 0.0
     reason: str = ""
@@ -67,6 +69,7 @@ class PodView(NamedTuple):
             phase=status.get("phase") or "Pending",
             node=spec.get("nodeName"),
             created_at=read_instant(metadata.get("creationTimestamp")),
+            placed_at=_placed(conditions.get("PodScheduled")),
             deleting=metadata.get("deletionTimestamp") is not None,
             grace_seconds=float(metadata.get("deletionGracePeriodSeconds") or 0),
             reason=status.get("reason") or "",
@@ -87,6 +90,12 @@ def _unscheduled(condition: Mapping[str, Any] | None) -> str:
     if condition is None or condition.get("status") != "False":
         return ""
     return condition.get("message") or condition.get("reason") or ""
+
+
+def _placed(condition: Mapping[str, Any] | None) -> float | None:
+    if condition is None or condition.get("status") != "True":
+        return None
+    return read_instant(condition.get("lastTransitionTime"))
 
 
 def _disruption(condition: Mapping[str, Any] | None) -> Disruption | None:
