@@ -214,8 +214,8 @@ def test_a_token_is_printed_once_on_stdout(server: FakeServer, call):
 
 
 def test_a_backfill_is_begun_and_waited_for(server: FakeServer, call):
-    server.add_run(make_run("etl", "one", "success"))
-    server.add_run(make_run("etl", "two", "failed"))
+    server.add_run(make_run("etl", "one", "success", run_type="backfill"))
+    server.add_run(make_run("etl", "two", "failed", run_type="backfill"))
     result = call(
         *("backfill", "create", "etl", "--from", "2026-01-01", "--to", "2026-01-31"),
         *("--reprocess", "failed", "--wait", "--json"),
