@@ -33,15 +33,18 @@ class Answer(NamedTuple):
     retry_after: str | None
 
     def json(self) -> Any:
-        """Read the body; raises what the answer means if it is no success, Away if it is none of
-        an API server."""
+        """Read the body, an object; raises what the answer means if it is no success, Away if it
+        is none of an API server."""
         if self.status >= 400:
             raise fault_of(self.status, self.body, self.retry_after)
         try:
-            return json.loads(self.body)
+            said = json.loads(self.body)
         except ValueError:
+            said = None
+        if not isinstance(said, dict):
             words = self.body.decode("utf-8", "replace")[:200]
-            raise Away(f"what answers is no API server: {words}") from None
+            raise Away(f"what answers is no API server: {words}")
+        return said
 
 
 class Connection:

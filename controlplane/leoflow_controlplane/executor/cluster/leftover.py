@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import NamedTuple
 
 from leoflow_controlplane.executor.cluster.calls import Calls, Object, list_pages
-from leoflow_controlplane.executor.cluster.fault import Away, CallFailed
+from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Throttled
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, CALLS_AT_ONCE, Tidying
@@ -18,6 +19,9 @@ from leoflow_controlplane.model import SERVER, RunKey, TryKey
 from leoflow_controlplane.pod.ending import Over, judge
 from leoflow_controlplane.pod.name import OWNER, REALM, label_value, read_run, read_try
 from leoflow_controlplane.pod.site import PodSite
+
+# How often a call is made at the most while the API server says that it is too busy.
+ATTEMPTS = 5
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
@@ -70,6 +74,9 @@ class Leftovers:
         stale = [one["metadata"] for one in claims if read_run(one["metadata"]) not in runs]
         await self._tidying.remove_claims(one["name"] for one in stale)
         self._tidying.may_remove_strays = True
+        if adopted:
+            # The watch has not told of ends that came between this list and their adoption.
+            self._watch.look_soon()
         return adopted
 
     async def sweep(self, is_alive: Callable[[str], bool]) -> list[str]:
@@ -100,19 +107,27 @@ class Leftovers:
         """Remove all that is of our owner, now."""
         calls, turns = self._calls, asyncio.Semaphore(CALLS_AT_ONCE)
 
-        async def remove(name: str) -> None:
+        async def remove(delete: Callable[[], Awaitable[None]]) -> None:
             async with turns:
-                await calls.delete_pod(name, AT_ONCE)
+                try:
+                    await _insist(delete)
+                except CallFailed as fault:
+                    left.append(fault)
 
+        left: list[CallFailed] = []
         try:
             names = set(self._watch.live)
             async for page in list_pages(calls, self._own):
                 names |= {pod["metadata"]["name"] for pod in page.items}
-            await asyncio.gather(*(remove(name) for name in names))
-            for claim in await calls.list_claims(self._own):
-                await calls.delete_claim(claim["metadata"]["name"])
+            await asyncio.gather(
+                *(remove(partial(calls.delete_pod, name, AT_ONCE)) for name in names)
+            )
+            claims = [one["metadata"]["name"] for one in await calls.list_claims(self._own)]
+            await asyncio.gather(*(remove(partial(calls.delete_claim, name)) for name in claims))
         except CallFailed as fault:
-            logger.warning("Pods are left for the next sweep: %s", fault.words)
+            left.append(fault)
+        if left:
+            logger.warning("Pods are left for the next sweep: %s", left[0].words)
 
     def _look_at(self, pod: Object, wanted: Collection[TryKey], adopted: set[TryKey]) -> None:
         """Take over a Pod of a dead process, or have it removed."""
@@ -135,3 +150,13 @@ class Leftovers:
             self._watch.note_away(fault)
         else:
             logger.warning("Pods cannot be listed: %s", fault.words)
+
+
+async def _insist(work: Callable[[], Awaitable[None]]) -> None:
+    """Make a call again while the API server is only too busy for it."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return await work()
+        except Throttled as fault:
+            await asyncio.sleep(fault.seconds + pause(attempt))
+    return await work()

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from leoflow_controlplane.executor.cluster.calls import OPENED, Calls, Object, list_pages
@@ -70,6 +71,7 @@ class Watch:
         self._limits = limits
         self._figures = figures
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._look_now = asyncio.Event()
 
     def open(self) -> None:
         """Begin to look."""
@@ -86,16 +88,26 @@ class Watch:
     def look_after(self, live: Live, pod: Object) -> None:
         """Wait for the end of a Pod that is there, and may have ended."""
         self.live[live.name] = live
+        view = PodView.of(pod)
+        if live.view is not None and live.view.uid == view.uid:
+            # What the watch has told meanwhile is newer.
+            view = live.view
+        else:
+            # What it told was of an earlier Pod of this name.
+            live.view, live.vanished_at = None, None
         live.started = True
         live.settled.set()
         self._figures.running += 1
-        # What the watch has told meanwhile is newer.
-        self._see(live, live.view or PodView.of(pod))
+        self._see(live, view)
 
     def adopt(self, live: Live, pod: Object) -> None:
         """Look after a Pod that another process has created."""
         self._figures.adopted += 1
         self.look_after(live, pod)
+
+    def look_soon(self) -> None:
+        """Look at all Pods again: what is looked after from now on may have ended already."""
+        self._look_now.set()
 
     def note_answer(self) -> None:
         """Note that the API server answers."""
@@ -143,7 +155,10 @@ class Watch:
 
     async def _list_regularly(self) -> None:
         while True:
-            await asyncio.sleep(LIST_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LIST_SECONDS):
+                    await self._look_now.wait()
+            self._look_now.clear()
             try:
                 await self._reconcile()
             except Away as fault:
@@ -155,16 +170,19 @@ class Watch:
         """Look at all Pods; give the version of what was seen."""
         asked_for = [live for live in self.live.values() if live.started]
         seen: dict[str, bool] = {}
+        uids: set[str] = set()
         version = ""
         async for page in list_pages(self._calls, self._selector):
             version = page.version
             for pod in page.items:
                 if (view := read_view(pod)) is not None:
                     seen[view.name] = view.deleting
+                    uids.add(view.uid)
                     self._update(view)
         self.note_answer()
         for live in asked_for:
-            if live.name not in seen:
+            # Somebody may have put another Pod of this name into its place.
+            if live.view is not None and live.view.uid not in uids:
                 self._vanish(live)
         self._tidying.look(seen, self.live)
         return version
@@ -339,5 +357,6 @@ def read_view(pod: Object) -> PodView | None:
 
 
 def _is_same(live: Live, view: PodView) -> bool:
-    """Say whether a Pod is the one that is looked after, and not an earlier one of its name."""
-    return live.view is None or live.view.uid == view.uid
+    """Say whether a Pod is the one that is looked after, and no other one of its name; before its
+    creation was answered it may be any."""
+    return not live.started or live.view is None or live.view.uid == view.uid

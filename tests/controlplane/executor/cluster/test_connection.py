@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -130,12 +131,13 @@ async def test_a_server_that_does_not_answer_is_away(
         await connection.ask("GET", "/api")
 
 
-async def test_what_is_no_api_server_is_told(serve: Serve) -> None:
+@pytest.mark.parametrize("text", ["<html>Log in</html>", "null", "[]"])
+async def test_what_is_no_api_server_is_told(serve: Serve, text: str) -> None:
     async def answer(request: web.Request) -> web.Response:
-        return web.Response(text="<html>Log in</html>")
+        return web.Response(text=text)
 
     calls = ApiCalls(await serve(answer))
-    with pytest.raises(Away, match="no API server: <html>Log in"):
+    with pytest.raises(Away, match="no API server: " + re.escape(text)):
         await calls.get_pod("p")
 
 

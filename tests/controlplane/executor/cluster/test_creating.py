@@ -139,6 +139,18 @@ async def test_a_pod_of_our_name_that_is_not_ours_is_left_alone(
     assert name_of(cluster) in cluster.pods
 
 
+async def test_a_pod_that_is_not_ours_is_left_alone_although_an_answer_was_lost(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    dead, heir = await opened(), await opened()
+    await dead.start(launch_of())
+    cluster.pods[name_of(cluster)]["metadata"]["labels"] = {}
+    cluster.faults["create_pod"].append(Away("no answer in time"))
+    with pytest.raises(LaunchFailed, match="it is not of this try"):
+        await heir.start(launch_of())
+    assert not heir._tidying.is_leaving(name_of(cluster))
+
+
 async def test_what_may_be_there_after_all_is_removed_when_a_start_is_given_up(
     opened: Open, cluster: FakeCluster
 ) -> None:

@@ -8,7 +8,8 @@ import pytest
 from executor_contract import end_of
 from fakecalls import FakeCluster, pod_status, running, terminated
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.cluster.fault import Away, QuotaExceeded, Refused
+from leoflow_controlplane.executor.cluster.calls import Page
+from leoflow_controlplane.executor.cluster.fault import Away, QuotaExceeded, Refused, Throttled
 from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.verdict import Exit
 from podground import Open, come, launch_of, name_of
@@ -165,6 +166,29 @@ async def test_what_was_left_running_is_adopted(opened: Open, cluster: FakeClust
     assert await heir.start(launches[0]) == {}
 
 
+async def test_an_end_between_the_list_and_the_adoption_is_told(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = await opened()
+    await dead.start(launch_of())
+    (name,) = cluster.pods
+    await dead.close(leave_running=True)
+    heir = await opened()
+    await come(lambda: cluster.watches == 2)
+    page = cluster.page
+
+    def page_of_yore(selector: str, rest: str) -> Page:
+        monkeypatch.setattr(cluster, "page", page)
+        listed = page(selector, rest)
+        cluster.mute = True
+        cluster.play(name, pod_status("Failed", terminated(3)))
+        return listed
+
+    monkeypatch.setattr(cluster, "page", page_of_yore)
+    assert await heir.adopt({launch_of().key}, set()) == {launch_of().key}
+    assert (await end_of(heir)).exit == Exit(3)
+
+
 async def test_a_pod_that_failed_and_is_kept_outlives_its_server(
     opened: Open, cluster: FakeCluster
 ) -> None:
@@ -229,6 +253,19 @@ async def test_closing_removes_all_that_was_started(opened: Open, cluster: FakeC
     cluster.page_size = 2
     await executor.close()
     assert not cluster.pods
+    assert not cluster.claims
+
+
+async def test_closing_leaves_nothing_because_an_api_server_is_busy(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened(owner=None)
+    for number in range(3):
+        await executor.start(launch_of(number, staging=1000))
+    busy = Throttled("too many requests", 0.001)
+    cluster.faults["delete_pod"].extend([busy, Refused("not this one"), busy])
+    await executor.close()
+    assert len(cluster.pods) == 1
     assert not cluster.claims
 
 

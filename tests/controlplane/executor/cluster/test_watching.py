@@ -12,7 +12,7 @@ from fakecalls import FakeCluster, condition, pod_status, running, terminated, w
 from leoflow_controlplane.executor.cluster import limits, pace, tidying, watching
 from leoflow_controlplane.executor.cluster.calls import OPENED, Event
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
-from leoflow_controlplane.executor.cluster.fault import Away, Refused
+from leoflow_controlplane.executor.cluster.fault import Away, QuotaExceeded, Refused
 from leoflow_controlplane.verdict import Exit
 from podground import Open, come, launch_of
 
@@ -126,6 +126,40 @@ async def test_a_pod_that_somebody_deletes_is_the_machinery_s_loss(
     cluster.vanish(name)
     text = "its Pod was deleted by somebody while it ran"
     assert (await end_of(executor)).exit == Exit(None, reason=text, machinery=True, loss="deleted")
+
+
+async def test_a_pod_that_somebody_has_replaced_is_gone(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LIST_SECONDS", 0.01)
+    executor = await opened()
+    name = await begin(executor, cluster)
+    cluster.mute = True
+    body = cluster.pods[name]
+    cluster.vanish(name)
+    cluster.put(body)
+    cluster.play(name, pod_status("Running", running()))
+    text = "its Pod was deleted by somebody while it had not started yet"
+    assert (await end_of(executor)).exit == Exit(None, reason=text, machinery=True, loss="deleted")
+
+
+async def test_what_was_told_of_an_earlier_pod_of_its_name_is_no_end_of_a_try(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened()
+    name = await begin(executor, cluster)
+    await come(lambda: cluster.watches)
+    executor._watch.live.clear()
+    cluster.faults["create_pod"].extend([QuotaExceeded("exceeded quota: pods")] * 9999)
+    starting = asyncio.create_task(executor.start(launch_of()))
+    live = await come(lambda: executor._watch.live.get(name))
+    cluster.play(name, pod_status("Failed", terminated(3)))
+    cluster.vanish(name)
+    await come(lambda: live.vanished_at)
+    cluster.faults["create_pod"].clear()
+    await starting
+    cluster.play(name, pod_status("Succeeded", terminated(0)))
+    assert (await end_of(executor)).exit == Exit(0)
 
 
 async def test_a_pod_that_makes_no_sense_is_in_nobody_s_way(
