@@ -278,6 +278,9 @@ class Scheduler:
         """Give what takes lines for the log of a try."""
 
         def say(text: str) -> None:
+            if self._executor is None:
+                # Closed: nobody would wait for it, and an executor may still talk.
+                return
             self._spawn(self._log(key, text + "\n"))
 
         return say
