@@ -128,7 +128,7 @@ def _check_executor(settings: ServerSettings) -> None:
         if not folder.is_dir():
             raise ControlPlaneError(f"subprocess_projects is '{folder}', which is no folder.")
         return
-    from leoflow_controlplane.executor.engine import open_engine
+    from leoflow_controlplane.executor.docker.engine import open_engine
     from leoflow_controlplane.executor.reach import read_address
 
     read_address(settings.environment)

@@ -36,6 +36,6 @@ def executor_factory(settings: ServerSettings, projects: Projects | None) -> Exe
 
         address = require_address(read_address(settings.environment))
         return kubernetes_executor(settings.kubernetes, address, os.environ, patient=True)
-    from leoflow_controlplane.executor.docker import docker_executor
+    from leoflow_controlplane.executor.docker.executor import docker_executor
 
     return docker_executor(read_address(settings.environment))
