@@ -352,7 +352,9 @@ def read_view(pod: Object) -> PodView | None:
     try:
         return PodView.of(pod)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        logger.warning("a Pod that the API server tells of makes no sense (%r): %s", error, pod)
+        # Not the Pod itself: the token of its try is in it.
+        name = (pod.get("metadata") or {}).get("name")
+        logger.warning("Pod '%s', as the API server tells it, makes no sense: %r", name, error)
         return None
 
 

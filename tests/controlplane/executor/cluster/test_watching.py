@@ -163,13 +163,16 @@ async def test_what_was_told_of_an_earlier_pod_of_its_name_is_no_end_of_a_try(
 
 
 async def test_a_pod_that_makes_no_sense_is_in_nobody_s_way(
-    opened: Open, cluster: FakeCluster
+    opened: Open, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     executor = await opened()
     name, odd = await begin(executor, cluster), await begin(executor, cluster, 2)
     cluster.play(odd, {"conditions": 7})
     cluster.play(name, pod_status("Succeeded", terminated(0)))
     assert (await end_of(executor)).exit == Exit(0)
+    assert f"Pod '{odd}', as the API server tells it, makes no sense" in caplog.text
+    # The token is in it.
+    assert "LEOFLOW_WORKLOAD" not in caplog.text
 
 
 async def test_an_earlier_pod_of_the_name_is_nobody(opened: Open, cluster: FakeCluster) -> None:
