@@ -16,6 +16,11 @@ def be_silent(_text: str) -> None:
     """Take what a start has to tell, and keep it to oneself."""
 
 
+def be_unheard() -> bool:
+    """Tell that no agent has reported."""
+    return False
+
+
 class Launch(NamedTuple):
     """All that is needed to start a try. ``environment`` is what the DAG declares.
 
@@ -23,7 +28,8 @@ class Launch(NamedTuple):
     ``staging_storage_class`` (None: the cluster's default) with ``staging_access_mode``. ``say``
     takes lines about the start for the log of the try, such as how far the pull of its image is;
     it is called in the event loop. ``image_digest`` is the manifest's, None where it is not known;
-    ``python_version`` is the DAG's, as "3.11".
+    ``python_version`` is the DAG's, as "3.11". ``is_heard``: whether an agent of the try has
+    reported, so that it must not be started again whatever else is known of it.
     """
 
     key: TryKey
@@ -38,3 +44,4 @@ class Launch(NamedTuple):
     python_version: str = ""
     staging_storage_class: str | None = None
     staging_access_mode: AccessMode = "ReadWriteMany"
+    is_heard: Callable[[], bool] = be_unheard

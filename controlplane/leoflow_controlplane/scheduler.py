@@ -253,6 +253,7 @@ class Scheduler:
             with about(key):
                 logger.debug("the try is started")
                 launch = self._launcher.prepare(dispatch, self._executor, self._sayer(key))
+                launch = launch._replace(is_heard=lambda: self._is_heard(key))
                 if not self._database.surely_leads():
                     # Another process may have started it, seen its end and removed it meanwhile.
                     await self._steps.persist(recovery.find_open)
@@ -273,6 +274,10 @@ class Scheduler:
     async def _fail_launch(self, key: TryKey, reason: str, *, transient: bool = False) -> None:
         failure = (reason, transient)
         self._follow(await self._steps.persist(ending.fail_launch, key, failure, self._clock()))
+
+    def _is_heard(self, key: TryKey) -> bool:
+        held = self._book.tries.get(key)
+        return held is None or held.agent_seen
 
     def _sayer(self, key: TryKey) -> Callable[[str], None]:
         """Give what takes lines for the log of a try."""

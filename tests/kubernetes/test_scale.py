@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
 from clusterground import free_port
+from emulator.weather import VANISHING
 from leoflow_controlplane.controlplane import DATABASE_NAME
 from servers import KINDS, WIDTH
 from sqlalchemy import create_engine, text
@@ -36,9 +39,10 @@ class Size(NamedTuple):
 
 
 SMALL = Size(runs=5, at_once=100, lives=(3.0, 3.0), seconds=120)
-WHOLE = Size(runs=100, at_once=1000, lives=(15.0, 20.0, 25.0, 30.0), seconds=560)
+WHOLE = Size(runs=100, at_once=1000, lives=(15.0, 20.0, 25.0, 30.0), seconds=1500)
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("size", [SMALL, pytest.param(WHOLE, marks=pytest.mark.long)])
 async def test_all_end_right_and_none_is_started_twice(
     tmp_path: Path, size: Size, record_property: Any
@@ -49,16 +53,22 @@ async def test_all_end_right_and_none_is_started_twice(
         errand = (home, tmp_path / "kubeconfig", SEED, free_port(), size.runs, size.at_once)
         process = await run("servers.py", *errand, *size.lives, stdout=True)
         async with asyncio.timeout(size.seconds):
-            await asyncio.sleep(size.lives[0] / 2)
-            await ask("POST", "restart")
-            out, _ = await process.communicate()
+            try:
+                await asyncio.sleep(size.lives[0] / 2)
+                await ask("POST", "restart")
+                out, _ = await process.communicate()
+            finally:
+                end_group(process)
         assert process.returncode == 0
         told, seen = json.loads(out), await ask("GET", "tell")
     print(told, {name: seen[name] for name in ("calls", "faults", "refused")})
     # A fast machine is done before the last of them.
     assert 2 * told["killed"] >= len(size.lives)
     assert told["peak_mib"] < 200
-    assert {name: count for name, count in seen["runs"].items() if count > 1} == {}
+    twice = [name for name, count in seen["runs"].items() if count > 1]
+    print("started twice:", [(name, seen["fates"][name], name in seen["untold"]) for name in twice])
+    # What went away before anybody had told of it cannot be known to have been.
+    assert {seen["fates"][name] for name in twice} <= set(VANISHING)
     assert seen["faults"] > 10
     assert ends_of(home) == {
         (kind, "failed" if kind == "bad" else "success"): KINDS.count(kind)
@@ -96,7 +106,7 @@ async def emulator(folder: Path) -> AsyncIterator[Any]:
         try:
             yield ask
         finally:
-            process.kill()
+            end_group(process)
             await process.wait()
 
 
@@ -104,5 +114,11 @@ async def run(*arguments: Any, stdout: bool = False) -> asyncio.subprocess.Proce
     """Start a Python program of this folder."""
     pipe = asyncio.subprocess.PIPE if stdout else None
     return await asyncio.create_subprocess_exec(
-        sys.executable, *map(str, arguments), cwd=FOLDER, stdout=pipe
+        sys.executable, *map(str, arguments), cwd=FOLDER, stdout=pipe, start_new_session=True
     )
+
+
+def end_group(process: asyncio.subprocess.Process) -> None:
+    """End a program and its forks, whatever became of them."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusterground import Ground, opened
+from clusterground import Ground, calls_of, opened
 from emulator.cluster import Cluster
 from executor_contract import end_of, make_launch, run_one
 from leoflow_controlplane.error import LaunchFailed
@@ -34,6 +34,36 @@ async def test_a_creation_that_goes_wrong_is_made_once(
         assert (await run_one(executor, make_launch("exit:3"))).exit.code == 3
         assert executor.figures.started == 1
     assert list(cluster.kubelet.runs.values()) == [1]
+
+
+@pytest.mark.parametrize("known_by", ["watch", "agent"])
+async def test_what_is_gone_before_its_creation_is_known_of_is_not_created_again(
+    ground: Ground, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known_by: str
+) -> None:
+    again = asyncio.Event()
+    monkeypatch.setattr(creating, "pause", lambda attempt: 0.0 if again.is_set() else 30.0)
+    monkeypatch.setattr(creating, "_rest", lambda unwanted, seconds: rest(again, seconds))
+    cluster.faults.plan("lost", verb="create", resource="pods")
+    if known_by == "agent":
+        cluster.faults.plan("503", verb="watch", times=1000)
+    launch = make_launch("sleep")._replace(is_heard=lambda: known_by == "agent")
+    async with opened(ground, tmp_path / "home") as executor, calls_of(ground) as calls:
+        starting = asyncio.create_task(executor.start(launch))
+        await until(lambda: list(cluster.kubelet.runs.values()) == [1])
+        [live] = executor._watch.live.values()
+        await until(lambda: live.view is not None or known_by == "agent")
+        await calls.delete_pod(live.name, 0)
+        again.set()
+        with pytest.raises(LaunchFailed, match="deleted by somebody") as caught:
+            await starting
+        assert caught.value.transient
+    assert list(cluster.kubelet.runs.values()) == [1]
+
+
+async def rest(again: asyncio.Event, seconds: float) -> None:
+    """Wait for a second attempt until it may come."""
+    if seconds > 0:
+        await again.wait()
 
 
 @pytest.mark.parametrize("kind", ["cut", "410", "503", "silent"])

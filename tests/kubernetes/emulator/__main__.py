@@ -14,6 +14,7 @@ from aiohttp import web
 
 from emulator.agent import AgentRuntime
 from emulator.cluster import Cluster
+from emulator.store import Object
 from emulator.weather import choose_by, stormy
 
 
@@ -22,8 +23,10 @@ class Process:
 
     def __init__(self, seed: int, chance: float, share: float, seconds: float) -> None:
         self.agents = AgentRuntime(seed, seconds)
+        self.fates: dict[str, str] = {}
+        self._choose = choose_by(seed, share)
         self.cluster = Cluster(
-            stormy(seed, chance) if chance else None, self.agents, choose=choose_by(seed, share)
+            stormy(seed, chance) if chance else None, self.agents, choose=self._note_fate
         )
         self._restart: asyncio.Task[None] | None = None
 
@@ -37,12 +40,19 @@ class Process:
         return web.json_response(
             {
                 "runs": self.cluster.kubelet.runs,
+                "fates": self.fates,
+                "untold": sorted(self.cluster.api.untold),
                 "refused": self.agents.refused,
                 "there": [pod["metadata"]["name"] for pod in self.cluster.pods()],
                 "calls": {"/".join(call): n for call, n in self.cluster.api.calls.items()},
                 "faults": len(self.cluster.faults.met),
             }
         )
+
+    def _note_fate(self, pod: Object) -> str:
+        fate = self._choose(pod)
+        self.fates[pod["metadata"]["name"]] = fate
+        return fate
 
 
 async def main(folder: str, *settings: str) -> None:

@@ -1,6 +1,7 @@
 """Creates Pods and claims: fast, not faster than the cluster likes, and each at most once.
 
-A Pod's name is its try's, so a creation whose answer was lost is made again and finds its own.
+A Pod's name is its try's, so a creation whose answer was lost is made again and finds its own. One
+that was gone again meanwhile is not created a second time: its task may have been at work.
 """
 
 from __future__ import annotations
@@ -43,13 +44,14 @@ logger = logging.getLogger("leoflow.executor.kubernetes")
 
 class Order(NamedTuple):
     """A Pod to create, with the claim that has to be there first. ``say`` takes lines for the log
-    of its try."""
+    of its try. ``was_there``: it was seen, or its agent was heard, whatever was answered."""
 
     key: TryKey
     pod: Object
     claim: Object | None
     say: Callable[[str], None]
     unwanted: asyncio.Event
+    was_there: Callable[[], bool]
 
     @property
     def name(self) -> str:
@@ -171,6 +173,8 @@ class _Creation:
         body = self._order.claim if self._is_claim else self._order.pod
         assert body is not None
         try:
+            if self._unsure and not self._is_claim and self._order.was_there():
+                return await self._look_at(body["metadata"])
             made = await self._creator.call(self._order.unwanted, lambda: create(body))
         except AlreadyThere:
             return await self._look_at(body["metadata"])
@@ -181,6 +185,8 @@ class _Creation:
         """Take what is there under our name, if it is what we would have made."""
         get = self._calls.get_claim if self._is_claim else self._calls.get_pod
         found = await get(metadata["name"])
+        if found is None and self._unsure and not self._is_claim:
+            raise LaunchFailed("its Pod was deleted by somebody once it was made", transient=True)
         if found is None:
             raise Throttled("it was there and is gone", 0.0)
         there = found["metadata"]

@@ -116,7 +116,14 @@ class KubernetesExecutor:
         pod, claim = make_pod(launch, self._place), self._claim(launch)
         live = known[name] = Live(launch.key, name, launch.say)
         try:
-            order = Order(launch.key, pod, claim, launch.say, live.unwanted)
+            order = Order(
+                launch.key,
+                pod,
+                claim,
+                launch.say,
+                live.unwanted,
+                lambda: live.view is not None or launch.is_heard(),
+            )
             created = await self._creator.create(order)
         except BaseException:
             known.pop(name, None)

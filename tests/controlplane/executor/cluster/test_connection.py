@@ -126,7 +126,7 @@ async def test_a_server_that_does_not_answer_is_away(
     connection = await serve(answer)
     with pytest.raises(Away):
         await connection.ask("GET", "/api")
-    connection._client.configuration.host = "http://127.0.0.1:1"
+    connection._line.host = "http://127.0.0.1:1"
     with pytest.raises(Away, match=r"(?i)connect"):
         await connection.ask("GET", "/api")
 
