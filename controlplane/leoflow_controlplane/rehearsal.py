@@ -5,7 +5,6 @@ say of their Pods. It decides nothing: the cluster does.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from leoflow_agent.spec import DagSpec, TaskSpec
@@ -85,7 +84,7 @@ def _launch(spec: DagSpec, task: TaskSpec, image: str, settings: Settings) -> La
         workload=make_workload(dispatch, "", settings),
         task=task,
         environment=spec.environment,
-        artifacts=Path() if task.artifacts else None,
+        artifacts="" if task.artifacts else None,
         staging_bytes=spec.staging_bytes,
         python_version=spec.python_version,
         staging_storage_class=spec.staging_storage_class,

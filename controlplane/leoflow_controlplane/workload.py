@@ -52,6 +52,8 @@ class Dispatch(NamedTuple):
     max_tries: int
     # The manifest's, None where it is not known.
     image_digest: str | None = None
+    # Whether any task of its run leaves artifacts.
+    run_leaves_artifacts: bool = False
 
 
 def make_workload(

@@ -181,7 +181,7 @@ class TestDocker(ExecutorContract, StagingContract):
         folder = tmp_path / "artifacts"
         folder.mkdir()
         folder.chmod(0o777)
-        ended = await run_one(made, make_launch("write", artifacts=folder))
+        ended = await run_one(made, make_launch("write", artifacts=str(folder)))
         assert ended.exit.code == 0
         assert (folder / "made").read_text() == "here"
 

@@ -21,6 +21,8 @@ from leoflow_controlplane.pod.site import PodSite
 REALM, OWNER = OWN_PREFIX + "realm", OWN_PREFIX + "owner"
 DAG_ID, RUN_ID, TASK_ID = OWN_PREFIX + "dag-id", OWN_PREFIX + "run-id", OWN_PREFIX + "task-id"
 MAP_INDEX, TRY_NUMBER = OWN_PREFIX + "map-index", OWN_PREFIX + "try-number"
+# On a claim: it holds artifacts, and outlives its run.
+ARTIFACTS, KEPT = OWN_PREFIX + "artifacts", "kept"
 # What `kubectl` and dashboards group by.
 MANAGED_BY = dict.fromkeys(OWN_LABELS, "leoflow")
 # RFC 1123: the most of a DNS label, and of a label's value.

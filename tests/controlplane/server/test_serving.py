@@ -15,7 +15,7 @@ import pytest
 from leoflow_controlplane.error import Conflict, ExecutorUnusable, LaunchFailed, SettingInvalid
 from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.server.check import check
-from leoflow_controlplane.server.place import executor_factory
+from leoflow_controlplane.server.place import agents_address, executor_factory, warn_of_address
 from leoflow_controlplane.server.serving import Server
 from leoflow_controlplane.serversetting import ServerSettings, read_server_settings
 
@@ -227,6 +227,37 @@ def test_a_cluster_has_to_be_told_where_its_pods_report(tmp_path: Path) -> None:
         executor_factory(settings, None)
     with pytest.raises(ExecutorUnusable, match="Set LEOFLOW_AGENT_URL"):
         executor_factory(settings_of(tmp_path, executor="kubernetes"), None)
+
+
+def test_the_port_that_pods_come_to_may_speak_tls_and_has_to_be_called_so(tmp_path: Path) -> None:
+    common = {"executor": "kubernetes", "tls_cert": "/c", "tls_key": "/k"}
+    with pytest.raises(ExecutorUnusable, match=r"Write https://"):
+        agents_address(settings_of(tmp_path, agent_url="http://h:1", **common))
+    for given in (
+        {"agent_url": "https://h:1"},
+        {"agent_url": "http://h:1", "agent_listen": "127.0.0.1:2"},
+    ):
+        address = agents_address(settings_of(tmp_path, **common, **given))
+        assert address is not None
+        assert address.url == given["agent_url"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"executor": "kubernetes"}, "listens at 127.0.0.1 only"),
+        ({"executor": "kubernetes", "host": "0.0.0.0"}, None),
+        ({"executor": "kubernetes", "agent_listen": "192.0.2.1:1"}, None),
+        ({"executor": "kubernetes", "agent_url": "http://localhost:1"}, "is the Pod itself"),
+        ({"executor": "docker"}, None),
+    ],
+)
+def test_a_server_that_pods_will_not_reach_says_so(
+    tmp_path: Path, given: dict[str, str], says: str | None
+) -> None:
+    settings = settings_of(tmp_path, **{"agent_url": "http://192.0.2.1:1", **given})
+    warning = warn_of_address(settings)
+    assert warning is None if says is None else says in (warning or "")
 
 
 def test_a_check_names_what_is_missing_of_a_cluster(

@@ -15,9 +15,19 @@ from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, CALLS_AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch, read_view
+from leoflow_controlplane.executor.protocol import FindRuns
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
+from leoflow_controlplane.pod.claim import is_kept
 from leoflow_controlplane.pod.ending import Over, judge
-from leoflow_controlplane.pod.name import OWNER, REALM, label_value, read_run, read_try
+from leoflow_controlplane.pod.name import (
+    ARTIFACTS,
+    KEPT,
+    OWNER,
+    REALM,
+    label_value,
+    read_run,
+    read_try,
+)
 from leoflow_controlplane.pod.site import PodSite
 
 # How often a call is made at the most while the API server says that it is too busy.
@@ -40,6 +50,11 @@ class Keep(NamedTuple):
 def select_own(place: PodSite) -> str:
     """Give the selector of all that is of an owner."""
     return f"{REALM}={label_value(place.realm_id)},{OWNER}={label_value(place.owner_id)}"
+
+
+def _metadata(thing: Object) -> Object:
+    metadata: Object = thing["metadata"]
+    return metadata
 
 
 class Leftovers:
@@ -71,8 +86,8 @@ class Leftovers:
                 self._note(fault)
             await asyncio.sleep(pause(attempt))
             attempt += 1
-        stale = [one["metadata"] for one in claims if read_run(one["metadata"]) not in runs]
-        await self._tidying.remove_claims(one["name"] for one in stale)
+        stale = [one for one in map(_metadata, claims) if read_run(one) not in runs]
+        await self._tidying.remove_claims(one["name"] for one in stale if not is_kept(one))
         self._tidying.may_remove_strays = True
         if adopted:
             # The watch has not told of ends that came between this list and their adoption.
@@ -98,13 +113,28 @@ class Leftovers:
         except CallFailed as fault:
             self._note(fault)
             return []
-        names = [one["metadata"]["name"] for one in claims if is_dead(one)]
+        dead = [one["metadata"] for one in claims if is_dead(one)]
+        names = [one["name"] for one in dead if not is_kept(one)]
         self._tidying.remove_now(pods)
         await self._tidying.remove_claims(names)
         return [f"Pod {name}" for name in pods] + [f"claim {name}" for name in names]
 
+    async def prune(self, find: FindRuns) -> None:
+        """Remove the claims that outlived their runs for what is on them, once ``find`` does not
+        know those any more."""
+        try:
+            claims = await self._calls.list_claims(f"{self._own},{ARTIFACTS}={KEPT}")
+        except CallFailed as fault:
+            self._note(fault)
+            return
+        runs = {one["name"]: read_run(one) for one in map(_metadata, claims)}
+        known = await find({run for run in runs.values() if run is not None})
+        await self._tidying.remove_claims(
+            name for name, run in runs.items() if run is not None and run not in known
+        )
+
     async def remove_all(self) -> None:
-        """Remove all that is of our owner, now."""
+        """Remove all that is of our owner, now, but claims on which artifacts are."""
         calls, turns = self._calls, asyncio.Semaphore(CALLS_AT_ONCE)
 
         async def remove(delete: Callable[[], Awaitable[None]]) -> None:
@@ -122,8 +152,9 @@ class Leftovers:
             await asyncio.gather(
                 *(remove(partial(calls.delete_pod, name, AT_ONCE)) for name in names)
             )
-            claims = [one["metadata"]["name"] for one in await calls.list_claims(self._own)]
-            await asyncio.gather(*(remove(partial(calls.delete_claim, name)) for name in claims))
+            claims = map(_metadata, await calls.list_claims(self._own))
+            stale = [claim["name"] for claim in claims if not is_kept(claim)]
+            await asyncio.gather(*(remove(partial(calls.delete_claim, name)) for name in stale))
         except CallFailed as fault:
             left.append(fault)
         if left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 from executor_contract import end_of
@@ -11,6 +12,7 @@ from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.cluster.calls import Page
 from leoflow_controlplane.executor.cluster.fault import Away, QuotaExceeded, Refused, Throttled
 from leoflow_controlplane.kubernetessetting import KubernetesSettings
+from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.verdict import Exit
 from podground import Open, come, launch_of, name_of
 
@@ -215,6 +217,34 @@ async def test_a_run_s_claim_is_created_once_and_removed_with_the_run(
     assert not cluster.claims
     await executor.start(launch_of(3, staging=1000))
     assert len(cluster.claims) == 1
+
+
+async def test_a_claim_with_artifacts_outlives_its_run_until_that_is_deleted(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    """Whatever becomes of the process: they are for people, who come later."""
+    dead = await opened()
+    launch = launch_of(1, staging=1000, run_leaves_artifacts=True)
+    await dead.start(launch)
+    run, place = launch.key.run, dead.place_of_artifacts(launch.key)
+    await dead.end_run(run)
+    await dead.close()
+    heir = await opened()
+    await heir.adopt(set(), set())
+    (name,) = cluster.claims
+    assert f"claim {name} (namespace" in place
+    known, asked = [run], list[set[RunKey]]()
+
+    async def find(runs: Collection[RunKey]) -> Collection[RunKey]:
+        asked.append(set(runs))
+        return known
+
+    await heir.prune(find)
+    assert list(cluster.claims) == [name]
+    known.clear()
+    await heir.prune(find)
+    assert not cluster.claims
+    assert asked == [{run}, {run}]
 
 
 async def test_the_claim_of_an_unfinished_run_outlives_its_server(
