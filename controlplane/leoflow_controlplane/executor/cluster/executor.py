@@ -153,7 +153,7 @@ class KubernetesExecutor:
 
     async def ended(self) -> Ended:
         """Wait for the next try whose Pod has ended; it is not removed yet."""
-        return await self._watch.ended.get()
+        return await self._watch.next_end()
 
     async def log_tail(self, key: TryKey) -> str | None:
         """Read the last lines that the container wrote."""

@@ -56,14 +56,14 @@ logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
 class Watch:
-    """The Pods in ``live``, by name; ``ended`` has the end of each, once. ``trouble`` says what
+    """The Pods in ``live``, by name; `next_end` gives the end of each, once. ``trouble`` says what
     keeps the API server from being used."""
 
     def __init__(
         self, calls: Calls, selector: str, tidying: Tidying, limits: Limits, figures: Figures
     ) -> None:
         self.live: dict[str, Live] = {}
-        self.ended: asyncio.Queue[Ended] = asyncio.Queue()
+        self._ended: asyncio.Queue[Ended | BaseException] = asyncio.Queue()
         self.trouble: str | None = None
         self._calls = calls
         self._selector = selector
@@ -104,6 +104,14 @@ class Watch:
         """Look after a Pod that another process has created."""
         self._figures.adopted += 1
         self.look_after(live, pod)
+
+    async def next_end(self) -> Ended:
+        """Wait for the next end; raises what keeps Pods from being looked after, which would be a
+        mistake of leoflow's."""
+        told = await self._ended.get()
+        if isinstance(told, BaseException):
+            raise told
+        return told
 
     def look_soon(self) -> None:
         """Look at all Pods again: what is looked after from now on may have ended already."""
@@ -334,7 +342,7 @@ class Watch:
         live.over = over
         live.gone.set()
         self._figures.running -= 1
-        self.ended.put_nowait(Ended(live.key, over.exit, over.started_at, over.ended_at))
+        self._ended.put_nowait(Ended(live.key, over.exit, over.started_at, over.ended_at))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -344,7 +352,8 @@ class Watch:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("looking after Pods has failed", exc_info=error)
+            # Who waits for ends has to know that some may not come any more.
+            self._ended.put_nowait(error)
 
 
 def read_view(pod: Object) -> PodView | None:

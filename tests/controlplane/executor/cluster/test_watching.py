@@ -162,6 +162,20 @@ async def test_what_was_told_of_an_earlier_pod_of_its_name_is_no_end_of_a_try(
     assert (await end_of(executor)).exit == Exit(0)
 
 
+async def test_a_defect_is_told_to_whoever_waits_for_ends(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = await opened()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(executor._watch, "_check", fail)
+    await begin(executor, cluster)
+    with pytest.raises(RuntimeError, match="a defect"):
+        await end_of(executor)
+
+
 async def test_a_pod_that_makes_no_sense_is_in_nobody_s_way(
     opened: Open, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
