@@ -45,7 +45,8 @@ class Quantities:
     cpu_millis: int | None = None
     memory_bytes: int | None = None
     ephemeral_storage_bytes: int | None = None
-    extended: Mapping[str, int] = field(default_factory=dict)
+    # A mapping cannot be hashed; quantities that are equal still have the same hash.
+    extended: Mapping[str, int] = field(default_factory=dict, hash=False)
     __pydantic_config__ = _STRICT
 
 

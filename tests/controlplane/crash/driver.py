@@ -16,7 +16,7 @@ from leoflow_controlplane.database.place import find_place
 from leoflow_controlplane.store.token import add_token
 from pydantic import TypeAdapter
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 TOKEN = "driver"
 
 
