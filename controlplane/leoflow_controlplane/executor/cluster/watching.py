@@ -89,8 +89,12 @@ class Watch:
         live.started = True
         live.settled.set()
         self._figures.running += 1
+        view = PodView.of(pod)
+        if live.view is not None and live.view.uid != view.uid:
+            # It was told of an earlier Pod of the name, which was removed.
+            live.view = live.vanished_at = None
         # What the watch has told meanwhile is newer.
-        self._see(live, live.view or PodView.of(pod))
+        self._see(live, live.view or view)
 
     def adopt(self, live: Live, pod: Object) -> None:
         """Look after a Pod that another process has created."""
@@ -184,12 +188,12 @@ class Watch:
 
     def _update(self, view: PodView) -> None:
         live = self.live.get(view.name)
-        if live is None or live.gone.is_set() or not _is_same(live, view):
+        if live is None or live.gone.is_set():
             return
-        if live.started:
+        if not live.started:
+            live.view, live.vanished_at = view, None
+        elif _is_same(live, view):
             self._see(live, view)
-        else:
-            live.view = view
 
     def _see(self, live: Live, view: PodView) -> None:
         standing = self._judge(live, view)
