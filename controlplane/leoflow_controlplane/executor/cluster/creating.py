@@ -204,6 +204,8 @@ class _Creation:
                 transient=False,
             )
         if self._creator.tidying.is_leaving(metadata["name"]):
+            # It may be kept for people to look at.
+            self._creator.tidying.remove_now([metadata["name"]])
             raise Broken(f"Pod '{metadata['name']}' is still being deleted")
         return Created(found, time.time() if self._unsure else None)
 

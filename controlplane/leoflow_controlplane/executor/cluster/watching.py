@@ -210,12 +210,12 @@ class Watch:
 
     def _update(self, view: PodView) -> None:
         live = self.live.get(view.name)
-        if live is None or live.gone.is_set() or not _is_same(live, view):
+        if live is None or live.gone.is_set():
             return
-        if live.started:
+        if not live.started:
+            live.view, live.vanished_at = view, None
+        elif _is_same(live, view):
             self._see(live, view)
-        else:
-            live.view = view
 
     def _see(self, live: Live, view: PodView) -> None:
         standing = self._judge(live, view)

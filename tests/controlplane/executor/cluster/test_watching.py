@@ -42,6 +42,20 @@ async def test_a_watch_that_is_cut_goes_on_where_it_was(opened: Open, cluster: F
     assert [call for call in cluster.asked if call[0] == "list_pods"] == [("list_pods", "")]
 
 
+async def test_a_try_that_has_the_name_of_an_earlier_one_gets_an_end_of_its_own(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened()
+    name = await begin(executor, cluster)
+    cluster.play(name, pod_status("Succeeded", terminated(0)))
+    assert (await end_of(executor)).exit == Exit(0)
+    await executor.remove(launch_of().key)
+    assert name in cluster.pods
+    await executor.start(launch_of())
+    cluster.play(name, pod_status("Failed", terminated(3)))
+    assert (await end_of(executor)).exit.code == 3
+
+
 async def test_a_version_that_is_too_old_is_answered_with_a_list(
     opened: Open, cluster: FakeCluster
 ) -> None:
