@@ -19,6 +19,10 @@ from leoflow_controlplane.pod.ending import Over, judge
 from leoflow_controlplane.pod.name import OWNER, REALM, label_value, read_run, read_try
 from leoflow_controlplane.pod.site import PodSite
 
+# So long a node has to end what is closed. One that is only slow ends it all the same later, when it
+# sees that the Pod is gone.
+CLOSE_SECONDS = 15.0
+
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
@@ -97,22 +101,41 @@ class Leftovers:
         return [f"Pod {name}" for name in pods] + [f"claim {name}" for name in names]
 
     async def remove_all(self) -> None:
-        """Remove all that is of our owner, now."""
-        calls, turns = self._calls, asyncio.Semaphore(CALLS_AT_ONCE)
-
-        async def remove(name: str) -> None:
-            async with turns:
-                await calls.delete_pod(name, AT_ONCE)
-
+        """Remove all that is of our owner, now; by force what its node does not end."""
+        calls = self._calls
         try:
-            names = set(self._watch.live)
-            async for page in list_pages(calls, self._own):
-                names |= {pod["metadata"]["name"] for pod in page.items}
-            await asyncio.gather(*(remove(name) for name in names))
+            names = set(self._watch.live) | await self._list_names()
+            await self._delete(names, AT_ONCE)
+            if deaf := await self._await_end(names):
+                logger.warning("removing Pods that their nodes do not end: %s", ", ".join(deaf))
+                await self._delete(deaf, 0)
             for claim in await calls.list_claims(self._own):
                 await calls.delete_claim(claim["metadata"]["name"])
         except CallFailed as fault:
             logger.warning("Pods are left for the next sweep: %s", fault.words)
+
+    async def _list_names(self) -> set[str]:
+        pages = list_pages(self._calls, self._own)
+        return {pod["metadata"]["name"] async for page in pages for pod in page.items}
+
+    async def _delete(self, names: Collection[str], grace_seconds: int) -> None:
+        turns = asyncio.Semaphore(CALLS_AT_ONCE)
+
+        async def remove(name: str) -> None:
+            async with turns:
+                await self._calls.delete_pod(name, grace_seconds)
+
+        await asyncio.gather(*(remove(name) for name in names))
+
+    async def _await_end(self, names: Collection[str]) -> set[str]:
+        """Wait until Pods are gone; give those that still are not after CLOSE_SECONDS."""
+        until, attempt, there = time.monotonic() + CLOSE_SECONDS, 0, set(names)
+        while there and time.monotonic() < until:
+            there &= await self._list_names()
+            if there:
+                await asyncio.sleep(pause(attempt))
+                attempt += 1
+        return there
 
     def _look_at(self, pod: Object, wanted: Collection[TryKey], adopted: set[TryKey]) -> None:
         """Take over a Pod of a dead process, or have it removed."""
