@@ -5,11 +5,10 @@ A Pod is ten kilobytes of JSON; a client's model objects of it cost twenty times
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from leoflow_controlplane.executor.cluster.connection import Connection
+from leoflow_controlplane.executor.cluster.connection import DECODER, Connection
 from leoflow_controlplane.executor.cluster.fault import Away, NotThere, fault_of, fault_of_event
 
 Object = Mapping[str, Any]
@@ -226,7 +225,7 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def _read_event(line: bytes) -> Event:
     try:
-        event = json.loads(line)
+        event = DECODER.decode(line.decode())
         kind, content = event["type"], event["object"]
         version = kind == "ERROR" or content["metadata"]["resourceVersion"]
         if not version:

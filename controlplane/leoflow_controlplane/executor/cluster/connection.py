@@ -24,6 +24,10 @@ ANSWER_SECONDS = 30.0
 # At most so often are credentials that the API server does not take read again.
 RENEWAL_SECONDS = 5.0
 
+# `json.loads` and `json.dumps` look each time for what they are asked to do.
+DECODER = json.JSONDecoder()
+ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
@@ -40,7 +44,7 @@ class Answer(NamedTuple):
         if self.status >= 400:
             raise fault_of(self.status, self.body, self.retry_after)
         try:
-            said = json.loads(self.body)
+            said = DECODER.decode(self.body.decode())
         except ValueError:
             said = None
         if not isinstance(said, dict):
@@ -84,7 +88,7 @@ class Connection:
         Credentials that are not taken are read again, once.
         """
         target = _target(path, query)
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        data = None if body is None else ENCODER.encode(body).encode()
         answer = await self._ask(method, target, data, seconds)
         if answer.status == 401 and await self._renew():
             answer = await self._ask(method, target, data, seconds)

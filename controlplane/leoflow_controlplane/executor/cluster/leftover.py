@@ -32,6 +32,9 @@ from leoflow_controlplane.pod.site import PodSite
 
 # How often a call is made at the most while the API server says that it is too busy.
 ATTEMPTS = 5
+# So long a node has to end what is closed. One that is only slow ends it all the same later, when
+# it sees that the Pod is gone.
+CLOSE_SECONDS = 15.0
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
@@ -134,31 +137,33 @@ class Leftovers:
         )
 
     async def remove_all(self) -> None:
-        """Remove all that is of our owner, now, but claims on which artifacts are."""
-        calls, turns = self._calls, asyncio.Semaphore(CALLS_AT_ONCE)
-
-        async def remove(delete: Callable[[], Awaitable[None]]) -> None:
-            async with turns:
-                try:
-                    await _insist(delete)
-                except CallFailed as fault:
-                    left.append(fault)
-
-        left: list[CallFailed] = []
+        """Remove all that is of our owner, now, and by force what its node does not end; but no
+        claim on which artifacts are."""
+        calls = self._calls
         try:
-            names = set(self._watch.live)
-            async for page in list_pages(calls, self._own):
-                names |= {pod["metadata"]["name"] for pod in page.items}
-            await asyncio.gather(
-                *(remove(partial(calls.delete_pod, name, AT_ONCE)) for name in names)
-            )
+            names = set(self._watch.live) | await self._list_names()
+            await _remove(names, partial(calls.delete_pod, grace_seconds=AT_ONCE))
+            if deaf := await self._await_end(names):
+                logger.warning("removing Pods that their nodes do not end: %s", ", ".join(deaf))
+                await _remove(deaf, partial(calls.delete_pod, grace_seconds=0))
             claims = map(_metadata, await calls.list_claims(self._own))
-            stale = [claim["name"] for claim in claims if not is_kept(claim)]
-            await asyncio.gather(*(remove(partial(calls.delete_claim, name)) for name in stale))
+            await _remove([one["name"] for one in claims if not is_kept(one)], calls.delete_claim)
         except CallFailed as fault:
-            left.append(fault)
-        if left:
-            logger.warning("Pods are left for the next sweep: %s", left[0].words)
+            logger.warning("Pods are left for the next sweep: %s", fault.words)
+
+    async def _list_names(self) -> set[str]:
+        pages = list_pages(self._calls, self._own)
+        return {pod["metadata"]["name"] async for page in pages for pod in page.items}
+
+    async def _await_end(self, names: Collection[str]) -> set[str]:
+        """Wait until Pods are gone; give those that still are not after CLOSE_SECONDS."""
+        until, attempt, there = time.monotonic() + CLOSE_SECONDS, 0, set(names)
+        while there and time.monotonic() < until:
+            there &= await self._list_names()
+            if there:
+                await asyncio.sleep(pause(attempt))
+                attempt += 1
+        return there
 
     def _look_at(self, pod: Object, wanted: Collection[TryKey], adopted: set[TryKey]) -> None:
         """Take over a Pod of a dead process, or have it removed."""
@@ -181,6 +186,20 @@ class Leftovers:
             self._watch.note_away(fault)
         else:
             logger.warning("Pods cannot be listed: %s", fault.words)
+
+
+async def _remove(names: Collection[str], delete: Callable[[str], Awaitable[None]]) -> None:
+    """Have things deleted, each whatever becomes of the others."""
+    turns = asyncio.Semaphore(CALLS_AT_ONCE)
+
+    async def remove(name: str) -> None:
+        async with turns:
+            try:
+                await _insist(partial(delete, name))
+            except CallFailed as fault:
+                logger.warning("'%s' cannot be removed: %s", name, fault.words)
+
+    await asyncio.gather(*map(remove, names))
 
 
 async def _insist(work: Callable[[], Awaitable[None]]) -> None:

@@ -196,6 +196,10 @@ class Watch:
         return version
 
     def _take(self, kind: str, pod: Object) -> None:
+        live = self.live.get(pod["metadata"].get("name"))
+        if kind != "DELETED" and (live is None or live.gone.is_set()):
+            # The larger half of what is told is of Pods whose agents have told their ends.
+            return
         view = read_view(pod)
         if view is None:
             return
@@ -203,7 +207,6 @@ class Watch:
             self._update(view)
             return
         self._tidying.forget(view.name)
-        live = self.live.get(view.name)
         if live is not None and _is_same(live, view):
             live.view = view
             self._vanish(live)

@@ -33,7 +33,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
     async def begin(answer: Answer) -> Connection:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", answer)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -89,6 +89,39 @@ async def test_a_token_that_was_renewed_is_read_again(serve: Serve, tmp_path: Pa
     connection._renewed_at -= module.RENEWAL_SECONDS
     write(tmp_path / "kubeconfig", connection.host, "second")
     assert (await calls.list_pods("a=b")).items == []
+
+
+async def test_when_a_token_is_renewed_streams_break_off_and_calls_end(
+    serve: Serve, tmp_path: Path
+) -> None:
+    token, slow = "first", asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.headers["Authorization"] != f"Bearer {token}":
+            return web.Response(status=401)
+        if "watch" in request.query:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await response.write(ADDED)
+            await asyncio.Event().wait()
+        if request.path.endswith("/slow"):
+            await slow.wait()
+        return web.json_response({"kind": "Pod"})
+
+    connection = await serve(answer)
+    calls = ApiCalls(connection)
+    connection._renewed_at -= module.RENEWAL_SECONDS
+    watch = calls.watch_pods("a=b", "1")
+    assert [(await anext(watch)).kind for _ in range(2)] == [OPENED, "ADDED"]
+    under_way = asyncio.create_task(calls.get_pod("slow"))
+    await calls.get_pod("p")
+    token = "second"
+    write(tmp_path / "kubeconfig", connection.host, token)
+    assert await calls.get_pod("p") == {"kind": "Pod"}
+    with pytest.raises(Away):
+        await anext(watch)
+    slow.set()
+    assert await under_way == {"kind": "Pod"}
 
 
 async def test_a_token_that_stays_bad_is_not_read_all_the_time(serve: Serve) -> None:

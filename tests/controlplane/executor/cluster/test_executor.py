@@ -9,6 +9,7 @@ import pytest
 from executor_contract import end_of
 from fakecalls import FakeCluster, pod_status, running, terminated
 from leoflow_controlplane.error import LaunchFailed
+from leoflow_controlplane.executor.cluster import leftover
 from leoflow_controlplane.executor.cluster.calls import Page
 from leoflow_controlplane.executor.cluster.fault import Away, QuotaExceeded, Refused, Throttled
 from leoflow_controlplane.kubernetessetting import KubernetesSettings
@@ -287,16 +288,33 @@ async def test_closing_removes_all_that_was_started(opened: Open, cluster: FakeC
 
 
 async def test_closing_leaves_nothing_because_an_api_server_is_busy(
-    opened: Open, cluster: FakeCluster
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(leftover, "CLOSE_SECONDS", 0.01)
     executor = await opened(owner=None)
     for number in range(3):
         await executor.start(launch_of(number, staging=1000))
     busy = Throttled("too many requests", 0.001)
     cluster.faults["delete_pod"].extend([busy, Refused("not this one"), busy])
     await executor.close()
-    assert len(cluster.pods) == 1
+    assert not cluster.pods
     assert not cluster.claims
+
+
+async def test_closing_removes_by_force_what_a_node_does_not_end(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftover, "CLOSE_SECONDS", 0.01)
+    executor = await opened(owner=None)
+    for number in range(2):
+        await executor.start(launch_of(number))
+    deaf = name_of(cluster)
+    cluster.deaf.add(deaf)
+    cluster.asked.clear()
+    await executor.close()
+    assert not cluster.pods
+    forced = [call[1] for call in cluster.asked if call[0] == "delete_pod" and call[2] == 0]
+    assert forced == [deaf]
 
 
 async def test_the_cluster_is_asked_about_a_pod_without_creating_it(
