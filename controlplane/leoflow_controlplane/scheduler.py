@@ -304,6 +304,8 @@ class Scheduler:
             with about(key):
                 logger.debug("the try has ended: %s", ended.exit)
         instants = dict(self._ours.get(key, {}))
+        if ended.placed_at:
+            instants["placed"] = ended.placed_at
         if ended.started_at:
             instants["started"] = ended.started_at
         if ended.ended_at:

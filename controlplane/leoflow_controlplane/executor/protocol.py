@@ -18,12 +18,16 @@ from leoflow_controlplane.verdict import Exit
 
 
 class Ended(NamedTuple):
-    """A try's process is gone. Instants are seconds since the epoch, None where unknown."""
+    """A try's process is gone. Instants are seconds since the epoch, None where unknown.
+
+    ``placed_at``: a machine was found for it, where there are many.
+    """
 
     key: TryKey
     exit: Exit
     started_at: float | None = None
     ended_at: float | None = None
+    placed_at: float | None = None
 
 
 class Limits(NamedTuple):

@@ -36,8 +36,9 @@ class PodView(NamedTuple):
     """A Pod as of ``version``. ``task`` is the container of the try, None before the kubelet knows
     it; ``init`` is the first init container that keeps it from starting.
 
-    ``unscheduled`` are the scheduler's words, "" before it has said anything and on a node.
-    ``deleting``: somebody has asked for its deletion, which has ``grace_seconds`` from then on.
+    ``placed_at``: it was given a node. ``unscheduled`` are the scheduler's words, "" before it has
+    said anything and on a node. ``deleting``: somebody has asked for its deletion, which has
+    ``grace_seconds`` from then on.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PodView(NamedTuple):
     phase: str = "Pending"
     node: str | None = None
     created_at: float | None = None
+    placed_at: float | None = None
     deleting: bool = False
     grace_seconds: float = 0.0
     reason: str = ""
@@ -60,7 +62,7 @@ class PodView(NamedTuple):
         """Read a Pod of the API. The try's container is the first that the Pod declares."""
         metadata, spec = pod["metadata"], pod.get("spec") or {}
         status = pod.get("status") or {}
-        unscheduled, disruption = _read_conditions(status.get("conditions") or ())
+        unscheduled, placed_at, disruption = _read_conditions(status.get("conditions") or ())
         return cls(
             metadata["name"],
             metadata.get("uid", ""),
@@ -68,6 +70,7 @@ class PodView(NamedTuple):
             status.get("phase") or "Pending",
             spec.get("nodeName"),
             read_instant(metadata.get("creationTimestamp")),
+            placed_at,
             metadata.get("deletionTimestamp") is not None,
             float(metadata.get("deletionGracePeriodSeconds") or 0),
             status.get("reason") or "",
@@ -87,16 +90,19 @@ def read_instant(text: str | None) -> float | None:
 
 def _read_conditions(
     conditions: Iterable[Mapping[str, Any]],
-) -> tuple[str, Disruption | None]:
-    """Give the scheduler's words while it has found no node, and why the cluster took a Pod."""
-    unscheduled, disruption = "", None
+) -> tuple[str, float | None, Disruption | None]:
+    """Give the scheduler's words while it has found no node, when it did, and why the cluster took
+    a Pod."""
+    unscheduled, placed_at, disruption = "", None, None
     for one in conditions:
         kind = one.get("type")
         if kind == "PodScheduled" and one.get("status") == "False":
             unscheduled = one.get("message") or one.get("reason") or ""
+        elif kind == "PodScheduled" and one.get("status") == "True":
+            placed_at = read_instant(one.get("lastTransitionTime"))
         elif kind == "DisruptionTarget" and one.get("status") == "True":
             disruption = Disruption(one.get("reason") or "", one.get("message") or "")
-    return unscheduled, disruption
+    return unscheduled, placed_at, disruption
 
 
 def _task(spec: Mapping[str, Any], status: Mapping[str, Any]) -> ContainerView | None:

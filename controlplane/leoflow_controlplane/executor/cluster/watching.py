@@ -45,6 +45,8 @@ SHORT_SECONDS = 1.0
 VANISH_SECONDS = 2.0
 # The kubelet may learn of an OOM kill after it has told of the end.
 LOOK_AGAIN_SECONDS = 1.0
+# What the API cuts its instants to.
+WHOLE_SECOND = 1.0
 # What of the waiting is told in the log of the try, for somebody may have to do something.
 TOLD_STAGES = {
     "schedule": "waiting for a node",
@@ -230,6 +232,7 @@ class Watch:
         else:
             live.wait = None
         live.view = view
+        _note_sight(live, time.time())
         if isinstance(standing, Over):
             self._end(live, standing)
         elif isinstance(standing, Running):
@@ -345,7 +348,16 @@ class Watch:
         live.over = over
         live.gone.set()
         self._figures.running -= 1
-        self._ended.put_nowait(Ended(live.key, over.exit, over.started_at, over.ended_at))
+        placed_at = None if live.view is None else live.view.placed_at
+        self._ended.put_nowait(
+            Ended(
+                live.key,
+                over.exit,
+                refine(over.started_at, live.ran_seen_at),
+                refine(over.ended_at, time.time()),
+                refine(placed_at, live.placed_seen_at),
+            )
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -357,6 +369,26 @@ class Watch:
         if not task.cancelled() and (error := task.exception()) is not None:
             # Who waits for ends has to know that some may not come any more.
             self._ended.put_nowait(error)
+
+
+def refine(told: float | None, seen_at: float | None) -> float | None:
+    """Give an instant of the API's, which is cut to whole seconds, as near as it is known.
+
+    It was seen to have come, which is told within milliseconds unless nobody was watching.
+    """
+    if told is None or seen_at is None:
+        return told
+    return min(max(told, seen_at), told + WHOLE_SECOND)
+
+
+def _note_sight(live: Live, now: float) -> None:
+    view = live.view
+    if view is None:
+        return
+    if live.placed_seen_at is None and view.placed_at is not None:
+        live.placed_seen_at = now
+    if live.ran_seen_at is None and view.task is not None and view.task.phase != "waiting":
+        live.ran_seen_at = now
 
 
 def read_view(pod: Object) -> PodView | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -389,3 +390,31 @@ async def test_a_pod_that_is_nobody_s_goes_after_a_while(
     assert cluster.pods
     await heir.adopt({launch_of(2).key}, set())
     await come(lambda: not cluster.pods)
+
+
+async def test_an_end_says_when_a_node_was_found(opened: Open, cluster: FakeCluster) -> None:
+    executor = await opened()
+    name = await begin(executor, cluster)
+    placed = {**condition("PodScheduled", "True", ""), "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    cluster.play(name, pod_status("Pending", waiting("ContainerCreating"), conditions=[placed]))
+    cluster.play(name, pod_status("Succeeded", terminated(0), conditions=[placed]))
+    ended = await end_of(executor)
+    at = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+    assert at <= (ended.placed_at or 0) <= at + 1
+
+
+@pytest.mark.parametrize(
+    ("told", "seen_at", "at"),
+    [
+        (None, 5.0, None),
+        (10.0, None, 10.0),
+        (10.0, 10.4, 10.4),
+        (10.0, 12.0, 11.0),
+        (10.0, 9.5, 10.0),
+    ],
+)
+def test_an_instant_of_whole_seconds_is_made_finer_by_what_was_seen(
+    told: float | None, seen_at: float | None, at: float | None
+) -> None:
+    """Seen later than within its second, or by a clock that is behind, it says nothing more."""
+    assert watching.refine(told, seen_at) == at
