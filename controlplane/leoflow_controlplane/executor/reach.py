@@ -22,10 +22,6 @@ DESKTOP_HOST = "host.docker.internal"
 
 MAX_CA_BYTES = 16 * 1024
 _FIX = "Set it to an address of this machine that containers reach, and to a free port."
-_OR_LISTEN = (
-    " If they come by way of another one, set LEOFLOW_AGENT_LISTEN to the HOST:PORT of this "
-    "machine where they arrive."
-)
 
 
 class Address(NamedTuple):
@@ -101,9 +97,8 @@ async def listen_at(address: Address, site: Site) -> None:
         await site.server.listen_tcp(host, port)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        fix = _FIX if address.listen is not None else _FIX + _OR_LISTEN
         raise ExecutorUnusable(
-            f"{name} is '{value}', and nothing can listen there: {reason}. {fix}"
+            f"{name} is '{value}', and nothing can listen there: {reason}. {_FIX}"
         ) from None
 
 

@@ -133,8 +133,7 @@ def test_certificates_of_no_use_are_said(tmp_path, content, reason):
 
 async def test_an_address_that_is_not_ours_is_said_with_the_reason(site):
     refusal = OSError(99, "Cannot assign requested address")
-    words = "Cannot assign requested address.*If they come by way of another one"
-    with pytest.raises(ExecutorUnusable, match=words):
+    with pytest.raises(ExecutorUnusable, match="Cannot assign requested address"):
         await _reach(site, Engine(), "http://10.0.0.7:9000", Server(refusal))
 
 
