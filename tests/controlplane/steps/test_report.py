@@ -144,6 +144,16 @@ def test_a_try_whose_executor_is_at_work_has_the_time_that_it_takes(ground: Grou
     assert [stop.key for stop in ground.progress.stops] == [FIRST]
 
 
+def test_a_pod_whose_agent_is_silent_is_given_up_soon_after_its_allowance(ground: Ground) -> None:
+    """It counts as starting until it has run for that long, which nobody tells of."""
+    begin(ground)
+    ground.step(due.come_due, {FIRST}, 300.0, "Look at its network.")
+    soon = 300.0 + SETTINGS.start_allowance_seconds / due.LOOKS_AT_A_POD
+    assert ground.progress.next_due == soon
+    ground.step(due.come_due, (), soon, "Look at its network.")
+    assert [stop.key for stop in ground.progress.stops] == [FIRST]
+
+
 def test_a_run_id_is_given_once(ground: Ground) -> None:
     begin(ground)
     with pytest.raises(Conflict, match="already has a run 'r'"):

@@ -73,7 +73,13 @@ async def load_client(access: Access) -> tuple[Any, str]:
             if access.kubeconfig is None
             else (f"kubeconfig '{access.kubeconfig}'")
         )
-        raise ExecutorUnusable(f"{where} cannot be used: {error}") from error
+        fix = (
+            ""
+            if access.context is None
+            else f". The context '{access.context}' is asked for by LEOFLOW_KUBERNETES_CONTEXT; "
+            "'kubectl config get-contexts' lists those that there are"
+        )
+        raise ExecutorUnusable(f"{where} cannot be used: {error}{fix}") from error
     client.user_agent = "leoflow"
     return client, access.namespace or namespace or DEFAULT_NAMESPACE
 

@@ -16,7 +16,9 @@ from leoflow_controlplane.executor.cluster.calls import OPENED, ApiCalls
 from leoflow_controlplane.executor.cluster.connect import Access
 from leoflow_controlplane.executor.cluster.connection import Connection
 from leoflow_controlplane.executor.cluster.fault import Away, Gone, Throttled, Unauthorized
+from leoflow_controlplane.executor.cluster.opening import look_at_cluster
 from leoflow_controlplane.executor.cluster.permission import check_rights
+from leoflow_controlplane.kubernetessetting import KubernetesSettings
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[[Answer], Awaitable[Connection]]
@@ -259,3 +261,22 @@ async def test_a_namespace_that_is_not_there_is_named(serve: Serve) -> None:
 
     with pytest.raises(ExecutorUnusable, match="there is no namespace 'runs' in the cluster at"):
         await check_rights(await serve(answer), prepull=False)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "credentials that it was shown: log in"), (503, "Look whether it runs")],
+)
+async def test_an_api_server_that_cannot_be_used_is_told_with_what_to_do(
+    serve: Serve, tmp_path: Path, status: int, words: str
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    connection = await serve(answer)
+    environment = {"KUBECONFIG": str(tmp_path / "kubeconfig")}
+    with pytest.raises(ExecutorUnusable, match=words) as caught:
+        await look_at_cluster(KubernetesSettings(), environment)
+    assert f"API server at {connection.host} cannot be used: HTTP status {status}" in str(
+        caught.value
+    )
