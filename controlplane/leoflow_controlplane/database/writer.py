@@ -269,6 +269,10 @@ class Writer:
 
 def _split(steps: list[_Step]) -> Iterator[list[_Step]]:
     """Group the steps such that whoever is to lead first has a group of its own."""
+    if not any(step.leads for step in steps):
+        if steps:
+            yield steps
+        return
     for leads, group in groupby(steps, lambda step: step.leads):
         members = list(group)
         yield from ([member] for member in members) if leads else [members]
