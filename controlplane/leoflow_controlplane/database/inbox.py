@@ -39,6 +39,10 @@ class Inbox(Generic[T]):
             self._asleep = False
             self._wake()
 
+    def __len__(self) -> int:
+        """Count what waits and is not patient."""
+        return len(self._items)
+
     def close(self) -> None:
         """Let `take` return None when nothing is left."""
         self.closed = True
