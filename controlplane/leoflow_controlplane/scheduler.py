@@ -45,6 +45,8 @@ T = TypeVar("T")
 _PATIENT: frozenset[Callable[..., Any]] = frozenset({calling.move_calls, ending.log_try})
 # Ends that one step takes in: reports must not wait long for it.
 MOST_ENDS = 50
+# Containers that are removed at once.
+MOST_REMOVALS = 16
 GONE = "the container was gone when the control plane looked for it"
 
 logger = logging.getLogger("leoflow.scheduler")
@@ -91,6 +93,8 @@ class Scheduler:
         self._launching: set[TryKey] = set()
         # Ends that were told in this turn of the loop.
         self._ended: list[Ended] = []
+        # Tries of which all is written down, and whose containers are to be removed.
+        self._gone: asyncio.Queue[TryKey] = asyncio.Queue()
         self._unwanted: set[TryKey] = set()
         self._resuming: asyncio.Task[None] | None = None
 
@@ -101,6 +105,8 @@ class Scheduler:
         self._ours |= {key: {} for key in adopted}
         self._executor = executor
         self._spawn(self._take_ends(executor))
+        for _ in range(MOST_REMOVALS):
+            self._spawn(self._clear_up(executor))
         self._spawn(self._keep_time())
         self._spawn(self._inline.run(self._follow, self._forget))
         await self._recover(anew=True)
@@ -313,7 +319,10 @@ class Scheduler:
         lacking, progress = await self._steps.persist(ending.close_tries, ends, self._clock())
         self._follow(progress)
         for end in ends:
-            self._spawn(self._clear_up(end, lacks_verdict=end.key in lacking))
+            if end.key in lacking:
+                self._spawn(self._settle(end))
+            else:
+                self._gone.put_nowait(end.key)
         self._count_containers()
 
     def _end_of(self, ended: Ended) -> End:
@@ -327,16 +336,20 @@ class Scheduler:
             instants["ended"] = ended.ended_at
         return End(ended.key, ended.exit, instants)
 
-    async def _clear_up(self, end: End, *, lacks_verdict: bool) -> None:
+    async def _settle(self, end: End) -> None:
         assert self._executor is not None
         key, executor = end.key, self._executor
-        if lacks_verdict:
-            # Its last report may have been sent and not be read yet.
-            await asyncio.sleep(self._book.settings.settle_seconds)
-            left = (end.exit, await executor.log_tail(key), await executor.left_verdict(key))
-            self._follow(await self._steps.persist(ending.settle, key, left, self._clock()))
-        await executor.remove(key)
-        self._forget(key)
+        # Its last report may have been sent and not be read yet.
+        await asyncio.sleep(self._book.settings.settle_seconds)
+        left = (end.exit, await executor.log_tail(key), await executor.left_verdict(key))
+        self._follow(await self._steps.persist(ending.settle, key, left, self._clock()))
+        self._gone.put_nowait(key)
+
+    async def _clear_up(self, executor: Executor) -> None:
+        while True:
+            key = await self._gone.get()
+            await executor.remove(key)
+            self._forget(key)
 
     async def _keep_time(self) -> None:
         while True:
