@@ -82,7 +82,7 @@ def test_the_last_report_can_be_repeated(ground: Ground, container_gone: bool) -
     begin(ground)
     ground.report(FIRST, STARTED, finished(2))
     if container_gone:
-        ground.step(ending.close_try, FIRST, (Exit(0), {}), 101.0)
+        ground.step(ending.close_tries, [ending.End(FIRST, Exit(0), {})], 101.0)
         assert not ground.book.runs
     assert ground.report(FIRST, STARTED, finished(2))["ack"] == 2
     with pytest.raises(Stale):
