@@ -115,6 +115,7 @@ async def test_a_creation_whose_answer_was_lost_is_found(opened: Open, cluster: 
     assert set(await executor.start(launch_of())) == {"created"}
     assert (executor.figures.started, executor.figures.adopted) == (1, 0)
     assert ("get_pod", name) in cluster.asked
+    assert set(cluster.pods) == {name}
     cluster.play(name, pod_status("Succeeded", terminated(0)))
     assert (await end_of(executor)).exit.code == 0
 
