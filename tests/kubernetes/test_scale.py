@@ -1,5 +1,9 @@
 """Many Pods, a cluster in which much goes wrong, and control planes that are killed in between:
-each task ends right, and none is started twice."""
+each task ends right, and none is started twice.
+
+Except for a Pod that goes away before anybody can know of it: the answer to its creation was lost,
+or who got it was killed. Of such a Pod nothing is left that would tell it from one that never was.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,9 @@ from leoflow_controlplane.controlplane import DATABASE_NAME
 from servers import KINDS, WIDTH
 from sqlalchemy import create_engine, text
 
+# How long what a control plane has learned of may be nowhere but in its memory; much is queued there
+# when a machine is loaded.
+UNWRITTEN_SECONDS = 5.0
 FOLDER = Path(__file__).parent
 SEED = 20
 ENDS = """
@@ -61,20 +68,30 @@ async def test_all_end_right_and_none_is_started_twice(
                 end_group(process)
         assert process.returncode == 0
         told, seen = json.loads(out), await ask("GET", "tell")
-    print(told, {name: seen[name] for name in ("calls", "faults", "refused")})
+    print(told, {name: seen[name] for name in ("starts", "calls", "faults", "refused", "twice")})
     # A fast machine is done before the last of them.
-    assert 2 * told["killed"] >= len(size.lives)
+    assert 2 * len(told["kills"]) >= len(size.lives)
     assert told["peak_mib"] < 200
-    twice = [name for name, count in seen["runs"].items() if count > 1]
-    print("started twice:", [(name, seen["fates"][name], name in seen["untold"]) for name in twice])
-    # What went away before anybody had told of it cannot be known to have been.
-    assert {seen["fates"][name] for name in twice} <= set(VANISHING)
+    cuts = [*told["kills"], *seen["restarts"]]
+    assert {
+        name: times
+        for name, (fate, times) in seen["twice"].items()
+        if not (fate in VANISHING and (name in seen["untold"] or is_unknown(times, cuts)))
+    } == {}
     assert seen["faults"] > 10
     assert ends_of(home) == {
         (kind, "failed" if kind == "bad" else "success"): KINDS.count(kind)
         * (size.runs * WIDTH // len(KINDS))
         for kind in KINDS
     }
+
+
+def is_unknown(times: list[list[float]], cuts: list[float]) -> bool:
+    """Say whether nobody can know that there was a first Pod of a name: it was created before a
+    control plane or the API server died, and it was gone before another could look, or it had just
+    gone and that was not written down yet."""
+    (created, gone), (again, _) = times[:2]
+    return any(created <= cut <= min(gone + UNWRITTEN_SECONDS, again) for cut in cuts)
 
 
 def ends_of(home: Path) -> Counter[tuple[str, str]]:
