@@ -128,7 +128,7 @@ def _tell_ignored(spec: DagSpec, executor: str, screen: Screen) -> None:
 
 
 def _find_executor(screen: Screen) -> str:
-    from leoflow_controlplane.executor.engine import open_engine
+    from leoflow_controlplane.executor.docker.engine import open_engine
 
     try:
         open_engine().close()
@@ -168,7 +168,7 @@ def _pods(wish: Wish, screen: Screen) -> _Ready:
 
 
 def _containers(wish: Wish, screen: Screen) -> _Ready:
-    from leoflow_controlplane.executor.docker import docker_executor
+    from leoflow_controlplane.executor.docker.executor import docker_executor
     from leoflow_controlplane.executor.reach import read_address
 
     address = read_address(os.environ)

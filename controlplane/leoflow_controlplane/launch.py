@@ -15,6 +15,11 @@ def be_silent(_text: str) -> None:
     """Take what a start has to tell, and keep it to oneself."""
 
 
+def be_unheard() -> bool:
+    """Tell that no agent has reported."""
+    return False
+
+
 class Launch(NamedTuple):
     """All that is needed to start a try. ``environment`` is what the DAG declares.
 
@@ -25,6 +30,8 @@ class Launch(NamedTuple):
     (``run_leaves_artifacts``). ``say`` takes lines about the start for the log of the try, such as
     how far the pull of its image is; it is called in the event loop. ``image_digest`` is the
     manifest's, None where it is not known; ``python_version`` is the DAG's, as "3.11".
+    ``is_heard``: whether an agent of the try has reported, so that it must not be started again
+    whatever else is known of it.
     """
 
     key: TryKey
@@ -39,4 +46,5 @@ class Launch(NamedTuple):
     python_version: str = ""
     staging_storage_class: str | None = None
     staging_access_mode: AccessMode = "ReadWriteMany"
+    is_heard: Callable[[], bool] = be_unheard
     run_leaves_artifacts: bool = False

@@ -59,6 +59,9 @@ if kind == "root":
         open("/tmp/made", "w").close()
         sys.exit()
     sys.exit(1)
+if kind == "fill":
+    with open("/tmp/filled", "wb") as file:
+        file.write(os.urandom(int(said) * 2**20))
 if kind == "eat":
     eaten = []
     while True:

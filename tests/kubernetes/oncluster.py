@@ -112,7 +112,8 @@ def bring(project: Path, folder: Path) -> Image:
         )
     own = folder / project.name
     subprocess.run(["cp", "-r", str(project), str(own)], check=True)
-    reference = f"{registry or 'leoflow.test'}/{project.name}:{secrets.token_hex(NAME_BYTES)}"
+    # A node that an image was loaded into may not know it by its digest: no registry's name.
+    reference = f"{registry or 'leoflow'}/{project.name}:{secrets.token_hex(NAME_BYTES)}"
     archive = folder / f"{project.name}.tar"
     where = ["--push"] if registry else ["--output", str(archive)]
     leoflow = [str(Path(sys.executable).with_name("leoflow"))]

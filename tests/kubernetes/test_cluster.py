@@ -36,7 +36,7 @@ from oncluster import ROOT, bare_pod, bring, without_ours
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 MIB = 1024**2
-ROUNDS = 10
+ROUNDS = 15
 MOST_RATIO = 1.1
 NAP = "dag_id: nap\ntasks:\n  sleep: {bash: sleep 20}\n"
 FAILING = "dag_id: failing\ntasks:\n  fall: {bash: 'echo oh no; exit 3'}\n"

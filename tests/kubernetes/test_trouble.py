@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusterground import Ground, opened
+from clusterground import Ground, calls_of, opened
 from emulator.cluster import Cluster
 from executor_contract import end_of, make_launch, run_one
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.cluster import creating, watching
+from leoflow_controlplane.executor.cluster import connection, creating, watching
 from leoflow_controlplane.executor.protocol import Limits
 
 
@@ -34,6 +34,36 @@ async def test_a_creation_that_goes_wrong_is_made_once(
         assert (await run_one(executor, make_launch("exit:3"))).exit.code == 3
         assert executor.figures.started == 1
     assert list(cluster.kubelet.runs.values()) == [1]
+
+
+@pytest.mark.parametrize("known_by", ["watch", "agent"])
+async def test_what_is_gone_before_its_creation_is_known_of_is_not_created_again(
+    ground: Ground, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known_by: str
+) -> None:
+    again = asyncio.Event()
+    monkeypatch.setattr(creating, "pause", lambda attempt: 0.0 if again.is_set() else 30.0)
+    monkeypatch.setattr(creating, "_rest", lambda unwanted, seconds: rest(again, seconds))
+    cluster.faults.plan("lost", verb="create", resource="pods")
+    if known_by == "agent":
+        cluster.faults.plan("503", verb="watch", times=1000)
+    launch = make_launch("sleep")._replace(is_heard=lambda: known_by == "agent")
+    async with opened(ground, tmp_path / "home") as executor, calls_of(ground) as calls:
+        starting = asyncio.create_task(executor.start(launch))
+        await until(lambda: list(cluster.kubelet.runs.values()) == [1])
+        [live] = executor._watch.live.values()
+        await until(lambda: live.view is not None or known_by == "agent")
+        await calls.delete_pod(live.name, 0)
+        again.set()
+        with pytest.raises(LaunchFailed, match="deleted by somebody") as caught:
+            await starting
+        assert caught.value.transient
+    assert list(cluster.kubelet.runs.values()) == [1]
+
+
+async def rest(again: asyncio.Event, seconds: float) -> None:
+    """Wait for a second attempt until it may come."""
+    if seconds > 0:
+        await again.wait()
 
 
 @pytest.mark.parametrize("kind", ["cut", "410", "503", "silent"])
@@ -68,8 +98,9 @@ async def test_an_api_server_may_be_restarted_while_tries_run(
 async def test_a_token_that_expired_is_read_again(
     cluster: Cluster, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The watch on the old credentials may fall silent when they are given up.
-    monkeypatch.setattr(watching, "LIST_SECONDS", 0.3)
+    # What is told then is told by a new watch, and found by no list.
+    monkeypatch.setattr(watching, "LIST_SECONDS", 3600.0)
+    monkeypatch.setattr(connection, "RENEWAL_SECONDS", 0.0)
     cluster.api.token = "first"
     cluster.write_kubeconfig(Path(ground.kubeconfig))
     async with opened(ground, tmp_path / "home") as executor:

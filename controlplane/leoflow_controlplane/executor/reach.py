@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from leoflow_controlplane.agentserver import SOCKET_NAME, is_loopback
 from leoflow_controlplane.container import SOCKET_FOLDER, ContainerSite
 from leoflow_controlplane.error import ExecutorUnusable
-from leoflow_controlplane.executor.engine import Engine
+from leoflow_controlplane.executor.docker.engine import Engine
 from leoflow_controlplane.executor.protocol import Site
 
 DESKTOP_HOST = "host.docker.internal"

@@ -75,6 +75,7 @@ _FINAL_WORDS = (
     "name unknown",
     "denied",
     "unauthorized",
+    "403 forbidden",
     "authentication required",
     "authorization failed",
     "no basic auth credentials",

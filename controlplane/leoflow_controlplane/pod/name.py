@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from leoflow_agent.podname import OWN_LABELS, OWN_PREFIX
@@ -31,6 +32,7 @@ MAX_LABEL = 63
 _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.\-]{0,61}[A-Za-z0-9])?)?")
 
 
+@lru_cache(maxsize=4096)
 def pod_name(key: TryKey, realm_id: str) -> str:
     """Name the Pod of a try: always the same for the same try of a realm, and for no other."""
     mapped = [] if key.map_index < 0 else [str(key.map_index)]

@@ -129,7 +129,7 @@ def _check_executor(settings: ServerSettings) -> None:
         if not folder.is_dir():
             raise ControlPlaneError(f"subprocess_projects is '{folder}', which is no folder.")
         return
-    from leoflow_controlplane.executor.engine import open_engine
+    from leoflow_controlplane.executor.docker.engine import open_engine
 
     agents_address(settings)
     open_engine().close()

@@ -75,6 +75,6 @@ def executor_factory(settings: ServerSettings, projects: Projects | None) -> Exe
         from leoflow_controlplane.executor.cluster.opening import kubernetes_executor
 
         return kubernetes_executor(settings.kubernetes, address, os.environ, patient=True)
-    from leoflow_controlplane.executor.docker import docker_executor
+    from leoflow_controlplane.executor.docker.executor import docker_executor
 
     return docker_executor(address)

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 Say = Callable[[str], None]
-# The default lets the writer's or the calls' thread keep the interpreter for 5 ms, while a report
-# waits that the event loop could have answered.
+# The default lets the writer's thread keep the interpreter for 5 ms, while a report waits that the
+# event loop could have answered.
 SWITCH_SECONDS = 0.0005
 _PLAIN_HTTP = (
     "warning: {host} can be reached from other machines, and what is sent there is not encrypted: "

@@ -235,6 +235,26 @@ def test_what_does_not_run_yet_waits_in_a_stage(
     assert judge(make_view(status, node=node)) == expected
 
 
+@pytest.mark.parametrize(
+    ("answer", "hopeless"),
+    [
+        ("pulling from host r:1 failed with status code [manifests 1]: 401 Unauthorized", True),
+        ("pulling from host r:1 failed with status code [manifests 1]: 403 Forbidden", True),
+        ("r:1/x:1: not found", True),
+        (
+            "pulling from host r:1 failed with status code [manifests 1]: 429 Too Many Requests",
+            False,
+        ),
+        ("pulling from host r:1 failed with status code [manifests 1]: 500 Internal", False),
+        ('failed to do request: Head "http://r:1/v2": connect: connection refused', False),
+    ],
+)
+def test_what_containerd_says_of_a_registry_is_final_or_passes(answer: str, hopeless: bool) -> None:
+    words = f'failed to pull and unpack image "r:1/x:1": failed to resolve reference: {answer}'
+    standing = judge(make_view(pod_status("Pending", waiting("ErrImagePull", words)), node="n1"))
+    assert standing == Waiting("pull", f"ErrImagePull: {words}", hopeless)
+
+
 def test_a_container_that_runs_is_let_run() -> None:
     view = make_view(pod_status("Running", running()))
     assert view.task is not None

@@ -61,17 +61,26 @@ async def running(
         await asyncio.wait_for(task, 30)
 
 
-async def admin_of(home: Path) -> str:
-    """Wait for the first token."""
-    async with asyncio.timeout(10):
+async def admin_of(server: Server, home: Path) -> str:
+    """Wait for the first token: its file is there before it counts."""
+    async with asyncio.timeout(30), httpx.AsyncClient(base_url=server.url, timeout=30) as client:
         while not (home / "admin.token").exists():
             await asyncio.sleep(0.01)
-    return (home / "admin.token").read_text().strip()
+        token = (home / "admin.token").read_text().strip()
+        while await asked_with(token, client) == 401:
+            await asyncio.sleep(0.01)
+    return token
+
+
+async def asked_with(token: str, client: httpx.AsyncClient) -> int:
+    """Give the status of the answer to whoever has this token."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return (await client.get("/api/v2/dags", headers=headers)).status_code
 
 
 async def test_it_answers_everybody_on_one_port(tmp_path: Path) -> None:
     async with running(settings_of(tmp_path)) as (server, said):
-        token = await admin_of(tmp_path)
+        token = await admin_of(server, tmp_path)
         assert (tmp_path / "admin.token").stat().st_mode & 0o777 == 0o600
         async with httpx.AsyncClient(base_url=server.url) as client:
             assert (await client.get("/health")).json()["status"] == "healthy"
@@ -86,8 +95,8 @@ async def test_it_answers_everybody_on_one_port(tmp_path: Path) -> None:
 
 
 async def test_the_token_outlives_the_server_and_can_be_made_anew(tmp_path: Path) -> None:
-    async with running(settings_of(tmp_path)):
-        first = await admin_of(tmp_path)
+    async with running(settings_of(tmp_path)) as (server, _):
+        first = await admin_of(server, tmp_path)
     (tmp_path / "admin.token").unlink()
     async with running(settings_of(tmp_path)) as (server, _):
         async with httpx.AsyncClient(base_url=server.url) as client:
@@ -95,18 +104,12 @@ async def test_the_token_outlives_the_server_and_can_be_made_anew(tmp_path: Path
             assert (await client.get("/api/v2/dags", headers=headers)).status_code == 200
         assert not (tmp_path / "admin.token").exists()
     async with running(settings_of(tmp_path), new_admin_token=True) as (server, _):
-        second = await admin_of(tmp_path)
+        second = await admin_of(server, tmp_path)
         async with httpx.AsyncClient(base_url=server.url) as client:
             for token, status in ((first, 401), (second, 200)):
                 headers = {"Authorization": f"Bearer {token}"}
                 answer = await client.get("/api/v2/dags", headers=headers)
                 assert answer.status_code == status
-
-
-async def asked_with(token: str, client: httpx.AsyncClient) -> int:
-    """Give the status of the answer to whoever has this token."""
-    headers = {"Authorization": f"Bearer {token}"}
-    return (await client.get("/api/v2/dags", headers=headers)).status_code
 
 
 async def test_a_token_of_an_admin_that_is_given_counts_until_another_one_is(tmp_path: Path):
@@ -117,7 +120,7 @@ async def test_a_token_of_an_admin_that_is_given_counts_until_another_one_is(tmp
             running(settings) as (server, _),
             httpx.AsyncClient(base_url=server.url) as client,
         ):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while await asked_with(given, client) == 401:
                     await asyncio.sleep(0.01)
             assert await asked_with(given, client) == 200
@@ -148,8 +151,8 @@ async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
 
 
 async def test_two_servers_do_not_share_a_file(tmp_path: Path) -> None:
-    async with running(settings_of(tmp_path)):
-        await admin_of(tmp_path)
+    async with running(settings_of(tmp_path)) as (server, _):
+        await admin_of(server, tmp_path)
         with pytest.raises(Conflict, match="a server"):
             async with running(settings_of(tmp_path)) as _:
                 await asyncio.sleep(5)
@@ -181,7 +184,7 @@ async def test_reports_of_strangers_are_refused_on_a_connection_that_others_may_
         b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     )
     async with running(settings_of(tmp_path)) as (server, _):
-        await admin_of(tmp_path)
+        await admin_of(server, tmp_path)
         port = int(server.url.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         async with asyncio.timeout(10):
@@ -201,7 +204,7 @@ async def test_only_the_hosts_that_are_allowed_are_answered(tmp_path: Path) -> N
         running(settings_of(tmp_path, allowed_hosts="leoflow.example")) as (server, _),
         httpx.AsyncClient(base_url=server.url) as client,
     ):
-        await admin_of(tmp_path)
+        await admin_of(server, tmp_path)
         assert (await client.get("/openapi.json")).status_code == 400
         assert (await client.get("/health")).status_code == 200
         named = {"Host": "leoflow.example:8080"}

@@ -20,7 +20,7 @@ LOST = Exit(None, reason="node 'n1' is gone", machinery=True, loss="node")
 
 
 def lose(ground: Ground, key: TryKey, exit: Exit = LOST) -> None:
-    ground.step(ending.close_try, key, (exit, {}), ground.now)
+    ground.step(ending.close_tries, [ending.End(key, exit, {})], ground.now)
     ground.step(ending.settle, key, (exit, None, None), ground.now)
 
 

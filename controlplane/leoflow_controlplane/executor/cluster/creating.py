@@ -1,6 +1,7 @@
 """Creates Pods and claims: fast, not faster than the cluster likes, and each at most once.
 
-A Pod's name is its try's, so a creation whose answer was lost is made again and finds its own.
+A Pod's name is its try's, so a creation whose answer was lost is made again and finds its own. One
+that was gone again meanwhile is not created a second time: its task may have been at work.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from leoflow_controlplane.executor.cluster.fault import (
     QuotaExceeded,
     Refused,
     Throttled,
+    Unauthorized,
 )
 from leoflow_controlplane.executor.cluster.pace import Pace, pause
 from leoflow_controlplane.executor.cluster.tidying import Tidying
@@ -42,13 +44,14 @@ logger = logging.getLogger("leoflow.executor.kubernetes")
 
 class Order(NamedTuple):
     """A Pod to create, with the claim that has to be there first. ``say`` takes lines for the log
-    of its try."""
+    of its try. ``was_there``: it was seen, or its agent was heard, whatever was answered."""
 
     key: TryKey
     pod: Object
     claim: Object | None
     say: Callable[[str], None]
     unwanted: asyncio.Event
+    was_there: Callable[[], bool]
 
     @property
     def name(self) -> str:
@@ -152,8 +155,8 @@ class _Creation:
                 self._creator.hold(fault.seconds)
                 seconds = fault.seconds + pause(self._attempt)
             except Away as fault:
-                # It may have been done all the same.
-                self._unsure = True
+                # It may have been done all the same, unless we were not even known.
+                self._unsure = self._unsure or not isinstance(fault, Unauthorized)
                 self._creator.watch.note_away(fault)
                 seconds = pause(self._attempt)
             except Broken as fault:
@@ -170,6 +173,8 @@ class _Creation:
         body = self._order.claim if self._is_claim else self._order.pod
         assert body is not None
         try:
+            if self._unsure and not self._is_claim and self._order.was_there():
+                return await self._look_at(body["metadata"])
             made = await self._creator.call(self._order.unwanted, lambda: create(body))
         except AlreadyThere:
             return await self._look_at(body["metadata"])
@@ -180,6 +185,8 @@ class _Creation:
         """Take what is there under our name, if it is what we would have made."""
         get = self._calls.get_claim if self._is_claim else self._calls.get_pod
         found = await get(metadata["name"])
+        if found is None and self._unsure and not self._is_claim:
+            raise LaunchFailed("its Pod was deleted by somebody once it was made", transient=True)
         if found is None:
             raise Throttled("it was there and is gone", 0.0)
         there = found["metadata"]
@@ -189,12 +196,16 @@ class _Creation:
                 raise Broken(f"claim '{metadata['name']}' of an earlier run is still being deleted")
             return Created(found, None)
         if not ours or read_try(there) != self._order.key:
+            # Whatever became of our own calls, what is there is not ours to remove.
+            self._unsure = False
             raise LaunchFailed(
                 f"there is a Pod '{metadata['name']}' already, and it is not of this try. Delete "
                 f"it ('kubectl delete pod {metadata['name']}') and start the task again.",
                 transient=False,
             )
         if self._creator.tidying.is_leaving(metadata["name"]):
+            # It may be kept for people to look at.
+            self._creator.tidying.remove_now([metadata["name"]])
             raise Broken(f"Pod '{metadata['name']}' is still being deleted")
         return Created(found, time.time() if self._unsure else None)
 

@@ -113,7 +113,14 @@ class KubernetesExecutor:
         pod, claim = make_pod(launch, self._place), make_claim(launch, self._place)
         live = known[name] = Live(launch.key, name, launch.say)
         try:
-            order = Order(launch.key, pod, claim, launch.say, live.unwanted)
+            order = Order(
+                launch.key,
+                pod,
+                claim,
+                launch.say,
+                live.unwanted,
+                lambda: live.view is not None or launch.is_heard(),
+            )
             created = await self._creator.create(order)
         except BaseException:
             known.pop(name, None)
@@ -146,7 +153,7 @@ class KubernetesExecutor:
 
     async def ended(self) -> Ended:
         """Wait for the next try whose Pod has ended; it is not removed yet."""
-        return await self._watch.ended.get()
+        return await self._watch.next_end()
 
     async def log_tail(self, key: TryKey) -> str | None:
         """Read the last lines that the container wrote."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import NamedTuple
 
 from leoflow_controlplane.executor.cluster.calls import Calls, Object, list_pages
-from leoflow_controlplane.executor.cluster.fault import Away, CallFailed
+from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Throttled
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, CALLS_AT_ONCE, Tidying
@@ -28,6 +29,12 @@ from leoflow_controlplane.pod.name import (
     read_try,
 )
 from leoflow_controlplane.pod.site import PodSite
+
+# How often a call is made at the most while the API server says that it is too busy.
+ATTEMPTS = 5
+# So long a node has to end what is closed. One that is only slow ends it all the same later, when
+# it sees that the Pod is gone.
+CLOSE_SECONDS = 15.0
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
@@ -85,6 +92,9 @@ class Leftovers:
         stale = [one for one in map(_metadata, claims) if read_run(one) not in runs]
         await self._tidying.remove_claims(one["name"] for one in stale if not is_kept(one))
         self._tidying.may_remove_strays = True
+        if adopted:
+            # The watch has not told of ends that came between this list and their adoption.
+            self._watch.look_soon()
         return adopted
 
     async def sweep(self, is_alive: Callable[[str], bool]) -> list[str]:
@@ -127,23 +137,33 @@ class Leftovers:
         )
 
     async def remove_all(self) -> None:
-        """Remove all that is of our owner, now, but claims on which artifacts are."""
-        calls, turns = self._calls, asyncio.Semaphore(CALLS_AT_ONCE)
-
-        async def remove(name: str) -> None:
-            async with turns:
-                await calls.delete_pod(name, AT_ONCE)
-
+        """Remove all that is of our owner, now, and by force what its node does not end; but no
+        claim on which artifacts are."""
+        calls = self._calls
         try:
-            names = set(self._watch.live)
-            async for page in list_pages(calls, self._own):
-                names |= {pod["metadata"]["name"] for pod in page.items}
-            await asyncio.gather(*(remove(name) for name in names))
-            for claim in map(_metadata, await calls.list_claims(self._own)):
-                if not is_kept(claim):
-                    await calls.delete_claim(claim["name"])
+            names = set(self._watch.live) | await self._list_names()
+            await _remove(names, partial(calls.delete_pod, grace_seconds=AT_ONCE))
+            if deaf := await self._await_end(names):
+                logger.warning("removing Pods that their nodes do not end: %s", ", ".join(deaf))
+                await _remove(deaf, partial(calls.delete_pod, grace_seconds=0))
+            claims = map(_metadata, await calls.list_claims(self._own))
+            await _remove([one["name"] for one in claims if not is_kept(one)], calls.delete_claim)
         except CallFailed as fault:
             logger.warning("Pods are left for the next sweep: %s", fault.words)
+
+    async def _list_names(self) -> set[str]:
+        pages = list_pages(self._calls, self._own)
+        return {pod["metadata"]["name"] async for page in pages for pod in page.items}
+
+    async def _await_end(self, names: Collection[str]) -> set[str]:
+        """Wait until Pods are gone; give those that still are not after CLOSE_SECONDS."""
+        until, attempt, there = time.monotonic() + CLOSE_SECONDS, 0, set(names)
+        while there and time.monotonic() < until:
+            there &= await self._list_names()
+            if there:
+                await asyncio.sleep(pause(attempt))
+                attempt += 1
+        return there
 
     def _look_at(self, pod: Object, wanted: Collection[TryKey], adopted: set[TryKey]) -> None:
         """Take over a Pod of a dead process, or have it removed."""
@@ -166,3 +186,27 @@ class Leftovers:
             self._watch.note_away(fault)
         else:
             logger.warning("Pods cannot be listed: %s", fault.words)
+
+
+async def _remove(names: Collection[str], delete: Callable[[str], Awaitable[None]]) -> None:
+    """Have things deleted, each whatever becomes of the others."""
+    turns = asyncio.Semaphore(CALLS_AT_ONCE)
+
+    async def remove(name: str) -> None:
+        async with turns:
+            try:
+                await _insist(partial(delete, name))
+            except CallFailed as fault:
+                logger.warning("'%s' cannot be removed: %s", name, fault.words)
+
+    await asyncio.gather(*map(remove, names))
+
+
+async def _insist(work: Callable[[], Awaitable[None]]) -> None:
+    """Make a call again while the API server is only too busy for it."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return await work()
+        except Throttled as fault:
+            await asyncio.sleep(fault.seconds + pause(attempt))
+    return await work()

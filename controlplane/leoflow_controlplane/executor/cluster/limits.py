@@ -4,6 +4,7 @@ for longer. Pure: instants are arguments, of a clock that only goes on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ HOPELESS_SECONDS = 15.0
 CONFIG_SECONDS = 30.0
 # Beyond its grace, a node that is there has ended a Pod.
 LEAVE_SECONDS = 30.0
+# The kubelet's words of a volume whose content is not there (pkg/volume/secret and configmap).
+_NO_CONTENT = re.compile(r'FailedMount: .*((secret|configmap) ".*" not found|non-existent)', re.S)
 
 
 class Wait(NamedTuple):
@@ -63,6 +66,8 @@ def judge_late(wait: Wait, waiting: Waiting, view: PodView, limits: Limits) -> O
         seconds = limits.pull_grace_seconds
         text = f"its image could not be pulled within pull_grace_seconds = {seconds:g}{words}"
         return Over(Exit(None, reason=text, machinery=True, loss="launch"))
+    if _NO_CONTENT.match(wait.words):
+        return Over(Exit(None, reason=f"its volumes cannot be mounted{words}", final=True))
     name = "pull_timeout_seconds" if wait.pulling else "start_timeout_seconds"
     text = f"its container did not run within {name} = {getattr(limits, name):g}{words}"
     return Over(Exit(None, reason=text, machinery=True, loss="launch"))

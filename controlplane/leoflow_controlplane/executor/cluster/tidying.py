@@ -148,9 +148,10 @@ class Tidying:
                 logger.warning("Pod '%s' cannot be removed yet: %s", name, fault.words)
                 self._put(name, time.monotonic() + AGAIN_SECONDS)
                 return
-        self._due.pop(name, None)
         self._strays.pop(name, None)
-        self._leaving.add(name)
+        # The watch may have told that it is gone before the call was answered.
+        if self._due.pop(name, None) is not None:
+            self._leaving.add(name)
 
     async def _end_claim(self, name: str) -> None:
         claim = await self._calls.get_claim(name)

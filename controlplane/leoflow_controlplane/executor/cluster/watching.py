@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from leoflow_controlplane.executor.cluster.calls import OPENED, Calls, Object, list_pages
@@ -57,14 +58,14 @@ logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
 class Watch:
-    """The Pods in ``live``, by name; ``ended`` has the end of each, once. ``trouble`` says what
+    """The Pods in ``live``, by name; `next_end` gives the end of each, once. ``trouble`` says what
     keeps the API server from being used."""
 
     def __init__(
         self, calls: Calls, selector: str, tidying: Tidying, limits: Limits, figures: Figures
     ) -> None:
         self.live: dict[str, Live] = {}
-        self.ended: asyncio.Queue[Ended] = asyncio.Queue()
+        self._ended: asyncio.Queue[Ended | BaseException] = asyncio.Queue()
         self.trouble: str | None = None
         self._calls = calls
         self._selector = selector
@@ -72,6 +73,7 @@ class Watch:
         self._limits = limits
         self._figures = figures
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._look_now = asyncio.Event()
 
     def open(self) -> None:
         """Begin to look."""
@@ -88,16 +90,34 @@ class Watch:
     def look_after(self, live: Live, pod: Object) -> None:
         """Wait for the end of a Pod that is there, and may have ended."""
         self.live[live.name] = live
+        view = PodView.of(pod)
+        if live.view is not None and live.view.uid == view.uid:
+            # What the watch has told meanwhile is newer.
+            view = live.view
+        else:
+            # What it told was of an earlier Pod of this name.
+            live.view, live.vanished_at = None, None
         live.started = True
         live.settled.set()
         self._figures.running += 1
-        # What the watch has told meanwhile is newer.
-        self._see(live, live.view or PodView.of(pod))
+        self._see(live, view)
 
     def adopt(self, live: Live, pod: Object) -> None:
         """Look after a Pod that another process has created."""
         self._figures.adopted += 1
         self.look_after(live, pod)
+
+    async def next_end(self) -> Ended:
+        """Wait for the next end; raises what keeps Pods from being looked after, which would be a
+        mistake of leoflow's."""
+        told = await self._ended.get()
+        if isinstance(told, BaseException):
+            raise told
+        return told
+
+    def look_soon(self) -> None:
+        """Look at all Pods again: what is looked after from now on may have ended already."""
+        self._look_now.set()
 
     def note_answer(self) -> None:
         """Note that the API server answers."""
@@ -145,7 +165,10 @@ class Watch:
 
     async def _list_regularly(self) -> None:
         while True:
-            await asyncio.sleep(LIST_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LIST_SECONDS):
+                    await self._look_now.wait()
+            self._look_now.clear()
             try:
                 await self._reconcile()
             except Away as fault:
@@ -157,21 +180,28 @@ class Watch:
         """Look at all Pods; give the version of what was seen."""
         asked_for = [live for live in self.live.values() if live.started]
         seen: dict[str, bool] = {}
+        uids: set[str] = set()
         version = ""
         async for page in list_pages(self._calls, self._selector):
             version = page.version
             for pod in page.items:
                 if (view := read_view(pod)) is not None:
                     seen[view.name] = view.deleting
+                    uids.add(view.uid)
                     self._update(view)
         self.note_answer()
         for live in asked_for:
-            if live.name not in seen:
+            # Somebody may have put another Pod of this name into its place.
+            if live.view is not None and live.view.uid not in uids:
                 self._vanish(live)
         self._tidying.look(seen, self.live)
         return version
 
     def _take(self, kind: str, pod: Object) -> None:
+        live = self.live.get(pod["metadata"].get("name"))
+        if kind != "DELETED" and (live is None or live.gone.is_set()):
+            # The larger half of what is told is of Pods whose agents have told their ends.
+            return
         view = read_view(pod)
         if view is None:
             return
@@ -179,19 +209,18 @@ class Watch:
             self._update(view)
             return
         self._tidying.forget(view.name)
-        live = self.live.get(view.name)
         if live is not None and _is_same(live, view):
             live.view = view
             self._vanish(live)
 
     def _update(self, view: PodView) -> None:
         live = self.live.get(view.name)
-        if live is None or live.gone.is_set() or not _is_same(live, view):
+        if live is None or live.gone.is_set():
             return
-        if live.started:
+        if not live.started:
+            live.view, live.vanished_at = view, None
+        elif _is_same(live, view):
             self._see(live, view)
-        else:
-            live.view = view
 
     def _see(self, live: Live, view: PodView) -> None:
         standing = self._judge(live, view)
@@ -320,7 +349,7 @@ class Watch:
         live.gone.set()
         self._figures.running -= 1
         placed_at = None if live.view is None else live.view.placed_at
-        self.ended.put_nowait(
+        self._ended.put_nowait(
             Ended(
                 live.key,
                 over.exit,
@@ -338,7 +367,8 @@ class Watch:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("looking after Pods has failed", exc_info=error)
+            # Who waits for ends has to know that some may not come any more.
+            self._ended.put_nowait(error)
 
 
 def refine(told: float | None, seen_at: float | None) -> float | None:
@@ -366,10 +396,13 @@ def read_view(pod: Object) -> PodView | None:
     try:
         return PodView.of(pod)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        logger.warning("a Pod that the API server tells of makes no sense (%r): %s", error, pod)
+        # Not the Pod itself: the token of its try is in it.
+        name = (pod.get("metadata") or {}).get("name")
+        logger.warning("Pod '%s', as the API server tells it, makes no sense: %r", name, error)
         return None
 
 
 def _is_same(live: Live, view: PodView) -> bool:
-    """Say whether a Pod is the one that is looked after, and not an earlier one of its name."""
-    return live.view is None or live.view.uid == view.uid
+    """Say whether a Pod is the one that is looked after, and no other one of its name; before its
+    creation was answered it may be any."""
+    return not live.started or live.view is None or live.view.uid == view.uid

@@ -11,6 +11,7 @@ from leoflow_controlplane.executor.cluster.limits import (
     LEAVE_SECONDS,
     Wait,
     is_late,
+    judge_late,
     note,
     read_progress,
 )
@@ -87,3 +88,22 @@ def test_events_tell_what_a_node_is_at(reasons: list[str], pulling: bool, words:
         for number, reason in enumerate(reasons)
     ]
     assert read_progress(events[::-1]) == (pulling, words)
+
+
+@pytest.mark.parametrize(
+    ("words", "final"),
+    [
+        ('MountVolume.SetUp failed for volume "s" : secret "no-such-secret" not found', True),
+        ('MountVolume.SetUp failed for volume "c" : configmap "settings" not found', True),
+        ('MountVolume.SetUp failed for volume "s" : references non-existent secret key: k', True),
+        ('MountVolume.SetUp failed for volume "d" : mount failed: exit status 32', False),
+        ("Unable to attach or mount volumes: unmounted volumes=[d]: timed out", False),
+    ],
+)
+def test_a_volume_whose_content_is_not_there_is_not_waited_for_again(
+    words: str, final: bool
+) -> None:
+    wait = Wait("create", 0.0, f"FailedMount: {words}")
+    exit = judge_late(wait, Waiting("create"), VIEW, LIMITS).exit
+    assert (exit.final, exit.machinery) == (final, not final)
+    assert words in (exit.reason or "")

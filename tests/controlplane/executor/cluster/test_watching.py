@@ -13,7 +13,7 @@ from fakecalls import FakeCluster, condition, pod_status, running, terminated, w
 from leoflow_controlplane.executor.cluster import limits, pace, tidying, watching
 from leoflow_controlplane.executor.cluster.calls import OPENED, Event
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
-from leoflow_controlplane.executor.cluster.fault import Away, Refused
+from leoflow_controlplane.executor.cluster.fault import Away, QuotaExceeded, Refused
 from leoflow_controlplane.verdict import Exit
 from podground import Open, come, launch_of
 
@@ -41,6 +41,20 @@ async def test_a_watch_that_is_cut_goes_on_where_it_was(opened: Open, cluster: F
     cluster.play(name, pod_status("Succeeded", terminated(0)))
     assert (await end_of(executor)).exit == Exit(0)
     assert [call for call in cluster.asked if call[0] == "list_pods"] == [("list_pods", "")]
+
+
+async def test_a_try_that_has_the_name_of_an_earlier_one_gets_an_end_of_its_own(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened()
+    name = await begin(executor, cluster)
+    cluster.play(name, pod_status("Succeeded", terminated(0)))
+    assert (await end_of(executor)).exit == Exit(0)
+    await executor.remove(launch_of().key)
+    assert name in cluster.pods
+    await executor.start(launch_of())
+    cluster.play(name, pod_status("Failed", terminated(3)))
+    assert (await end_of(executor)).exit.code == 3
 
 
 async def test_a_version_that_is_too_old_is_answered_with_a_list(
@@ -129,14 +143,65 @@ async def test_a_pod_that_somebody_deletes_is_the_machinery_s_loss(
     assert (await end_of(executor)).exit == Exit(None, reason=text, machinery=True, loss="deleted")
 
 
-async def test_a_pod_that_makes_no_sense_is_in_nobody_s_way(
+async def test_a_pod_that_somebody_has_replaced_is_gone(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LIST_SECONDS", 0.01)
+    executor = await opened()
+    name = await begin(executor, cluster)
+    cluster.mute = True
+    body = cluster.pods[name]
+    cluster.vanish(name)
+    cluster.put(body)
+    cluster.play(name, pod_status("Running", running()))
+    text = "its Pod was deleted by somebody while it had not started yet"
+    assert (await end_of(executor)).exit == Exit(None, reason=text, machinery=True, loss="deleted")
+
+
+async def test_what_was_told_of_an_earlier_pod_of_its_name_is_no_end_of_a_try(
     opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened()
+    name = await begin(executor, cluster)
+    await come(lambda: cluster.watches)
+    executor._watch.live.clear()
+    cluster.faults["create_pod"].extend([QuotaExceeded("exceeded quota: pods")] * 9999)
+    starting = asyncio.create_task(executor.start(launch_of()))
+    live = await come(lambda: executor._watch.live.get(name))
+    cluster.play(name, pod_status("Failed", terminated(3)))
+    cluster.vanish(name)
+    await come(lambda: live.vanished_at)
+    cluster.faults["create_pod"].clear()
+    await starting
+    cluster.play(name, pod_status("Succeeded", terminated(0)))
+    assert (await end_of(executor)).exit == Exit(0)
+
+
+async def test_a_defect_is_told_to_whoever_waits_for_ends(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = await opened()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(executor._watch, "_check", fail)
+    await begin(executor, cluster)
+    with pytest.raises(RuntimeError, match="a defect"):
+        await end_of(executor)
+
+
+async def test_a_pod_that_makes_no_sense_is_in_nobody_s_way(
+    opened: Open, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     executor = await opened()
     name, odd = await begin(executor, cluster), await begin(executor, cluster, 2)
     cluster.play(odd, {"conditions": 7})
     cluster.play(name, pod_status("Succeeded", terminated(0)))
     assert (await end_of(executor)).exit == Exit(0)
+    assert f"Pod '{odd}', as the API server tells it, makes no sense" in caplog.text
+    # The token is in it.
+    assert "LEOFLOW_WORKLOAD" not in caplog.text
 
 
 async def test_an_earlier_pod_of_the_name_is_nobody(opened: Open, cluster: FakeCluster) -> None:
@@ -307,7 +372,7 @@ async def test_an_api_server_that_is_away_ends_nothing(opened: Open, cluster: Fa
     cluster.faults["get_pod"].extend([Away("connection refused")] * 50)
     cluster.cut()
     await come(lambda: executor.trouble)
-    await come(lambda: not cluster.faults["get_pod"] or executor._watch.live[name].ran)
+    await come(lambda: len(cluster.faults["get_pod"]) < 45)
     assert not executor._watch.live[name].gone.is_set()
 
 
