@@ -34,6 +34,7 @@ _SIDECAR = (
     "a container beside the task's would keep the Pod from ending: write it under initContainers "
     "with restartPolicy: Always, then it ends with the task"
 )
+_AIRFLOWS = f"the container that Airflow calls so is '{TASK_CONTAINER}' here"
 _WHOLE = "leoflow needs what is in it: name what is to change"
 
 
@@ -79,8 +80,9 @@ def _check_metadata(metadata: Any, path: Path) -> Iterator[Flaw]:
 
 
 def _check_container(container: Mapping[str, Any], path: Path) -> Iterator[Flaw]:
-    if container.get("name") != TASK_CONTAINER:
-        yield Flaw(path, f"'{container.get('name')}': {_SIDECAR}")
+    name = container.get("name")
+    if name != TASK_CONTAINER:
+        yield Flaw(path, f"'{name}': {_AIRFLOWS if name == 'base' else _SIDECAR}")
         return
     yield from _check_whole(container, path)
     for name in container:

@@ -26,6 +26,7 @@ from leoflow_controlplane.observer import SILENT
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.steps import calling, dag, ending, report
 from leoflow_controlplane.steps.calling import Told
+from leoflow_controlplane.steps.ending import End
 from leoflow_controlplane.store.keeper import Keeper
 from leoflow_controlplane.trytoken import TryTokens
 from leoflow_controlplane.verdict import Exit, Verdict
@@ -67,7 +68,9 @@ class Play:
         now = float(next(self._clock))
         told = [(STARTED, key) for key in fresh] + [(FINISHED, key) for key in begun]
         steps = [self._reporting(events, key, now) for events, key in told]
-        self._commit(steps + [self._closing(key, now) for key in done])
+        if done:
+            steps.append(self._closing([End(key, _SUCCESS, {}) for key in done], now))
+        self._commit(steps)
 
     @property
     def is_over(self) -> bool:
@@ -92,8 +95,8 @@ class Play:
         told = cast(Report, {"protocol": 1, "nonce": "n", "events": json.loads(events)})
         return lambda c: report.take_report(c, self._book, key, told, now)
 
-    def _closing(self, key: TryKey, now: float) -> Callable[[Any], Any]:
-        return lambda c: ending.close_try(c, self._book, key, (_SUCCESS, {}), now)
+    def _closing(self, ends: list[End], now: float) -> Callable[[Any], Any]:
+        return lambda c: ending.close_tries(c, self._book, ends, now)
 
     def _commit(self, steps: list[Callable[[Any], Any]]) -> None:
         for value, error in self._committer.run(steps):

@@ -25,6 +25,7 @@ from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.outbound.guard import LOOPBACK
 from leoflow_controlplane.schema import runs, task_instances
 from leoflow_controlplane.server.collector import calm_collector
+from leoflow_controlplane.server.serving import SWITCH_SECONDS
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.verdict import Exit
 from sqlalchemy import Connection, func, select
@@ -168,5 +169,6 @@ def _say(writer: asyncio.StreamWriter, line: list[Any]) -> None:
 
 
 if __name__ == "__main__":
+    sys.setswitchinterval(SWITCH_SECONDS)
     calm_collector()
     uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] or None))

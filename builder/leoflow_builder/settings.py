@@ -37,6 +37,7 @@ FOREIGN_KEYS = {
     "execution_timeout": "it is called 'execution_timeout_seconds' here, a number of seconds",
     "pool": "there are no pools: each try has its own container; remove it",
     "queue": "there are no queues: each try has its own container; remove it",
+    "gpu": "write it as nodes announce it, such as nvidia.com/gpu",
     "executor_config": "what a Pod is to have is written under 'kubernetes' here, field by field",
     **dict.fromkeys(("pod_override", "pod_template_file", "node_selector"), _IN_KUBERNETES),
     **dict.fromkeys(("nodeSelector", "tolerations", "affinity", "volumes"), _IN_KUBERNETES),

@@ -33,10 +33,12 @@ def command(api: Api, place: Path, build: bool, as_json: bool) -> None:
     screen = Screen()
     file = _find_file(place, build, screen)
     built = _read(file)
-    _warn_of_image(built["image"], api, screen)
+    _warn_of_image(built["image"], screen)
     version, created = api.create("/dags", built)
-    dag_id = version["dag_id"]
-    for warning in version.get("warnings", ()):
+    dag_id, warnings = version["dag_id"], version.get("warnings", ())
+    if not any("names no registry" in warning for warning in warnings):
+        _warn_of_bare_name(built["image"], api, screen)
+    for warning in warnings:
         screen.line(warning, style="yellow")
     for note in version.get("notes", ()):
         screen.line(note)
@@ -111,13 +113,18 @@ def _read(file: Path) -> dict[str, Any]:
     return built
 
 
-def _warn_of_image(image: dict[str, Any], api: Api, screen: Screen) -> None:
+def _warn_of_image(image: dict[str, Any], screen: Screen) -> None:
     reference = image.get("reference", "")
     if image.get("digest") is None:
         screen.line(
             f"the image '{reference}' has no digest: if its tag moves, this version changes",
             style="yellow",
         )
+
+
+def _warn_of_bare_name(image: dict[str, Any], api: Api, screen: Screen) -> None:
+    """Say what a control plane that is no cluster's cannot know: that it is another machine."""
+    reference = image.get("reference", "")
     if not api.address.is_loopback and _is_local(reference):
         screen.line(
             f"the image '{reference}' names no registry, so '{api.address.url}' may not find it: "

@@ -13,8 +13,10 @@ from rich.text import Text
 from leoflow_cli.liveview import STYLES
 from leoflow_cli.screen import Screen
 
-PHASES = ("queue", "create", "start", "agent", "import", "run", "report", "total")
-HEADER = ("  ms in each phase", "state", "try", *PHASES)
+PHASES = ("queue", "create", "place", "start", "agent", "import", "run", "report", "total")
+# Only where tries are placed on one of many machines.
+SELDOM = "place"
+HEADER = ("  ms in each phase", "state", "try")
 RESULT_WIDTH = 100
 
 
@@ -49,15 +51,17 @@ def as_document(result: RunResult) -> dict[str, Any]:
 
 def _table(result: RunResult, width: int) -> list[Text]:
     """Lay the table out by hand: rich would cut its columns where the terminal is narrow."""
-    cells = [HEADER, *(_cells(task) for task in result.tasks)]
+    has_seldom = any(SELDOM in task.timeline_ms for task in result.tasks)
+    shown = tuple(phase for phase in PHASES if has_seldom or phase != SELDOM)
+    cells = [(*HEADER, *shown), *(_cells(task, shown) for task in result.tasks)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     gap = "  " if sum(widths) + 2 * len(widths) <= width else " "
     styles = ["", *(STYLES.get(task.state or "", "") for task in result.tasks)]
     return [_row(row, widths, gap, style) for row, style in zip(cells, styles, strict=True)]
 
 
-def _cells(task: TaskResult) -> tuple[str, ...]:
-    phases = (_milliseconds(task.timeline_ms.get(phase)) for phase in PHASES)
+def _cells(task: TaskResult, shown: Sequence[str]) -> tuple[str, ...]:
+    phases = (_milliseconds(task.timeline_ms.get(phase)) for phase in shown)
     return ("  " + _name(task), task.state or "none", str(task.try_number or "-"), *phases)
 
 

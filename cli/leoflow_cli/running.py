@@ -128,7 +128,7 @@ def _tell_ignored(spec: DagSpec, executor: str, screen: Screen) -> None:
 
 
 def _find_executor(screen: Screen) -> str:
-    from leoflow_controlplane.executor.engine import open_engine
+    from leoflow_controlplane.executor.docker.engine import open_engine
 
     try:
         open_engine().close()
@@ -150,7 +150,7 @@ def _make_ready(name: str, wish: Wish, settings: Settings, screen: Screen) -> _R
 
 def _pods(wish: Wish, screen: Screen) -> _Ready:
     from leoflow_controlplane.executor.cluster.opening import kubernetes_executor, look_at_cluster
-    from leoflow_controlplane.executor.reach import read_address, require_address
+    from leoflow_controlplane.executor.reach import read_address, require_address, warn_of_loopback
     from leoflow_controlplane.kubernetessetting import read_kubernetes_settings
 
     from leoflow_cli.clusterimage import build_for_cluster
@@ -158,6 +158,8 @@ def _pods(wish: Wish, screen: Screen) -> _Ready:
     # All that can be known to be wrong before a build is told before it.
     address = require_address(read_address(os.environ))
     settings = read_kubernetes_settings(os.environ)
+    if warning := warn_of_loopback(address):
+        screen.line(warning, style="yellow")
     asyncio.run(look_at_cluster(settings, os.environ))
     screen.line(f"building {wish.folder}", style="bold")
     spec, image = build_for_cluster(wish.folder, wish.image, screen)
@@ -166,7 +168,7 @@ def _pods(wish: Wish, screen: Screen) -> _Ready:
 
 
 def _containers(wish: Wish, screen: Screen) -> _Ready:
-    from leoflow_controlplane.executor.docker import docker_executor
+    from leoflow_controlplane.executor.docker.executor import docker_executor
     from leoflow_controlplane.executor.reach import read_address
 
     address = read_address(os.environ)

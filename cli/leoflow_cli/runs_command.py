@@ -102,11 +102,15 @@ def _row(run: dict[str, Any], with_dag: bool) -> tuple[str, ...]:
 @takes_server
 def show_one(api: Api, dag_id: str, run_id: str, as_json: bool) -> None:
     """Show how a run stands: its tasks, and where the time of each went."""
+    from leoflow_cli.client.queue import find_wait
     from leoflow_cli.client.run import find_run_id
     from leoflow_cli.client.watching import show_run
 
-    run_id = find_run_id(api, dag_id, run_id)
-    document = show_run(api, dag_id, run_id, Screen(), heading=f"{dag_id}  {run_id}")
+    run_id, screen = find_run_id(api, dag_id, run_id), Screen()
+    document = show_run(api, dag_id, run_id, screen, heading=f"{dag_id}  {run_id}")
+    if document["state"] == "queued" and (wait := find_wait(api, document)) is not None:
+        screen.line(f"it has not begun: {wait}", style="yellow")
+        document["waits_for"] = wait
     if as_json:
         print_json(document)
 

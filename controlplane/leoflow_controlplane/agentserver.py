@@ -5,6 +5,7 @@ where an operator says so. Installs no signal handlers.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import socket
@@ -102,6 +103,14 @@ class AgentServer:
         await server.startup(sockets=[listener])
         self._servers.append((server, listener))
         logger.debug("serving agents at %s", listener.getsockname())
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _bind(path: Path) -> socket.socket:

@@ -6,7 +6,6 @@ A plain ASGI application: a router and request objects would take longer than th
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache, partial
@@ -35,6 +34,7 @@ from leoflow_controlplane.error import (
     Stale,
     Unauthorized,
 )
+from leoflow_controlplane.jsontext import encode
 from leoflow_controlplane.model import NOT_MAPPED, TryKey
 from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.reportbody import UnknownProtocol, parse_report
@@ -216,7 +216,7 @@ def _acknowledge_only(ack: int, heartbeat_seconds: float) -> Reply:
 
 
 def _json(answer: Any) -> Reply:
-    return Reply(200, _JSON, json.dumps(answer).encode())
+    return Reply(200, _JSON, encode(answer))
 
 
 def _refusal(error: BaseException) -> Reply:

@@ -34,7 +34,7 @@ class Trigger:
 @dataclass(frozen=True)
 class Registered:
     """A DAG version that is known now. ``created``: it was not before. ``warnings`` say what of it
-    has no effect here, ``notes`` what is done for it."""
+    has no effect here or may fail later, ``notes`` what is done for it."""
 
     dag_id: str
     version_number: int

@@ -143,7 +143,7 @@ def _mounts(launch: Launch, site: ContainerSite) -> list[dict[str, Any]]:
     if site.socket_folder is not None:
         mounts.append(_bind(site.socket_folder, SOCKET_FOLDER, read_only=True))
     if launch.artifacts is not None:
-        mounts.append(_bind(str(launch.artifacts), ARTIFACTS_FOLDER, read_only=False))
+        mounts.append(_bind(launch.artifacts, ARTIFACTS_FOLDER, read_only=False))
     if launch.staging_bytes is not None:
         mounts.append(_staging(launch.key.run, site))
     return mounts

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 import secrets as randomness
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -45,6 +45,7 @@ from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.steps import dag, intervention, run
 from leoflow_controlplane.store.keeper import Keeper
 from leoflow_controlplane.store.orphan import fail_orphans
+from leoflow_controlplane.store.query.run import find_runs
 from leoflow_controlplane.store.result import load_log, load_result, load_updates
 from leoflow_controlplane.traceparent import read_traceparent
 from leoflow_controlplane.trytoken import TryTokens, load_key
@@ -124,8 +125,9 @@ class ControlPlane:
             self.swept = await executor.sweep()
             self.swept += [f"instance {name}" for name in instance.sweep()]
             await self.database.run(fail_orphans, instance.is_alive, self._clock())
-            await scheduler.start(executor)
+            # A step may hand out tries as soon as it is there, and asks where artifacts are.
             self._executor = executor
+            await scheduler.start(executor)
             self._stack = stack.pop_all()
         return self
 
@@ -190,6 +192,7 @@ class ControlPlane:
     async def delete_dag(self, dag_id: str) -> None:
         """Forget a DAG, its versions and runs; Conflict while one of its runs is not over."""
         await self._running.do(dag.delete_dag, dag_id, self._clock())
+        self._running.do_beside(self.prune())
 
     async def pause_dag(self, dag_id: str, paused: bool) -> None:
         """Let a DAG start nothing, or go on."""
@@ -208,6 +211,7 @@ class ControlPlane:
     async def delete_run(self, key: RunKey) -> None:
         """Forget a run that is over."""
         await self._running.do(intervention.delete_run, key)
+        self._running.do_beside(self.prune())
 
     async def clear(
         self, key: RunKey, selection: TaskSelection, *, dry_run: bool = False
@@ -273,12 +277,24 @@ class ControlPlane:
         return await self.database.read(load_log, key, task_id, try_number)
 
     def artifacts_folder(self, key: TryKey) -> str:
-        """Name the folder that keeps the artifacts of a try."""
+        """Name the place that keeps the artifacts of a try: a folder of this machine, but for
+        Pods."""
+        if self._executor is not None and self._executor.pods is not None:
+            return self._executor.pods.place_of_artifacts(key)
         words = [key.dag_id, key.run_id, key.task_id]
         if key.map_index >= 0:
             words.append(str(key.map_index))
         folder = self._home / "runs"
         return str(folder.joinpath(*map(_path_word, words), f"try-{key.try_number}"))
+
+    async def prune(self) -> None:
+        """Have removed what an executor has kept for people of runs that are no more."""
+
+        async def find(keys: Collection[RunKey]) -> Collection[RunKey]:
+            return await self.database.read(find_runs, keys)
+
+        if self._executor is not None and self._executor.pods is not None:
+            await self._executor.pods.prune(find)
 
     async def _rehearse(self, spec: DagSpec, image: str) -> Findings:
         """Ask what becomes of what a DAG says of its Pods."""

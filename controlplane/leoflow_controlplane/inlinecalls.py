@@ -141,4 +141,6 @@ def _names_proxy(variable: str) -> bool:
 def _judge(outcome: Outcome) -> Verdict:
     if outcome.state == "cancelled":
         return Verdict("failed", "stopped", retryable=False)
+    if not outcome.began:
+        return Verdict("failed", outcome.reason, machinery=True, loss="launch")
     return Verdict(outcome.state, outcome.reason)

@@ -27,9 +27,9 @@ class Launcher:
         """Prepare the launch of a try by ``executor``; LaunchFailed if it lacks a secret."""
         if missing := find_missing(dispatch.task, self._secrets):
             raise LaunchFailed("\n".join(missing), transient=False)
-        artifacts = None if dispatch.artifacts is None else Path(dispatch.artifacts)
-        if artifacts is not None:
-            _make_artifacts_folder(artifacts)
+        artifacts = dispatch.artifacts
+        if artifacts is not None and executor.pods is None:
+            _make_artifacts_folder(Path(artifacts))
         return Launch(
             key=dispatch.key,
             image=dispatch.image,
@@ -43,6 +43,7 @@ class Launcher:
             python_version=dispatch.dag.python_version,
             staging_storage_class=dispatch.dag.staging_storage_class,
             staging_access_mode=dispatch.dag.staging_access_mode,
+            run_leaves_artifacts=dispatch.run_leaves_artifacts,
         )
 
     def _environment(self, dispatch: Dispatch) -> Mapping[str, str]:

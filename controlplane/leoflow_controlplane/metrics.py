@@ -16,7 +16,7 @@ from leoflow_controlplane.observer import InlineOutcome, Observer, WebhookOutcom
 from leoflow_controlplane.verdict import Loss
 
 # Of a try's time line, without what the task itself takes. Spelled as in `timeline`.
-COLD_START_PHASES = ("queue", "create", "start", "agent", "import", "report")
+COLD_START_PHASES = ("queue", "create", "place", "start", "agent", "import", "report")
 
 _QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 _SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0)

@@ -5,7 +5,6 @@ say of their Pods. It decides nothing: the cluster does.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from leoflow_agent.spec import DagSpec, TaskSpec
@@ -14,6 +13,7 @@ from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.protocol import Executor, PodChecker
 from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import NOT_MAPPED, TryKey
+from leoflow_controlplane.pod.image import names_registry
 from leoflow_controlplane.podcheck import check_for_cluster, in_pods, place, tell_ignored
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.workload import Dispatch, RunContext, make_workload
@@ -26,7 +26,7 @@ _CONTEXT = RunContext(_DATE, _DATE, _DATE, {}, {})
 
 
 class Findings(NamedTuple):
-    """What cannot be honoured, and what has no effect here; a line for each."""
+    """What cannot be honoured, and what has no effect here or may fail later; a line for each."""
 
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -39,7 +39,15 @@ async def rehearse(spec: DagSpec, image: str, executor: Executor, settings: Sett
     problems = tuple(check_for_cluster(spec))
     if not problems:
         problems = tuple([line async for line in _ask(spec, image, executor.pods, settings)])
-    return Findings(problems, ())
+    return Findings(problems, tuple(_tell_bare_name(spec, image)))
+
+
+def _tell_bare_name(spec: DagSpec, image: str) -> Iterator[str]:
+    if not names_registry(image) and any(in_pods(spec)):
+        yield (
+            f"the image '{image}' names no registry: a node that it was not loaded into looks for "
+            "it at Docker Hub. Build it with --push --tag HOST/REPOSITORY:TAG for one of yours"
+        )
 
 
 async def _ask(
@@ -85,7 +93,7 @@ def _launch(spec: DagSpec, task: TaskSpec, image: str, settings: Settings) -> La
         workload=make_workload(dispatch, "", settings),
         task=task,
         environment=spec.environment,
-        artifacts=Path() if task.artifacts else None,
+        artifacts="" if task.artifacts else None,
         staging_bytes=spec.staging_bytes,
         python_version=spec.python_version,
         staging_storage_class=spec.staging_storage_class,

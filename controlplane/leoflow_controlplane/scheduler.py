@@ -32,6 +32,7 @@ from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.secretsource import SecretSource, find_missing, find_secrets
 from leoflow_controlplane.stepper import Stepper
 from leoflow_controlplane.steps import calling, due, ending, recovery, report
+from leoflow_controlplane.steps.ending import End
 from leoflow_controlplane.timer import Timer
 from leoflow_controlplane.trytoken import TryTokens
 from leoflow_controlplane.verdict import Exit
@@ -42,6 +43,10 @@ T = TypeVar("T")
 
 # A thousand inline calls may begin or end at once, and agents must not wait for all of them.
 _PATIENT: frozenset[Callable[..., Any]] = frozenset({calling.move_calls, ending.log_try})
+# Ends that one step takes in: reports must not wait long for it.
+MOST_ENDS = 50
+# Containers that are removed at once.
+MOST_REMOVALS = 16
 GONE = "the container was gone when the control plane looked for it"
 
 logger = logging.getLogger("leoflow.scheduler")
@@ -86,6 +91,10 @@ class Scheduler:
         # Tries from their dispatch to the removal of their container, and their first instants.
         self._ours: dict[TryKey, dict[str, float]] = {}
         self._launching: set[TryKey] = set()
+        # Ends that were told in this turn of the loop.
+        self._ended: list[Ended] = []
+        # Tries of which all is written down, and whose containers are to be removed.
+        self._gone: asyncio.Queue[TryKey] = asyncio.Queue()
         self._unwanted: set[TryKey] = set()
         self._resuming: asyncio.Task[None] | None = None
 
@@ -96,6 +105,8 @@ class Scheduler:
         self._ours |= {key: {} for key in adopted}
         self._executor = executor
         self._spawn(self._take_ends(executor))
+        for _ in range(MOST_REMOVALS):
+            self._spawn(self._clear_up(executor))
         self._spawn(self._keep_time())
         self._spawn(self._inline.run(self._follow, self._forget))
         await self._recover(anew=True)
@@ -206,11 +217,13 @@ class Scheduler:
             recovery.recover, frozenset(self._ours), self._clock(), anew=anew
         )
         self._follow(progress)
+        lost = []
         for key in gone:
             if key not in self._ours:
                 self._ours[key] = {}
-                exit = Exit(None, reason=GONE, machinery=True)
-                self._spawn(self._close_try(Ended(key, exit)))
+                lost.append(Ended(key, Exit(None, reason=GONE, machinery=True)))
+        if lost:
+            self._spawn(self._close_tries(lost))
 
     def _follow(self, progress: Progress) -> None:
         if self._executor is None:
@@ -283,6 +296,9 @@ class Scheduler:
         """Give what takes lines for the log of a try."""
 
         def say(text: str) -> None:
+            if self._executor is None:
+                # Closed: nobody would wait for it, and an executor may still talk.
+                return
             self._spawn(self._log(key, text + "\n"))
 
         return say
@@ -292,33 +308,58 @@ class Scheduler:
 
     async def _take_ends(self, executor: Executor) -> None:
         while True:
-            self._spawn(self._close_try(await executor.ended()))
+            ended = await executor.ended()
+            if not self._ended:
+                # Whatever else has ended by then goes into the same step.
+                asyncio.get_running_loop().call_soon(self._close_ended)
+            self._ended.append(ended)
 
-    async def _close_try(self, ended: Ended) -> None:
-        assert self._executor is not None
-        key = ended.key
+    def _close_ended(self) -> None:
+        ended, self._ended = self._ended, []
+        if self._executor is None:
+            # Closed: whoever comes next finds that they are gone.
+            return
+        for first in range(0, len(ended), MOST_ENDS):
+            self._spawn(self._close_tries(ended[first : first + MOST_ENDS]))
+
+    async def _close_tries(self, ended: list[Ended]) -> None:
+        ends = [self._end_of(one) for one in ended]
+        lacking, progress = await self._steps.persist(ending.close_tries, ends, self._clock())
+        self._follow(progress)
+        for end in ends:
+            if end.key in lacking:
+                self._spawn(self._settle(end))
+            else:
+                self._gone.put_nowait(end.key)
+        self._count_containers()
+
+    def _end_of(self, ended: Ended) -> End:
         if logger.isEnabledFor(logging.DEBUG):
-            with about(key):
+            with about(ended.key):
                 logger.debug("the try has ended: %s", ended.exit)
-        instants = dict(self._ours.get(key, {}))
+        instants = dict(self._ours.get(ended.key, {}))
+        if ended.placed_at:
+            instants["placed"] = ended.placed_at
         if ended.started_at:
             instants["started"] = ended.started_at
         if ended.ended_at:
             instants["ended"] = ended.ended_at
-        end = (ended.exit, instants)
-        lacks_verdict, progress = await self._steps.persist(
-            ending.close_try, key, end, self._clock()
-        )
-        self._follow(progress)
-        if lacks_verdict:
-            # Its last report may have been sent and not be read yet.
-            await asyncio.sleep(self._book.settings.settle_seconds)
-            executor = self._executor
-            left = (ended.exit, await executor.log_tail(key), await executor.left_verdict(key))
-            self._follow(await self._steps.persist(ending.settle, key, left, self._clock()))
-        await self._executor.remove(key)
-        self._forget(key)
-        self._count_containers()
+        return End(ended.key, ended.exit, instants)
+
+    async def _settle(self, end: End) -> None:
+        assert self._executor is not None
+        key, executor = end.key, self._executor
+        # Its last report may have been sent and not be read yet.
+        await asyncio.sleep(self._book.settings.settle_seconds)
+        left = (end.exit, await executor.log_tail(key), await executor.left_verdict(key))
+        self._follow(await self._steps.persist(ending.settle, key, left, self._clock()))
+        self._gone.put_nowait(key)
+
+    async def _clear_up(self, executor: Executor) -> None:
+        while True:
+            key = await self._gone.get()
+            await executor.remove(key)
+            self._forget(key)
 
     async def _keep_time(self) -> None:
         while True:

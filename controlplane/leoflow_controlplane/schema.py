@@ -142,7 +142,9 @@ tries = Table(
     Column("exit_code", Integer),
     Column("oom_killed", Boolean, nullable=False, default=False),
     Column("artifacts", Text),
-    *(Column(f"{phase}_at", Double) for phase in PHASES),
+    # A migration adds at the end, and has added this one.
+    *(Column(f"{phase}_at", Double) for phase in PHASES if phase != "placed"),
+    Column("placed_at", Double),
     ForeignKeyConstraint(
         ["run_pk", "task_id", "map_index"],
         ["task_instances.run_pk", "task_instances.task_id", "task_instances.map_index"],

@@ -115,6 +115,8 @@ def find_secrets(task: TaskSpec, source: SecretSource) -> dict[str, str]:
 
 def find_missing(task: TaskSpec, source: SecretSource) -> list[str]:
     """Return a text for each declared variable or connection that ``source`` does not have."""
+    if not declares_secrets(task):
+        return []
     where = f"{task.source.file}:{task.source.line}: task '{task.task_id}'"
     return [
         f"{where} declares the {one.kind} '{one.name}', but "

@@ -93,7 +93,7 @@ class StoredSecrets:
     def why_missing(self, kind: Kind, name: str) -> str:
         """Say that it is not stored, or why it cannot be read."""
         unreadable = self._unreadable.get((kind, name.upper()))
-        return unreadable or f"no such {kind} is stored. Set it with POST /api/v2/{kind}s."
+        return unreadable or f"no such {kind} is stored. Set it: leoflow {kind}s set {name}"
 
     def open(self, row: Sealed) -> str:
         """Decrypt a row for who may see it: a variable's text, a connection's fields as JSON."""

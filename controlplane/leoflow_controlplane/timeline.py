@@ -10,6 +10,7 @@ from leoflow_controlplane.model import Phase
 _WAITS: tuple[tuple[str, Phase], ...] = (
     ("queue", "dispatched"),
     ("create", "created"),
+    ("place", "placed"),
     ("start", "started"),
     ("agent", "import_started"),
     ("import", "entered"),

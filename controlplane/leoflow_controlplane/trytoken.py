@@ -19,6 +19,7 @@ import jwt
 from jwt.utils import base64url_encode
 
 from leoflow_controlplane.error import Unauthorized
+from leoflow_controlplane.jsontext import encode
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.vault import SETTING as SECRET_SETTING
 from leoflow_controlplane.vault import read_keys
@@ -44,18 +45,20 @@ class TryTokens:
     """
 
     def __init__(self, key: bytes, lifetime_seconds: float, older: Sequence[bytes] = ()) -> None:
-        self._key = key
         self._keys = (key, *older)
+        # A copy of one that has taken in the key costs less than to have it take in the key.
+        self._unsigned = hmac.new(key, digestmod="sha256")
         self._lifetime_seconds = lifetime_seconds
         self._checked: OrderedDict[str, _Checked] = OrderedDict()
 
     def issue(self, key: TryKey, now: float) -> str:
         """Make a token for a try."""
         expires_at = now + self._lifetime_seconds
-        claims = {"sub": json.dumps(key), "aud": AUDIENCE, "exp": int(expires_at)}
-        signed = _HEADER + b"." + base64url_encode(json.dumps(claims).encode())
-        signature = base64url_encode(hmac.digest(self._key, signed, "sha256"))
-        token = f"{signed.decode()}.{signature.decode()}"
+        claims = {"sub": encode(key).decode(), "aud": AUDIENCE, "exp": int(expires_at)}
+        signed = _HEADER + b"." + base64url_encode(encode(claims))
+        signature = self._unsigned.copy()
+        signature.update(signed)
+        token = (signed + b"." + base64url_encode(signature.digest())).decode()
         self._remember(token, _Checked(key, int(expires_at)))
         return token
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 from leoflow_agent.action import Action, BashAction, HttpAction
@@ -17,6 +16,7 @@ from leoflow_agent.wire import (
 )
 
 from leoflow_controlplane.error import LaunchFailed
+from leoflow_controlplane.jsontext import encode
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.secretsource import declares_secrets
 from leoflow_controlplane.setting import Settings
@@ -52,6 +52,8 @@ class Dispatch(NamedTuple):
     max_tries: int
     # The manifest's, None where it is not known.
     image_digest: str | None = None
+    # Whether any task of its run leaves artifacts.
+    run_leaves_artifacts: bool = False
 
 
 def make_workload(
@@ -63,7 +65,7 @@ def make_workload(
     can be read by whoever may look at that. ``ca`` are the certificates (PEM) that an https
     endpoint's is checked against.
     """
-    small = len(_json(dispatch.inputs)) <= MAX_INLINE_INPUTS_BYTES
+    small = len(encode(dispatch.inputs)) <= MAX_INLINE_INPUTS_BYTES
     inline = small and not declares_secrets(dispatch.task)
     return Workload(
         protocol=PROTOCOL,
@@ -116,7 +118,7 @@ def make_job(action: Action) -> Job:
 
 def encode_workload(workload: Workload) -> str:
     """Write ``workload`` as one environment variable's text; LaunchFailed if it is too long."""
-    text = _json(workload)
+    text = encode(workload)
     if len(text) > MAX_WORKLOAD_BYTES:
         raise LaunchFailed(
             f"task '{workload['context']['task_id']}': its command, params and conf take "
@@ -125,11 +127,3 @@ def encode_workload(workload: Workload) -> str:
             transient=False,
         )
     return text.decode()
-
-
-# json.dumps() makes an encoder of its own for each call that has options.
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def _json(value: Any) -> bytes:
-    return _ENCODE(value).encode()

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 from leoflow_agent.wire import Acknowledgement, Inputs, Report
-from leoflow_controlplane.executor.engine import Engine
+from leoflow_controlplane.executor.docker.engine import Engine
 from leoflow_controlplane.model import TryKey
 
 from benchmarks.build.process import BenchError

@@ -164,11 +164,13 @@ class FakeServer:
             self.runs.setdefault((dag_id, run_id), run)
             return 200, self.runs[dag_id, run_id]
         if not rest:
-            states = request.query.get("state")
+            states, types = request.query.get("state"), request.query.get("run_type")
             found = [
                 run
                 for run in reversed(self.runs.values())
-                if dag_id in ("~", run["dag_id"]) and (not states or run["state"] in states)
+                if dag_id in ("~", run["dag_id"])
+                and (not states or run["state"] in states)
+                and (not types or run["run_type"] in types)
             ]
             return _page("dag_runs", found, request)
         run_id, *more = rest

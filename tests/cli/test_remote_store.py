@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakeserver import LATER, NOON, FakeServer, make_dag, make_run
+from leoflow_cli.client.address import Address
 from leoflow_cli.outcome import InvalidInput
 
 BUILT = {
@@ -77,6 +78,17 @@ def test_push_tells_what_has_no_effect_there(server: FakeServer, call, project: 
     version = {"dag_id": "etl", "version_number": 1, "warnings": ["dag.py:1: x has no effect here"]}
     server.answers["POST", "/api/v2/dags"] = (201, version)
     assert "dag.py:1: x has no effect here\n" in call("push", str(project)).stderr
+
+
+@pytest.mark.parametrize("warnings", [[], ["the image 'leoflow/etl:1' names no registry: load it"]])
+def test_an_image_that_another_machine_may_not_find_is_told_once(
+    server: FakeServer, call, project: Path, monkeypatch, warnings: list[str]
+):
+    """A cluster says it itself, and better."""
+    monkeypatch.setattr(Address, "is_loopback", False)
+    version = {"dag_id": "etl", "version_number": 1, "warnings": warnings}
+    server.answers["POST", "/api/v2/dags"] = (201, version)
+    assert call("push", str(project)).stderr.count("names no registry") == 1
 
 
 def test_dags_are_listed_with_what_they_do_next(server: FakeServer, call):

@@ -49,6 +49,19 @@ def test_the_table_has_each_task_with_its_phases(screen):
     assert row.split() == ["load", "success", "1", "0.4", "13", "250"]
 
 
+def test_the_wait_for_a_node_has_a_column_only_where_there_is_one(screen):
+    pod = _task(timeline_ms={"create": 12.0, "place": 34.0, "start": 56.0})
+    show(_run(pod, _task(task_id="call", timeline_ms={})), 1.5, screen)
+    show(_run(_task()), 1.5, screen)
+    headers = [line.split() for line in _text(screen).splitlines() if "ms in each" in line]
+    assert [header[6:10] for header in headers] == [
+        ["queue", "create", "place", "start"],
+        ["queue", "create", "start", "agent"],
+    ]
+    row = next(line for line in _text(screen).splitlines() if "load" in line)
+    assert row.split() == ["load", "success", "1", "12", "34", "56"]
+
+
 def test_the_table_is_whole_on_a_narrow_terminal(screen):
     screen.console = Console(file=io.StringIO(), width=80, highlight=False)
     phases = ("queue", "create", "start", "agent", "import", "run", "report", "total")

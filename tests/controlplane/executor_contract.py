@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 from house import make_task
@@ -28,13 +27,15 @@ def make_launch(behave: str, number: int = 1, **fields: Any) -> Launch:
     key = TryKey("d", fields.pop("run_id", "r"), f"t{number}", -1, 1)
     context = {"task_id": "t"}
     workload: Any = {"token": "t", "context": context, "inputs": None, "grace_seconds": 5.0}
-    artifacts: Path | None = fields.pop("artifacts", None)
+    artifacts: str | None = fields.pop("artifacts", None)
     environment = {"BEHAVE": behave}
     image = fields.pop("image", "leoflow-test-agent")
     staging: int | None = fields.pop("staging", None)
     say = fields.pop("say", be_silent)
+    kept: bool = fields.pop("run_leaves_artifacts", False)
     task = make_task(key.task_id, **fields)
-    return Launch(key, image, workload, task, environment, artifacts, staging, say)
+    launch = Launch(key, image, workload, task, environment, artifacts, staging, say)
+    return launch._replace(run_leaves_artifacts=kept)
 
 
 async def end_of(executor: Executor) -> Ended:

@@ -57,7 +57,7 @@ def everything() -> Launch:
         workload(task.task_id),
         task,
         spec.environment,
-        artifacts=Path("/not/in/the/pod"),
+        artifacts="words",
         staging_bytes=spec.staging_bytes,
         staging_storage_class=spec.staging_storage_class,
         staging_access_mode=spec.staging_access_mode,
@@ -75,20 +75,13 @@ def pods() -> Iterator[tuple[str, dict[str, Any]]]:
     other = minimal(python_version="3.12")
     yield "agent-image-volume-sources", make_pod(other, volume)
     yield "agent-init-container-sources", make_pod(other, copied)
-    shared = minimal(staging_bytes=1024 * MIB, artifacts=Path("/x"))
+    shared = minimal(staging_bytes=1024 * MIB, artifacts="words", run_leaves_artifacts=True)
     yield "staging", make_pod(shared, SITE)
-    launch = everything()
-    assert launch.staging_bytes is not None
-    yield (
-        "claim",
-        make_claim(
-            launch.key.run,
-            launch.staging_bytes,
-            launch.staging_storage_class,
-            SITE,
-            launch.staging_access_mode,
-        ),
-    )
+    claim, kept = make_claim(everything(), SITE), make_claim(shared, SITE)
+    assert claim is not None
+    assert kept is not None
+    yield "claim", claim
+    yield "claim-with-artifacts", kept
 
 
 def render(body: dict[str, Any]) -> str:

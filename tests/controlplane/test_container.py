@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ MIB = 1024**2
 
 
 def test_the_whole_body() -> None:
-    launch = make_launch("exit:0", artifacts=Path("/home/a"))
+    launch = make_launch("exit:0", artifacts="/home/a")
     assert make_container(launch, SITE) == {
         "Image": "leoflow-test-agent",
         "User": "65532:65532",

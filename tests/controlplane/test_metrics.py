@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from leoflow_controlplane.metrics import COLD_START_PHASES, Metrics
+from leoflow_controlplane.model import PHASES
 from leoflow_controlplane.observer import Observer
 from leoflow_controlplane.timeline import timeline_ms
 
@@ -110,8 +111,7 @@ def test_every_metric_is_on_its_page_and_no_other() -> None:
 
 
 def test_phases_are_those_of_the_time_line() -> None:
-    names = ("dispatched", "created", "started", "import_started", "entered", "left", "reported")
-    instants = {name: float(at) for at, name in enumerate(("scheduled", *names))}
+    instants = {name: float(at) for at, name in enumerate(PHASES)}
     assert [*COLD_START_PHASES] == [
         phase for phase in timeline_ms(instants) if phase not in ("run", "total")
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,9 @@ from leoflow_agent.spec import BuiltDag, ImageRef, TaskSpec
 from leoflow_controlplane.audience import Audience
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.executor.fake import FakeAgent, FakeExecutor, FakeMachine, Script, succeed
-from leoflow_controlplane.executor.protocol import Site
+from leoflow_controlplane.executor.protocol import FindRuns, Site
 from leoflow_controlplane.launch import Launch
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.model import RunKey, RunRequest, TryKey
 from leoflow_controlplane.observer import Observer
 from leoflow_controlplane.verdict import Exit
 
@@ -31,12 +31,19 @@ class FakePods:
         self.running: set[TryKey] = set()
         self.pulled: list[tuple[str, list[str]]] = []
         self.failure: Exception | None = None
+        self.kept: Collection[RunKey] = frozenset()
 
     def starting(self, seconds: float) -> frozenset[TryKey]:
         return frozenset(self.machine.plays) - self.running
 
     async def find_refusal(self, launch: Launch) -> str | None:
         return None
+
+    def place_of_artifacts(self, key: TryKey) -> str:
+        return f"folder {key.task_id} of a claim"
+
+    async def prune(self, find: FindRuns) -> None:
+        self.kept = await find(self.kept)
 
     async def prepull(self, image: str, tasks: Iterable[TaskSpec]) -> int:
         self.pulled.append((image, [task.task_id for task in tasks]))
@@ -150,3 +157,29 @@ async def test_a_pod_that_takes_long_to_start_is_waited_for(tmp_path: Path) -> N
     async with cluster(tmp_path, pods, take_long, start_allowance_seconds=seconds) as house:
         (task,) = (await house.run(make_task("a"))).tasks
     assert (task.state, task.reason) == ("success", None)
+
+
+async def test_artifacts_of_a_pod_are_where_the_executor_says(tmp_path: Path) -> None:
+    """There is no folder of this machine for them."""
+    async with cluster(tmp_path, FakePods()) as house:
+        dag = make_dag(make_task("a", artifacts=True), staging_bytes=1024)
+        key = await house.plane.create_run(RunRequest(dag, "image"))
+        (task,) = (await house.plane.wait(key)).tasks
+    assert task.artifacts == "folder a of a claim"
+    assert house.executor.started[0].artifacts == task.artifacts
+    assert house.executor.started[0].run_leaves_artifacts
+    assert not (tmp_path / "runs").exists()
+
+
+async def test_what_is_kept_of_a_run_goes_when_the_run_is_deleted(tmp_path: Path) -> None:
+    pods = FakePods()
+    async with cluster(tmp_path, pods) as house:
+        runs = [await house.begin(make_task("a"), run_id=name) for name in ("one", "two")]
+        for run in runs:
+            await house.plane.wait(run)
+        pods.kept = frozenset(runs)
+        await house.plane.delete_run(runs[0])
+        async with asyncio.timeout(20):
+            while len(pods.kept) == 2:
+                await asyncio.sleep(0.001)
+    assert pods.kept == {runs[1]}

@@ -37,7 +37,7 @@ class FakePods:
 async def problems_of(dag: DagSpec, pods: FakePods) -> tuple[str, ...]:
     executor = FakeExecutor(desk=None)  # type: ignore[arg-type]
     executor.pods = pods
-    found = await rehearse(dag, "image", executor, SETTINGS)
+    found = await rehearse(dag, "registry.example/image", executor, SETTINGS)
     assert found.warnings == ()
     return found.problems
 
@@ -119,3 +119,14 @@ async def test_a_tag_that_has_moved_is_a_version_of_its_own(open_house: OpenHous
             (1, False),
             (2, False),
         ]
+
+
+@pytest.mark.parametrize(("image", "told"), [("leoflow/etl:1", True), ("r.example/etl:1", False)])
+async def test_an_image_that_nodes_find_only_if_they_have_it_is_told(
+    image: str, told: bool
+) -> None:
+    executor = FakeExecutor(desk=None)  # type: ignore[arg-type]
+    executor.pods = FakePods()
+    found = await rehearse(make_dag(make_task("a")), image, executor, SETTINGS)
+    words = " ".join(found.warnings)
+    assert (found.problems, f"'{image}' names no registry" in words) == ((), told)

@@ -129,7 +129,8 @@ async def test_the_environment_comes_before_the_store(opened: Open) -> None:
             "stored",
             None,
         )
-        assert "no such connection is stored" in chain.why_missing("connection", "a")
+        words = "no such connection is stored. Set it: leoflow connections set a"
+        assert chain.why_missing("connection", "a") == words
 
 
 async def test_nothing_is_shown_of_what_is_kept(opened: Open) -> None:

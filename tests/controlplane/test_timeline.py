@@ -31,6 +31,11 @@ def test_every_wait_has_its_name() -> None:
     }
 
 
+def test_a_pod_waits_for_its_node_before_it_starts() -> None:
+    waits = timeline_ms({**FULL, "placed": 10.1})
+    assert (waits["create"], waits["place"], waits["start"]) == (10.0, 89.0, 111.0)
+
+
 def test_the_waits_add_up_to_the_total_whatever_is_unknown() -> None:
     known = {phase: at for phase, at in FULL.items() if phase not in ("created", "entered")}
     waits = timeline_ms(known)

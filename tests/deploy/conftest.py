@@ -1,9 +1,8 @@
-"""Lets these tests find their own check, and the renderer of the manifests."""
+"""Lets these tests find the renderer of the manifests."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from leoflow_controlplane.executor.cluster import permission
 from leoflow_controlplane.kubernetesoption import KUBERNETES_OPTIONS
 from leoflow_controlplane.serveroption import SERVER_OPTIONS
 from leoflow_controlplane.setting import OPTIONS
-from restricted import breaches
+from podstandard import RULES
 
 from deploy.render import manifests, render
 
@@ -114,7 +115,7 @@ def test_helm_has_nothing_to_find_fault_with():
 @every_case
 def test_the_server_passes_the_restricted_standard(values: dict[str, Any]):
     pod = pod_of(objects(values))
-    assert breaches(pod) == []
+    assert [*chain.from_iterable(rule({"spec": pod}) for rule in RULES)] == []
     container = pod["containers"][0]
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert container["resources"]["limits"]["memory"]

@@ -12,7 +12,7 @@ import leoflow_agent
 import pytest
 from leoflow_builder.dagjson import parse_built
 from leoflow_controlplane.controlplane import ControlPlane
-from leoflow_controlplane.executor.docker import docker_executor
+from leoflow_controlplane.executor.docker.executor import docker_executor
 from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.executor.subprocess import subprocess_executor
 from leoflow_controlplane.model import RunRequest

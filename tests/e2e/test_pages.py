@@ -50,6 +50,21 @@ def _packages_of_the_page() -> list[str]:
     return re.findall(r"^\| `(\w+)` \|", section, flags=re.M)
 
 
+def test_every_decision_that_is_named_is_there():
+    """In pages, code and files of clusters alike: a number that moved leads nowhere."""
+    decisions = {path.name[:4] for path in (ROOT / "docs" / "adr").glob("*.md")}
+    folders = ("agent", "builder", "cli", "controlplane", "base-images", "deploy", "docs", "tests")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    text = [path for path in files if path.suffix in (".md", ".py", ".pyi", ".yaml", ".json")]
+    named = {
+        (number, path.relative_to(ROOT).as_posix())
+        for path in text
+        for number in re.findall(r"\badr/(\d{4})\b", path.read_text())
+    }
+    assert named
+    assert sorted(one for one in named if one[0] not in decisions) == []
+
+
 def test_the_readme_names_every_command():
     section = FRONT.read_text().split("## Commands\n", 1)[1].split("\n## ", 1)[0]
     assert set(re.findall(r"`leoflow ([\w-]+)", section)) == set(SUBCOMMANDS)

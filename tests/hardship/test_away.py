@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from leoflow_controlplane.agentserver import SOCKET_NAME
 from leoflow_controlplane.container import SOCKET_FOLDER
-from leoflow_controlplane.executor.engine import End, Engine, open_engine
+from leoflow_controlplane.executor.docker.engine import End, Engine, open_engine
 from ward import Subject, Ward, all_gone, left_behind
 
 pytestmark = pytest.mark.engine

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Self
 from leoflow_agent.spec import DagSpec
 from leoflow_controlplane.container import container_name
 from leoflow_controlplane.controlplane import ControlPlane
-from leoflow_controlplane.executor.docker import DockerExecutor
-from leoflow_controlplane.executor.engine import Begun, Engine, open_engine
+from leoflow_controlplane.executor.docker.engine import Begun, Engine, open_engine
+from leoflow_controlplane.executor.docker.executor import DockerExecutor
 from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.executor.reach import reach
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey

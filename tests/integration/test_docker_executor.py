@@ -30,8 +30,8 @@ from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import AgentApp
 from leoflow_controlplane.container import container_name
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.docker import DockerExecutor, docker_executor
-from leoflow_controlplane.executor.engine import open_engine
+from leoflow_controlplane.executor.docker.engine import open_engine
+from leoflow_controlplane.executor.docker.executor import DockerExecutor, docker_executor
 from leoflow_controlplane.executor.protocol import Executor, Limits, Site
 from leoflow_controlplane.instance import Instance, open_instance
 from leoflow_controlplane.model import SERVER
@@ -181,7 +181,7 @@ class TestDocker(ExecutorContract, StagingContract):
         folder = tmp_path / "artifacts"
         folder.mkdir()
         folder.chmod(0o777)
-        ended = await run_one(made, make_launch("write", artifacts=folder))
+        ended = await run_one(made, make_launch("write", artifacts=str(folder)))
         assert ended.exit.code == 0
         assert (folder / "made").read_text() == "here"
 

@@ -25,8 +25,8 @@ from enginewire import Wire
 from executor_contract import end_of, make_launch, start_and_await
 from leoflow_controlplane.container import container_name
 from leoflow_controlplane.error import ExecutorUnusable, LaunchFailed
-from leoflow_controlplane.executor.docker import DockerExecutor, docker_executor
-from leoflow_controlplane.executor.engine import open_engine
+from leoflow_controlplane.executor.docker.engine import open_engine
+from leoflow_controlplane.executor.docker.executor import DockerExecutor, docker_executor
 from leoflow_controlplane.executor.protocol import Limits, Site
 from leoflow_controlplane.instance import open_instance
 from leoflow_controlplane.launch import Launch
@@ -116,7 +116,7 @@ async def test_an_engine_that_is_away_for_a_while_loses_nothing(
 async def test_an_engine_that_stays_away_has_lost_what_it_ran(
     wire: Wire, tmp_path: Path, image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leoflow_controlplane.executor.watching.LIST_SECONDS", 0.1)
+    monkeypatch.setattr("leoflow_controlplane.executor.docker.watching.LIST_SECONDS", 0.1)
     async with opened(tmp_path, engine_grace_seconds=0.3) as executor:
         launch = make_launch("sleep")
         await start_and_await(executor, launch)
@@ -217,8 +217,8 @@ async def test_what_a_killed_server_had_started_is_adopted(tmp_path: Path, image
 async def test_what_nobody_waits_for_is_removed_after_a_while(
     tmp_path: Path, image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leoflow_controlplane.executor.watching.LIST_SECONDS", 0.05)
-    monkeypatch.setattr("leoflow_controlplane.executor.tidying.STRAY_SECONDS", 0.1)
+    monkeypatch.setattr("leoflow_controlplane.executor.docker.watching.LIST_SECONDS", 0.05)
+    monkeypatch.setattr("leoflow_controlplane.executor.docker.tidying.STRAY_SECONDS", 0.1)
     async with opened(tmp_path) as executor:
         launch = make_launch("sleep")
         await start_and_await(executor, launch)

@@ -116,14 +116,15 @@ def main(home: str, kubeconfig: str, seed: str, *figures: str) -> None:
     port, runs, at_once, *lives = figures
     lot = random.Random(int(seed))
     errand = Errand(Path(home), Path(kubeconfig), int(port), int(runs), int(at_once))
-    began, peak, killed = time.monotonic(), 0.0, 0
+    began, peak, kills = time.monotonic(), 0.0, list[float]()
     for life in lives:
         pid = start(errand)
         time.sleep(float(life) * lot.uniform(0.7, 1.3))
         peak = max(peak, peak_mib(pid))
         os.kill(pid, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        killed += code == -signal.SIGKILL
+        if code == -signal.SIGKILL:
+            kills.append(time.time())
         if code not in (OVER, -signal.SIGKILL):
             sys.exit(f"a control plane failed with exit code {code}")
     pid = start(errand)
@@ -132,7 +133,7 @@ def main(home: str, kubeconfig: str, seed: str, *figures: str) -> None:
         time.sleep(0.1)
     if os.waitstatus_to_exitcode(ended[1]) != OVER:
         sys.exit("the last control plane failed")
-    told = {"killed": killed, "peak_mib": peak, "seconds": time.monotonic() - began}
+    told = {"kills": kills, "peak_mib": peak, "seconds": time.monotonic() - began}
     print(json.dumps(told))
 
 

@@ -1,24 +1,34 @@
 """Many Pods, a cluster in which much goes wrong, and control planes that are killed in between:
-each task ends right, and none is started twice."""
+each task ends right, and none is started twice.
+
+Except for a Pod that goes away before anybody can know of it: the answer to its creation was lost,
+or who got it was killed. Of such a Pod nothing is left that would tell it from one that never was.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
 from clusterground import free_port
+from emulator.weather import VANISHING
 from leoflow_controlplane.controlplane import DATABASE_NAME
 from servers import KINDS, WIDTH
 from sqlalchemy import create_engine, text
 
+# How long what a control plane has learned of may be nowhere but in its memory; much is queued there
+# when a machine is loaded.
+UNWRITTEN_SECONDS = 5.0
 FOLDER = Path(__file__).parent
 SEED = 20
 ENDS = """
@@ -36,9 +46,10 @@ class Size(NamedTuple):
 
 
 SMALL = Size(runs=5, at_once=100, lives=(3.0, 3.0), seconds=120)
-WHOLE = Size(runs=100, at_once=1000, lives=(15.0, 20.0, 25.0, 30.0), seconds=560)
+WHOLE = Size(runs=100, at_once=1000, lives=(15.0, 20.0, 25.0, 30.0), seconds=1500)
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("size", [SMALL, pytest.param(WHOLE, marks=pytest.mark.long)])
 async def test_all_end_right_and_none_is_started_twice(
     tmp_path: Path, size: Size, record_property: Any
@@ -49,21 +60,38 @@ async def test_all_end_right_and_none_is_started_twice(
         errand = (home, tmp_path / "kubeconfig", SEED, free_port(), size.runs, size.at_once)
         process = await run("servers.py", *errand, *size.lives, stdout=True)
         async with asyncio.timeout(size.seconds):
-            await asyncio.sleep(size.lives[0] / 2)
-            await ask("POST", "restart")
-            out, _ = await process.communicate()
+            try:
+                await asyncio.sleep(size.lives[0] / 2)
+                await ask("POST", "restart")
+                out, _ = await process.communicate()
+            finally:
+                end_group(process)
         assert process.returncode == 0
         told, seen = json.loads(out), await ask("GET", "tell")
-    print(told, {name: seen[name] for name in ("calls", "faults", "refused")})
-    assert told["killed"] == len(size.lives)
+    print(told, {name: seen[name] for name in ("starts", "calls", "faults", "refused", "twice")})
+    # A fast machine is done before the last of them.
+    assert 2 * len(told["kills"]) >= len(size.lives)
     assert told["peak_mib"] < 200
-    assert {name: count for name, count in seen["runs"].items() if count > 1} == {}
+    cuts = [*told["kills"], *seen["restarts"]]
+    assert {
+        name: times
+        for name, (fate, times) in seen["twice"].items()
+        if not (fate in VANISHING and (name in seen["untold"] or is_unknown(times, cuts)))
+    } == {}
     assert seen["faults"] > 10
     assert ends_of(home) == {
         (kind, "failed" if kind == "bad" else "success"): KINDS.count(kind)
         * (size.runs * WIDTH // len(KINDS))
         for kind in KINDS
     }
+
+
+def is_unknown(times: list[list[float]], cuts: list[float]) -> bool:
+    """Say whether nobody can know that there was a first Pod of a name: it was created before a
+    control plane or the API server died, and it was gone before another could look, or it had just
+    gone and that was not written down yet."""
+    (created, gone), (again, _) = times[:2]
+    return any(created <= cut <= min(gone + UNWRITTEN_SECONDS, again) for cut in cuts)
 
 
 def ends_of(home: Path) -> Counter[tuple[str, str]]:
@@ -95,7 +123,7 @@ async def emulator(folder: Path) -> AsyncIterator[Any]:
         try:
             yield ask
         finally:
-            process.kill()
+            end_group(process)
             await process.wait()
 
 
@@ -103,5 +131,11 @@ async def run(*arguments: Any, stdout: bool = False) -> asyncio.subprocess.Proce
     """Start a Python program of this folder."""
     pipe = asyncio.subprocess.PIPE if stdout else None
     return await asyncio.create_subprocess_exec(
-        sys.executable, *map(str, arguments), cwd=FOLDER, stdout=pipe
+        sys.executable, *map(str, arguments), cwd=FOLDER, stdout=pipe, start_new_session=True
     )
+
+
+def end_group(process: asyncio.subprocess.Process) -> None:
+    """End a program and its forks, whatever became of them."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -14,7 +14,7 @@ from clusterground import Ground, calls_of, opened
 from emulator.cluster import Cluster
 from executor_contract import end_of, make_launch, run_one
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.cluster import creating, watching
+from leoflow_controlplane.executor.cluster import connection, creating, watching
 from leoflow_controlplane.executor.protocol import Limits
 
 
@@ -98,8 +98,9 @@ async def test_an_api_server_may_be_restarted_while_tries_run(
 async def test_a_token_that_expired_is_read_again(
     cluster: Cluster, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The watch on the old credentials may fall silent when they are given up.
-    monkeypatch.setattr(watching, "LIST_SECONDS", 0.3)
+    # What is told then is told by a new watch, and found by no list.
+    monkeypatch.setattr(watching, "LIST_SECONDS", 3600.0)
+    monkeypatch.setattr(connection, "RENEWAL_SECONDS", 0.0)
     cluster.api.token = "first"
     cluster.write_kubeconfig(Path(ground.kubeconfig))
     async with opened(ground, tmp_path / "home") as executor:

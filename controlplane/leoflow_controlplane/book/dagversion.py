@@ -68,6 +68,11 @@ class DagVersion:
         return frozenset(name for name, task in self.tasks.items() if _is_inline(task))
 
     @cached_property
+    def leaves_artifacts(self) -> bool:
+        """Whether a task leaves files for people."""
+        return any(task.artifacts for task in self.spec.tasks)
+
+    @cached_property
     def looks_back(self) -> bool:
         """Whether a task depends on how the DAG's previous run went."""
         return any(t.depends_on_past or t.wait_for_downstream for t in self.spec.tasks)

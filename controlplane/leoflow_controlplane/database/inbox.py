@@ -25,6 +25,8 @@ class Inbox(Generic[T]):
         self._taker, self._putter = socket.socketpair()
         self._taker.setblocking(False)
         self._putter.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._taker, selectors.EVENT_READ)
         self._asleep = False
         self._passed_over = 0
         self.closed = False
@@ -33,7 +35,13 @@ class Inbox(Generic[T]):
         """Add ``item``, behind all others that are not ``patient``; never waits."""
         (self._patient if patient else self._items).append(item)
         if self._asleep:
+            # Whoever puts more before the taker is awake need not wake it again.
+            self._asleep = False
             self._wake()
+
+    def __len__(self) -> int:
+        """Count what waits and is not patient."""
+        return len(self._items)
 
     def close(self) -> None:
         """Let `take` return None when nothing is left."""
@@ -42,6 +50,7 @@ class Inbox(Generic[T]):
 
     def dispose(self) -> None:
         """Give the descriptors back, when nobody takes any more."""
+        self._selector.close()
         self._taker.close()
         self._putter.close()
 
@@ -69,20 +78,25 @@ class Inbox(Generic[T]):
         return bool(self._items or self._patient)
 
     def _sleep(self, timeout: float | None, watched: int | None) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._taker, selectors.EVENT_READ)
-            if watched is not None:
-                selector.register(watched, selectors.EVENT_READ)
+        if watched is not None:
+            # Anew each time: it may be another one of the same number.
+            self._selector.register(watched, selectors.EVENT_READ)
+        try:
             self._asleep = True
             # Whoever put before the line above saw nobody asleep.
             if not self._holds_any() and not self.closed:
-                selector.select(timeout)
+                self._selector.select(timeout)
             self._asleep = False
+        finally:
+            if watched is not None:
+                self._selector.unregister(watched)
         with suppress(BlockingIOError):
             while self._taker.recv(4096):
                 pass
 
     def _wake(self) -> None:
-        # A full buffer will wake the taker as well.
-        with suppress(BlockingIOError):
+        try:  # noqa: SIM105 (the context manager takes longer than all else of a put)
             self._putter.send(b"\0")
+        except BlockingIOError:
+            # A full buffer will wake the taker as well.
+            pass

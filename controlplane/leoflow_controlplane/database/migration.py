@@ -11,7 +11,7 @@ from leoflow_controlplane.error import DatabaseUnusable
 from leoflow_controlplane.schema import metadata
 
 # The newest revision in ``migrations``, and all of them in order.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 HEAD = REVISIONS[-1]
 _RELEASE_0_1 = "0001"
 _MIGRATIONS = Path(__file__).with_name("migrations")

@@ -35,6 +35,9 @@ from leoflow_controlplane.observer import Observer
 GROUP_LIMIT = 1000
 # Sessions of a process that is stopped are ended after six seconds: see ``postgresql``.
 SURE_SECONDS = 4.0
+# After a group of so many the next one is let gather, unless that has so many already.
+BUSY, LARGE = 16, 100
+GATHERING_SECONDS = 0.005
 _BACKOFF_SECONDS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -87,6 +90,8 @@ class Writer:
         self._retry_at = 0.0
         self._leading = self._fenced = False
         self._heard_at = -SURE_SECONDS
+        # How many the last group was of.
+        self._taken = 0
         self._waiting: Connection | None = None
         self._thread = threading.Thread(target=self._work, name="leoflow-database", daemon=True)
         self._opened: asyncio.Future[None] = loop.create_future()
@@ -158,6 +163,13 @@ class Writer:
         self._place.stop_leading()
 
     def _next(self) -> list[_Step] | None:
+        if not self._inbox.closed and (pause := pause_before(self._taken, len(self._inbox))):
+            time.sleep(pause)
+        steps = self._take()
+        self._taken = len(steps or ())
+        return steps
+
+    def _take(self) -> list[_Step] | None:
         if self._connection is None:
             return self._inbox.take(GROUP_LIMIT, max(0.0, self._retry_at - time.monotonic()), None)
         watched = self._place.watched(self._connection)
@@ -267,8 +279,21 @@ class Writer:
             self._loop.call_soon_threadsafe(listener, *words)
 
 
+def pause_before(taken: int, waiting: int) -> float:
+    """Give the seconds that a group waits for more, after one of ``taken`` and with ``waiting``.
+
+    What comes with each group takes as long as ten tasks do, and all of a group share that. Few
+    are never kept waiting.
+    """
+    return GATHERING_SECONDS if taken >= BUSY and waiting < LARGE else 0.0
+
+
 def _split(steps: list[_Step]) -> Iterator[list[_Step]]:
     """Group the steps such that whoever is to lead first has a group of its own."""
+    if not any(step.leads for step in steps):
+        if steps:
+            yield steps
+        return
     for leads, group in groupby(steps, lambda step: step.leads):
         members = list(group)
         yield from ([member] for member in members) if leads else [members]

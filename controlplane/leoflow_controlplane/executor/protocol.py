@@ -18,12 +18,16 @@ from leoflow_controlplane.verdict import Exit
 
 
 class Ended(NamedTuple):
-    """A try's process is gone. Instants are seconds since the epoch, None where unknown."""
+    """A try's process is gone. Instants are seconds since the epoch, None where unknown.
+
+    ``placed_at``: a machine was found for it, where there are many.
+    """
 
     key: TryKey
     exit: Exit
     started_at: float | None = None
     ended_at: float | None = None
+    placed_at: float | None = None
 
 
 class Limits(NamedTuple):
@@ -93,6 +97,10 @@ class Figures:
     engine_errors: int = 0
 
 
+# Names those of some runs that are known.
+FindRuns = Callable[[Collection[RunKey]], Awaitable[Collection[RunKey]]]
+
+
 class PodChecker(Protocol):
     """Who can be asked about Pods. ``advice``: what to look at when a Pod runs and its agent does
     not report. ``prepulls``: whether images are wanted on the nodes ahead of need."""
@@ -106,6 +114,13 @@ class PodChecker(Protocol):
     def starting(self, seconds: float) -> frozenset[TryKey]:
         """Name the tries whose container does not run yet, or only for less than ``seconds``: for
         all before that the executor has limits of its own."""
+
+    def place_of_artifacts(self, key: TryKey) -> str:
+        """Say where a try leaves its files for people, in words for them."""
+
+    async def prune(self, find: FindRuns) -> None:
+        """Remove what was kept for people of runs that ``find`` does not know any more. What goes
+        wrong is only logged."""
 
     async def prepull(self, image: str, tasks: Iterable[TaskSpec]) -> int:
         """Have an image pulled wherever ``tasks`` may run; return on how many nodes it is then.
@@ -170,7 +185,7 @@ class Executor(Protocol):
 
     async def end_run(self, run: RunKey) -> None:
         """Remove the folder that the tries of ``run`` shared; harmless when there is none, and
-        done later if one of them is still there."""
+        done later if one of them is still there. One on which artifacts are stays."""
 
     async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
         """Take over those of ``wanted`` that a dead process of this owner had started; name them.

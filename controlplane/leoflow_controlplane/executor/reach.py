@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from leoflow_controlplane.agentserver import SOCKET_NAME
+from leoflow_controlplane.agentserver import SOCKET_NAME, is_loopback
 from leoflow_controlplane.container import SOCKET_FOLDER, ContainerSite
 from leoflow_controlplane.error import ExecutorUnusable
-from leoflow_controlplane.executor.engine import Engine
+from leoflow_controlplane.executor.docker.engine import Engine
 from leoflow_controlplane.executor.protocol import Site
 
 DESKTOP_HOST = "host.docker.internal"
@@ -35,14 +35,37 @@ class Address(NamedTuple):
     ca: str | None = None
 
 
-def read_address(environment: Mapping[str, str]) -> Address | None:
-    """Read LEOFLOW_AGENT_URL, _LISTEN and _CA; ExecutorUnusable if the last names no such file."""
+def read_address(environment: Mapping[str, str], *, own_port: bool = False) -> Address | None:
+    """Read LEOFLOW_AGENT_URL, _LISTEN and _CA; ExecutorUnusable if agents cannot use them.
+
+    ``own_port``: agents come to a server's own port if no other one is named, and that has TLS of
+    its own.
+    """
     url = environment.get("LEOFLOW_AGENT_URL")
-    if not url:
-        return None
     listen = environment.get("LEOFLOW_AGENT_LISTEN") or None
     file = environment.get("LEOFLOW_AGENT_CA")
-    return Address(url, listen, _read_ca(file) if file else None)
+    if not url:
+        _refuse_without_url(LEOFLOW_AGENT_LISTEN=listen, LEOFLOW_AGENT_CA=file)
+        return None
+    address = Address(url, listen, _read_ca(file) if file else None)
+    scheme = _place("LEOFLOW_AGENT_URL", url).scheme
+    if not own_port or listen is not None:
+        _place_to_listen(address)
+    if file and scheme != "https":
+        raise ExecutorUnusable(
+            f"LEOFLOW_AGENT_CA is '{file}', and LEOFLOW_AGENT_URL is '{url}', where nothing is "
+            "encrypted and no certificate is looked at. Leave one out, or write https://."
+        )
+    return address
+
+
+def _refuse_without_url(**given: str | None) -> None:
+    for name, value in given.items():
+        if value:
+            raise ExecutorUnusable(
+                f"{name} is '{value}', and has no effect without LEOFLOW_AGENT_URL, which says "
+                "where agents report to. Set that too, or leave it out."
+            )
 
 
 async def reach(engine: Engine, site: Site, address: Address | None) -> tuple[ContainerSite, str]:
@@ -74,40 +97,63 @@ def require_address(address: Address | None) -> Address:
             "LEOFLOW_AGENT_URL to such an address: the URL of its Service in the cluster, or "
             "http://HOST:PORT of this machine, as Pods see it."
         )
-    try:
-        _host_and_port(urlsplit(address.url), "http", "https")
-    except ValueError as error:
-        raise ExecutorUnusable(f"LEOFLOW_AGENT_URL is '{address.url}': {error}. {_FIX}") from None
     return address
+
+
+def warn_of_loopback(address: Address) -> str | None:
+    """Say that an address is one at which a Pod finds only itself."""
+    host = urlsplit(address.url).hostname or ""
+    if not is_loopback(host):
+        return None
+    return (
+        f"warning: LEOFLOW_AGENT_URL is '{address.url}', and '{host}' in a Pod is the Pod itself: "
+        "no agent will be heard of, unless its Pod has the node's network (hostNetwork) and the "
+        "node is this machine."
+    )
 
 
 async def listen_at(address: Address, site: Site) -> None:
     """Listen where agents that were given ``address`` arrive. Raises ExecutorUnusable."""
-    name, value = "LEOFLOW_AGENT_URL", address.url
+    name, place = _place_to_listen(address)
     try:
-        host, port = _host_and_port(urlsplit(value), "http", "https")
-        if address.listen is not None:
-            name, value = "LEOFLOW_AGENT_LISTEN", address.listen
-            host, port = _host_and_port(urlsplit(f"//{value}"), "")
-        elif address.url.startswith("https:"):
-            raise ValueError(
-                "leoflow speaks no TLS itself, so a proxy in front has to: set "
-                "LEOFLOW_AGENT_LISTEN to the HOST:PORT that it forwards to"
-            )
-        await site.server.listen_tcp(host, port)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ExecutorUnusable(
-            f"{name} is '{value}', and nothing can listen there: {reason}. {_FIX}"
-        ) from None
+        await site.server.listen_tcp(place.hostname or "", place.port or 0)
+    except OSError as error:
+        value = address.listen or address.url
+        raise _unusable(name, value, error.strerror or str(error)) from None
 
 
-def _host_and_port(parts: SplitResult, *schemes: str) -> tuple[str, int]:
-    whole = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
-    if parts.scheme not in schemes or not parts.hostname or not parts.port or not whole:
-        form = " or ".join(f"{scheme}://HOST:PORT".removeprefix("://") for scheme in schemes)
-        raise ValueError(f"it has to be of the form {form}")
-    return parts.hostname, parts.port
+def _place_to_listen(address: Address) -> tuple[str, SplitResult]:
+    """Give the setting that says where to listen, and that place."""
+    url = _place("LEOFLOW_AGENT_URL", address.url)
+    if address.listen is not None:
+        return "LEOFLOW_AGENT_LISTEN", _place("LEOFLOW_AGENT_LISTEN", address.listen)
+    if url.scheme == "https":
+        reason = (
+            "the port that is opened for agents speaks no TLS, so a proxy in front has to: set "
+            "LEOFLOW_AGENT_LISTEN to the HOST:PORT that it forwards to"
+        )
+        raise _unusable("LEOFLOW_AGENT_URL", address.url, reason)
+    return "LEOFLOW_AGENT_URL", url
+
+
+def _place(name: str, value: str) -> SplitResult:
+    """Read a setting that names a host and a port, and nothing else."""
+    is_url = name == "LEOFLOW_AGENT_URL"
+    form = "http://HOST:PORT or https://HOST:PORT" if is_url else "HOST:PORT"
+    wrong = _unusable(name, value, f"it has to be of the form {form}")
+    try:
+        parts = urlsplit(value if is_url else f"//{value}")
+        extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+        whole = parts.hostname and parts.port and not extra
+    except ValueError:
+        raise wrong from None
+    if not whole or parts.scheme not in (("http", "https") if is_url else ("",)):
+        raise wrong
+    return parts
+
+
+def _unusable(name: str, value: str, reason: str) -> ExecutorUnusable:
+    return ExecutorUnusable(f"{name} is '{value}', and nothing can listen there: {reason}. {_FIX}")
 
 
 def _read_ca(file: str) -> str:

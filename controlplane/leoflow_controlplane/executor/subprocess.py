@@ -208,7 +208,7 @@ class SubprocessExecutor:
         variables[VERDICT_VARIABLE] = str(folder.verdict)
         variables["LEOFLOW_WORKLOAD"] = encode_workload(launch.workload)
         if launch.artifacts is not None:
-            variables["LEOFLOW_ARTIFACTS"] = str(launch.artifacts)
+            variables["LEOFLOW_ARTIFACTS"] = launch.artifacts
         if launch.staging_bytes is not None:
             shared = self._staging / name_of(launch.key.run)
             shared.mkdir(parents=True, exist_ok=True)

@@ -43,11 +43,13 @@ logger = logging.getLogger("leoflow.inline")
 
 
 class Outcome(NamedTuple):
-    """How a call ended; ``value`` is the JSON text of its result."""
+    """How a call ended; ``value`` is the JSON text of its result. Not ``began``: no process came
+    as far as to make it."""
 
     state: Ending
     reason: str | None = None
     value: str | None = None
+    began: bool = True
 
 
 class News(NamedTuple):
@@ -259,7 +261,7 @@ class Calls:
                 reason = (
                     f"{WHO} was lost {MAX_DEATHS} times during this call, at last because {why}"
                 )
-                self._end(call, Outcome("failed", reason))
+                self._end(call, Outcome("failed", reason, began=self._began))
             else:
                 self._note_line(call, f"{WHO} was lost because {why}: the call is made again")
         self._changed()

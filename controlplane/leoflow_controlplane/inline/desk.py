@@ -124,7 +124,9 @@ async def serve(pipe: socket.socket) -> None:
             for message in frames.feed(data):
                 if desk is None:
                     desk = Desk(_make_caller(message), outbox)
+                    # Before the first byte of a call: who hears it takes calls as begun.
                     outbox.put(["ready"])
+                    outbox.tell()
                 else:
                     desk.obey(message)
     pulse.cancel()

@@ -8,10 +8,14 @@ def pinned(reference: str, digest: str | None) -> str:
 
     A bare name is of an image that was loaded into the nodes, which may know it by its name only.
     """
-    host, slash, _ = reference.partition("/")
-    names_registry = bool(slash) and ("." in host or ":" in host or host == "localhost")
-    if digest is None or "@" in reference or not names_registry:
+    if digest is None or "@" in reference or not names_registry(reference):
         return reference
     path, colon, tag = reference.rpartition(":")
     name = path if colon and "/" not in tag else reference
     return f"{name}@{digest}"
+
+
+def names_registry(reference: str) -> bool:
+    """Say whether it is written in a reference where to pull it from."""
+    host, slash, _ = reference.partition("/")
+    return bool(slash) and ("." in host or ":" in host or host == "localhost")

@@ -1,7 +1,7 @@
 """The Pod of a try as the body of a create call. Pure: talks to no cluster.
 
 What a task declares is in it whole; what leoflow adds passes the "restricted" Pod Security
-Standard. The try's token is in the Pod's environment, as it is in a container's: docs/adr/0030.
+Standard. The try's token is in the Pod's environment, as it is in a container's: docs/adr/0028.
 """
 
 from __future__ import annotations

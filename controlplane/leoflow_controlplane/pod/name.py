@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from leoflow_agent.podname import OWN_LABELS, OWN_PREFIX
@@ -21,6 +22,8 @@ from leoflow_controlplane.pod.site import PodSite
 REALM, OWNER = OWN_PREFIX + "realm", OWN_PREFIX + "owner"
 DAG_ID, RUN_ID, TASK_ID = OWN_PREFIX + "dag-id", OWN_PREFIX + "run-id", OWN_PREFIX + "task-id"
 MAP_INDEX, TRY_NUMBER = OWN_PREFIX + "map-index", OWN_PREFIX + "try-number"
+# On a claim: it holds artifacts, and outlives its run.
+ARTIFACTS, KEPT = OWN_PREFIX + "artifacts", "kept"
 # What `kubectl` and dashboards group by.
 MANAGED_BY = dict.fromkeys(OWN_LABELS, "leoflow")
 # RFC 1123: the most of a DNS label, and of a label's value.
@@ -29,6 +32,7 @@ MAX_LABEL = 63
 _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.\-]{0,61}[A-Za-z0-9])?)?")
 
 
+@lru_cache(maxsize=4096)
 def pod_name(key: TryKey, realm_id: str) -> str:
     """Name the Pod of a try: always the same for the same try of a realm, and for no other."""
     mapped = [] if key.map_index < 0 else [str(key.map_index)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 ContainerPhase = Literal["waiting", "running", "terminated"]
@@ -35,8 +36,9 @@ class PodView(NamedTuple):
     """A Pod as of ``version``. ``task`` is the container of the try, None before the kubelet knows
     it; ``init`` is the first init container that keeps it from starting.
 
-    ``unscheduled`` are the scheduler's words, "" before it has said anything and on a node.
-    ``deleting``: somebody has asked for its deletion, which has ``grace_seconds`` from then on.
+    ``placed_at``: it was given a node. ``unscheduled`` are the scheduler's words, "" before it has
+    said anything and on a node. ``deleting``: somebody has asked for its deletion, which has
+    ``grace_seconds`` from then on.
     """
 
     name: str
@@ -45,6 +47,7 @@ class PodView(NamedTuple):
     phase: str = "Pending"
     node: str | None = None
     created_at: float | None = None
+    placed_at: float | None = None
     deleting: bool = False
     grace_seconds: float = 0.0
     reason: str = ""
@@ -59,40 +62,47 @@ class PodView(NamedTuple):
         """Read a Pod of the API. The try's container is the first that the Pod declares."""
         metadata, spec = pod["metadata"], pod.get("spec") or {}
         status = pod.get("status") or {}
-        conditions = {one.get("type"): one for one in status.get("conditions") or ()}
+        unscheduled, placed_at, disruption = _read_conditions(status.get("conditions") or ())
         return cls(
-            name=metadata["name"],
-            uid=metadata.get("uid", ""),
-            version=metadata.get("resourceVersion", ""),
-            phase=status.get("phase") or "Pending",
-            node=spec.get("nodeName"),
-            created_at=read_instant(metadata.get("creationTimestamp")),
-            deleting=metadata.get("deletionTimestamp") is not None,
-            grace_seconds=float(metadata.get("deletionGracePeriodSeconds") or 0),
-            reason=status.get("reason") or "",
-            message=status.get("message") or "",
-            unscheduled=_unscheduled(conditions.get("PodScheduled")),
-            disruption=_disruption(conditions.get("DisruptionTarget")),
-            init=_blocking(spec, status),
-            task=_task(spec, status),
+            metadata["name"],
+            metadata.get("uid", ""),
+            metadata.get("resourceVersion", ""),
+            status.get("phase") or "Pending",
+            spec.get("nodeName"),
+            read_instant(metadata.get("creationTimestamp")),
+            placed_at,
+            metadata.get("deletionTimestamp") is not None,
+            float(metadata.get("deletionGracePeriodSeconds") or 0),
+            status.get("reason") or "",
+            status.get("message") or "",
+            unscheduled,
+            disruption,
+            _blocking(spec, status),
+            _task(spec, status),
         )
 
 
+@lru_cache(maxsize=256)
 def read_instant(text: str | None) -> float | None:
     """Turn RFC 3339 into seconds since the epoch."""
     return datetime.fromisoformat(text).timestamp() if text else None
 
 
-def _unscheduled(condition: Mapping[str, Any] | None) -> str:
-    if condition is None or condition.get("status") != "False":
-        return ""
-    return condition.get("message") or condition.get("reason") or ""
-
-
-def _disruption(condition: Mapping[str, Any] | None) -> Disruption | None:
-    if condition is None or condition.get("status") != "True":
-        return None
-    return Disruption(condition.get("reason") or "", condition.get("message") or "")
+def _read_conditions(
+    conditions: Iterable[Mapping[str, Any]],
+) -> tuple[str, float | None, Disruption | None]:
+    """Give the scheduler's words while it has found no node, when it did, and why the cluster took
+    a Pod."""
+    unscheduled, placed_at, disruption = "", None, None
+    for one in conditions:
+        kind = one.get("type")
+        if kind == "PodScheduled" and one.get("status") == "False":
+            unscheduled = one.get("message") or one.get("reason") or ""
+        elif kind == "PodScheduled" and one.get("status") == "True":
+            placed_at = read_instant(one.get("lastTransitionTime"))
+        elif kind == "DisruptionTarget" and one.get("status") == "True":
+            disruption = Disruption(one.get("reason") or "", one.get("message") or "")
+    return unscheduled, placed_at, disruption
 
 
 def _task(spec: Mapping[str, Any], status: Mapping[str, Any]) -> ContainerView | None:

@@ -7,10 +7,10 @@ from typing import Any
 from leoflow_agent.podoption import PodOptions
 
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.keydigest import digest_key
 from leoflow_controlplane.launch import Launch
+from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.pod.mounted import agent_mount, agent_volume
-from leoflow_controlplane.pod.name import claim_name
+from leoflow_controlplane.pod.name import claim_name, pod_name
 from leoflow_controlplane.pod.quantity import bytes_quantity
 from leoflow_controlplane.pod.site import PodSite
 from leoflow_controlplane.tryenvironment import ARTIFACTS_FOLDER, STAGING_FOLDER
@@ -42,6 +42,11 @@ def make_mounts(launch: Launch, site: PodSite, options: PodOptions) -> list[Any]
     return [*mounts, *agent_mount(site), *options.volume_mounts]
 
 
+def artifacts_folder(key: TryKey, realm_id: str) -> str:
+    """Name the folder of a try's artifacts on the volume of its run."""
+    return f"{_ARTIFACTS}/{pod_name(key, realm_id)}"
+
+
 def _artifacts(launch: Launch, site: PodSite) -> dict[str, Any]:
     if launch.staging_bytes is None:
         raise LaunchFailed(
@@ -50,7 +55,7 @@ def _artifacts(launch: Launch, site: PodSite) -> dict[str, Any]:
             "leoflow.yaml.",
             transient=False,
         )
-    folder = f"{_ARTIFACTS}/{digest_key(site.realm_id, launch.key)}"
+    folder = artifacts_folder(launch.key, site.realm_id)
     return {"name": STAGING, "mountPath": ARTIFACTS_FOLDER, "subPath": folder}
 
 

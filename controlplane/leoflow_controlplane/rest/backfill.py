@@ -59,7 +59,8 @@ class BackfillBody(Body):
     @model_validator(mode="after")
     def _in_order(self) -> BackfillBody:
         if self.to_date < self.from_date:
-            raise ValueError("to_date is before from_date")
+            text = f"to_date '{self.to_date}' is before from_date '{self.from_date}'"
+            raise ValueError(text)
         return self
 
 

@@ -30,8 +30,8 @@ class DagVersionShape(Shape):
 
 
 class PushedVersionShape(DagVersionShape):
-    """What was pushed. ``warnings``: what of it has no effect where this server runs tasks.
-    ``notes``: what is done for it there."""
+    """What was pushed. ``warnings``: what of it has no effect where this server runs tasks,
+    or may fail there later. ``notes``: what is done for it there."""
 
     warnings: list[str]
     notes: list[str]

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from leoflow_controlplane.database.place import find_place
 from leoflow_controlplane.error import ControlPlaneError
 from leoflow_controlplane.server.listener import bind
+from leoflow_controlplane.server.place import agents_address
 from leoflow_controlplane.serversetting import ServerSettings
 from leoflow_controlplane.vault import KEY_FILE, read_keys
 
@@ -112,14 +113,14 @@ def _look_at_executor(settings: ServerSettings) -> Finding:
     if settings.executor != "kubernetes":
         return Finding("executor", settings.executor, _try(_check_executor, settings))
     from leoflow_controlplane.executor.cluster.opening import look_at_cluster
-    from leoflow_controlplane.executor.reach import read_address, require_address
 
     try:
         where = asyncio.run(look_at_cluster(settings.kubernetes, os.environ))
-        url = require_address(read_address(settings.environment)).url
+        address = agents_address(settings)
     except ControlPlaneError as error:
         return Finding("executor", "kubernetes", str(error))
-    return Finding("executor", f"kubernetes, {where}; agents report to {url}", None)
+    assert address is not None
+    return Finding("executor", f"kubernetes, {where}; agents report to {address.url}", None)
 
 
 def _check_executor(settings: ServerSettings) -> None:
@@ -128,10 +129,9 @@ def _check_executor(settings: ServerSettings) -> None:
         if not folder.is_dir():
             raise ControlPlaneError(f"subprocess_projects is '{folder}', which is no folder.")
         return
-    from leoflow_controlplane.executor.engine import open_engine
-    from leoflow_controlplane.executor.reach import read_address
+    from leoflow_controlplane.executor.docker.engine import open_engine
 
-    read_address(settings.environment)
+    agents_address(settings)
     open_engine().close()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from leoflow_controlplane.audience import Audience
 from leoflow_controlplane.book.book import Progress
 from leoflow_controlplane.controlplane import ControlPlane
+from leoflow_controlplane.error import DatabaseUnusable
 from leoflow_controlplane.retention import Keep, Sweeper
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.secretsource import SecretSource
@@ -24,6 +25,9 @@ from leoflow_controlplane.webhook import read_secret
 
 if TYPE_CHECKING:
     from leoflow_controlplane.webhooksender import WebhookSender
+
+# What is deleted by hand is seen to at once.
+PRUNE_SECONDS = 3600.0
 
 logger = logging.getLogger("leoflow.server")
 
@@ -51,7 +55,11 @@ class Chores:
     async def going_on(self, plane: ControlPlane) -> AsyncIterator[None]:
         """Do them in the context."""
         sweeper = Sweeper(self._keep, plane.holds, wall_clock)
-        tasks = [_begin(self._deliver()), _begin(sweeper.run(plane.database))]
+        tasks = [
+            _begin(self._deliver()),
+            _begin(sweeper.run(plane.database)),
+            _begin(_prune(plane)),
+        ]
         try:
             yield
         finally:
@@ -79,6 +87,16 @@ class Chores:
         if self._tracing is not None:
             for key in progress.done:
                 self._tracing.run_ended(key)
+
+
+async def _prune(plane: ControlPlane) -> None:
+    """Have removed what was kept of runs that are no more, whatever has deleted them."""
+    while True:
+        try:
+            await plane.prune()
+        except DatabaseUnusable as error:
+            logger.warning("what was kept of deleted runs stays a while longer: %s", error)
+        await asyncio.sleep(PRUNE_SECONDS)
 
 
 def _begin(chore: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

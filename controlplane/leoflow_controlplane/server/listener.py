@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import socket
 from functools import partial
 from typing import cast
@@ -39,14 +38,6 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise SettingInvalid(_explain(host, port, error)) from None
     return listener
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Listener:

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from leoflow_controlplane.agentserver import is_loopback
 from leoflow_controlplane.api import AgentApp, Reply
 from leoflow_controlplane.auth.adminfile import ensure_admin, keep_admin
 from leoflow_controlplane.auth.attempt import Attempts
@@ -26,8 +27,8 @@ from leoflow_controlplane.rest.header import SafeHeaders
 from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.scheduler import wall_clock
 from leoflow_controlplane.server.later import Later
-from leoflow_controlplane.server.listener import Listener, bind, is_loopback
-from leoflow_controlplane.server.place import Projects, executor_factory
+from leoflow_controlplane.server.listener import Listener, bind
+from leoflow_controlplane.server.place import Projects, executor_factory, warn_of_address
 from leoflow_controlplane.server.reign import Reign
 from leoflow_controlplane.server.seat import Seat, SeatDesk
 from leoflow_controlplane.server.telemetry import Telemetry, open_telemetry
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 Say = Callable[[str], None]
-# The default lets the writer's or the calls' thread keep the interpreter for 5 ms, while a report
-# waits that the event loop could have answered.
+# The default lets the writer's thread keep the interpreter for 5 ms, while a report waits that the
+# event loop could have answered.
 SWITCH_SECONDS = 0.0005
 _PLAIN_HTTP = (
     "warning: {host} can be reached from other machines, and what is sent there is not encrypted: "
@@ -197,6 +198,8 @@ class Server:
         self._say(f"leoflow server at {self.url}")
         if not is_loopback(settings.host) and settings.tls_cert is None:
             self._say(_PLAIN_HTTP.format(host=settings.host))
+        if warning := warn_of_address(settings):
+            self._say(warning)
         if seat.database is not None:
             self._say(f"state in {seat.database.name}, tries run by: {settings.executor}")
         reign.once_leading(self._make_admin)

@@ -12,6 +12,9 @@ from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.steps.progress import ask_to_stop, follow, give_verdict, go_on
 from leoflow_controlplane.verdict import Verdict
 
+# An agent that is not heard of is told of so much of the allowance too late, at most.
+LOOKS_AT_A_POD = 8
+
 
 def come_due(
     connection: Connection, book: Book, launching: Collection[TryKey], now: float, advice: str = ""
@@ -27,7 +30,9 @@ def come_due(
         if isinstance(due, HeldRun):
             follow(book, due, due.live.come_due(now), now)
         elif due.key in launching and due.terminate is None:
-            due.deadline_at = now + book.settings.start_allowance_seconds
+            allowance = book.settings.start_allowance_seconds
+            # A Pod is among them until it has run for the whole allowance.
+            due.deadline_at = now + (allowance / LOOKS_AT_A_POD if advice else allowance)
             book.agenda.note_try(due)
         else:
             _enforce(book, due, now, advice)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -15,22 +16,31 @@ from leoflow_controlplane.steps.report import log_of
 from leoflow_controlplane.verdict import Exit, Verdict, explain_failure, judge_exit
 
 
-def close_try(
-    connection: Connection,
-    book: Book,
-    key: TryKey,
-    end: tuple[Exit, Mapping[str, float]],
-    now: float,
-) -> tuple[bool, Progress]:
-    """Note that the container of a try is gone; True if the try still lacks a verdict.
+class End(NamedTuple):
+    """A try whose container is gone: how it ended, and the instants that are known of it."""
 
-    ``end`` is how it ended, and the instants that are known of it.
-    """
+    key: TryKey
+    exit: Exit
+    instants: Mapping[str, float]
+
+
+def close_tries(
+    connection: Connection, book: Book, ends: Iterable[End], now: float
+) -> tuple[frozenset[TryKey], Progress]:
+    """Note that the containers of tries are gone; name those that still lack a verdict."""
     book.begin(connection)
-    held = book.tries.get(key)
-    if held is None:
-        return False, book.progress()
-    exit, instants = end
+    lacking = set()
+    for end in ends:
+        held = book.tries.get(end.key)
+        if held is not None:
+            _close(book, held, end, now)
+            if held.is_current:
+                lacking.add(end.key)
+    return frozenset(lacking), go_on(book, now)
+
+
+def _close(book: Book, held: OpenTry, end: End, now: float) -> None:
+    _, exit, instants = end
     book.touch(held.run)
     held.instants |= instants
     held.instants.setdefault("ended", now)
@@ -40,7 +50,6 @@ def close_try(
     book.draft.note_try(held)
     if not held.is_current:
         book.end_try(held)
-    return held.is_current, go_on(book, now)
 
 
 def settle(

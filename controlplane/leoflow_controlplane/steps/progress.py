@@ -103,9 +103,11 @@ def _leave_try(book: Book, run: HeldRun, move: Moved, now: float) -> None:
     held = run.find_try(move.instance)
     if held is None or held.verdict is not None:
         return
-    reason = move.reason or f"the task was set to '{move.state}'"
+    is_cleared = move.state == "restarting"
+    told = "the task was cleared" if is_cleared else f"the task was set to '{move.state}'"
+    reason = move.reason or told
     ask_to_stop(book, held, reason, now)
-    if move.state != "restarting":
+    if not is_cleared:
         final: FinalState = "failed"
         if move.state in ("success", "skipped"):
             final = move.state
@@ -201,5 +203,6 @@ def dispatch(book: Book, held: OpenTry, now: float) -> None:
             artifacts=held.artifacts,
             max_tries=held.instance.max_tries + 1,
             image_digest=run.version.image_digest,
+            run_leaves_artifacts=run.version.leaves_artifacts,
         )
     )

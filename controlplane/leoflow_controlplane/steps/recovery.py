@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.book import Book, Progress, Stop
 from leoflow_controlplane.book.heldrun import OpenTry
 from leoflow_controlplane.model import FINISHED_RUN, RunKey, TryKey
 from leoflow_controlplane.repetition import may_repeat
@@ -36,9 +36,10 @@ def recover(
 ) -> tuple[list[TryKey], Progress]:
     """Take up all tries that are open and not ``here``, where they are known to be under way.
 
-    One whose agent was never seen is started again, as the same try. ``anew``: another process was
-    in charge until now; otherwise a call that is not ``here`` was made by nobody. Returns those
-    that have to be treated as if their container had just been found to be gone.
+    One whose agent was never seen is started again, as the same try; one that is ``here`` and was
+    to stop is told so again. ``anew``: another process was in charge until now; otherwise a call
+    that is not ``here`` was made by nobody. Returns those that have to be treated as if their
+    container had just been found to be gone.
     """
     book.begin(connection)
     # Of messages that a step wrote whose end nobody was told, nobody was told either.
@@ -46,6 +47,9 @@ def recover(
     gone = []
     for key, held in list(book.tries.items()):
         if key in here:
+            if anew and held.terminate is not None and not held.inline and not held.is_gone:
+                # Whoever was to pass that on may not have come to it.
+                book.led_to.stops.append(Stop(key, book.settings.grace_seconds))
             continue
         book.touch(held.run)
         if held.inline:

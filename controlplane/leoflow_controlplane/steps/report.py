@@ -15,13 +15,11 @@ from leoflow_controlplane.book.draft import JournalEntry
 from leoflow_controlplane.book.heldrun import OpenTry
 from leoflow_controlplane.book.values import read_inputs, read_texts
 from leoflow_controlplane.error import Stale, Unauthorized
+from leoflow_controlplane.jsontext import encode
 from leoflow_controlplane.model import NOT_MAPPED, TryKey
 from leoflow_controlplane.steps.progress import follow, give_verdict, go_on
 from leoflow_controlplane.store.reading import read_run_pk, read_try
 from leoflow_controlplane.verdict import Verdict
-
-# json.dumps() makes an encoder of its own for each call that has options.
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def take_report(
@@ -182,18 +180,16 @@ def _take_log(book: Book, held: OpenTry, event: Event, _now: float) -> None:
 
 def _take_xcom(book: Book, held: OpenTry, event: Event, _now: float) -> None:
     key, limit = event.get("key", "return_value"), book.settings.xcom_limit_bytes
-    text = _ENCODE(event.get("value"))
-    # No character takes more than four bytes.
-    size = len(text) if len(text) * 4 <= limit else len(text.encode("utf-8", "surrogatepass"))
-    if size > limit:
-        held.defect = describe_oversize(held.key.task_id, key, size, limit)
+    text = encode(event.get("value"))
+    if len(text) > limit:
+        held.defect = describe_oversize(held.key.task_id, key, len(text), limit)
     else:
         place = (held.run.pk, held.key.task_id, held.key.map_index)
         if held.key.map_index == NOT_MAPPED:
             # Whoever is handed out because of it need not read it from the text.
             book.looked_up[held.run.pk, held.key.task_id, key] = event.get("value")
-        # What is no UTF-8 is kept as JSON spells it.
-        kept = text if text.isascii() else json.dumps(event.get("value"))
+        # A database need not have all characters.
+        kept = text.decode() if text.isascii() else json.dumps(event.get("value"))
         book.draft.note_xcom(*place, key, kept)
 
 

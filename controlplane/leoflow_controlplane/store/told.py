@@ -8,13 +8,12 @@ import json
 from collections.abc import Sequence
 
 from leoflow_controlplane.book.draft import StateChange
-
-_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+from leoflow_controlplane.jsontext import encode
 
 
 def write_changes(changes: Sequence[StateChange]) -> str:
     """Write changes as the text of a row of the kind ``states``."""
-    return _ENCODE(changes)
+    return encode(changes).decode()
 
 
 def read_changes(text: str) -> list[StateChange]:

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.protocol import Site
-from leoflow_controlplane.executor.reach import MAX_CA_BYTES, Address, reach, read_address
+from leoflow_controlplane.executor.reach import (
+    MAX_CA_BYTES,
+    Address,
+    reach,
+    read_address,
+    warn_of_loopback,
+)
 from leoflow_controlplane.instance import open_instance
 
 
@@ -102,6 +108,52 @@ async def test_a_place_to_listen_of_another_form_is_refused(site, listen):
     expected = f"LEOFLOW_AGENT_LISTEN is '{listen}', and nothing can listen there"
     with pytest.raises(ExecutorUnusable, match=re.escape(expected)):
         await reach(Engine(), site(Server()), Address("https://h:1", listen))
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"LISTEN": "127.0.0.1:2"}, "LISTEN is '127.0.0.1:2', and has no effect without"),
+        ({"CA": "/ca.pem"}, "CA is '/ca.pem', and has no effect without"),
+        ({"URL": "http://h"}, "of the form http://HOST:PORT or"),
+        ({"URL": "http://h:99999"}, "of the form http://HOST:PORT or"),
+        ({"URL": "http://h:1", "LISTEN": "h"}, "LISTEN is 'h', and nothing can listen there"),
+        ({"URL": "https://h:1"}, "speaks no TLS, so a proxy in front has to"),
+    ],
+)
+@pytest.mark.parametrize("own_port", [False, True])
+def test_what_agents_cannot_use_is_said_before_anything_is_begun(settings, says, own_port):
+    """A server's own port may speak TLS; all else is wrong everywhere."""
+    given = {f"LEOFLOW_AGENT_{name}": value for name, value in settings.items()}
+    if own_port and "TLS" in says:
+        assert read_address(given, own_port=True) == Address("https://h:1")
+        return
+    with pytest.raises(ExecutorUnusable, match=says):
+        read_address(given, own_port=own_port)
+
+
+def test_certificates_for_an_address_without_any_are_refused(tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_text("-----BEGIN CERTIFICATE-----\n")
+    given = {"LEOFLOW_AGENT_URL": "http://h:1", "LEOFLOW_AGENT_CA": str(file)}
+    with pytest.raises(ExecutorUnusable, match="where nothing is encrypted"):
+        read_address(given)
+
+
+@pytest.mark.parametrize(
+    ("url", "warns"),
+    [
+        ("http://127.0.0.1:1", True),
+        ("http://localhost:1", True),
+        ("http://[::1]:1", True),
+        ("http://192.0.2.1:1", False),
+        ("https://leoflow.example:443", False),
+    ],
+)
+def test_an_address_at_which_a_pod_finds_itself_is_warned_of(url, warns):
+    warning = warn_of_loopback(Address(url))
+    assert (warning is not None) is warns
+    assert warning is None or "is the Pod itself" in warning
 
 
 def test_the_address_is_read_from_the_settings(tmp_path):

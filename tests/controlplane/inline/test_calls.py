@@ -155,7 +155,7 @@ async def test_a_process_that_makes_no_sense_is_replaced_until_its_calls_fail(
     async with making(quick, start=start) as made:
         made.send(1, make_call("http://h/", method="POST"))
         outcome = await made.outcome()
-    assert (outcome.state, len(started)) == ("failed", 3)
+    assert (outcome.state, outcome.began, len(started)) == ("failed", False, 3)
     assert f"was lost 3 times during this call, at last because {text}" in str(outcome.reason)
 
 

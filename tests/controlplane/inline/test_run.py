@@ -4,18 +4,26 @@ their requests."""
 from __future__ import annotations
 
 import asyncio
+import errno
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from callee import Callee
 from house import OpenHouse, make_call, make_task, states
 from leoflow_agent.action import FromEnvironment, HttpCondition, HttpPoll, XCom
+from leoflow_controlplane import inlinecalls
 from leoflow_controlplane.audience import Audience
 from leoflow_controlplane.controlplane import Role
 from leoflow_controlplane.executor.fake import FakeAgent
+from leoflow_controlplane.inline.calls import MAX_DEATHS, Calls, Patience
+from leoflow_controlplane.inline.process import Process
+from leoflow_controlplane.liverun import retry
 from leoflow_controlplane.observer import Observer
 from leoflow_controlplane.secretsource import FakeSecrets
 from leoflow_controlplane.verdict import Exit
+
+QUICK = Patience(idle_seconds=60.0, silence_seconds=60.0, pauses_seconds=(0.0,))
 
 
 async def test_a_call_feeds_a_container_and_is_fed_by_one(open_house: OpenHouse) -> None:
@@ -99,6 +107,25 @@ async def test_a_call_that_fails_is_tried_again(open_house: OpenHouse) -> None:
     async with Callee(lambda head: answers.pop(0)) as callee, open_house() as house:
         (task,) = (await house.run(make_call(callee.url, retries=1))).tasks
     assert (task.state, task.try_number, task.return_value) == ("success", 2, 2)
+
+
+async def test_no_process_to_make_a_call_is_not_the_fault_of_the_call(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [OSError(errno.EAGAIN, "Resource temporarily unavailable")] * MAX_DEATHS
+    start = Process.start
+
+    async def start_at_last(limit: int) -> Process:
+        if refusals:
+            raise refusals.pop()
+        return await start(limit)
+
+    quick = partial(Calls, start=start_at_last, patience=QUICK)
+    monkeypatch.setattr(inlinecalls, "Calls", quick)
+    monkeypatch.setattr(retry, "MACHINERY_FIRST_SECONDS", 0.01)
+    async with Callee(lambda head: b"1") as callee, open_house() as house:
+        (task,) = (await house.run(make_call(callee.url))).tasks
+    assert (task.state, task.try_number, len(callee.heads)) == ("success", 2, 1)
 
 
 async def test_a_call_can_be_cancelled(open_house: OpenHouse) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,7 +105,7 @@ def test_resources(resources: Resources, expected: dict[str, Any]) -> None:
 
 def test_artifacts_without_a_volume_of_the_run_have_no_place() -> None:
     with pytest.raises(LaunchFailed, match="staging") as caught:
-        make_pod(minimal(artifacts=Path("/x")), SITE)
+        make_pod(minimal(artifacts="/x"), SITE)
     assert not caught.value.transient
 
 

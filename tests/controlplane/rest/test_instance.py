@@ -22,6 +22,8 @@ async def test_an_instance_shows_its_latest_try(api: httpx.AsyncClient, world: W
     assert (shown["state"], shown["try_number"]) == ("success", 2)
     assert shown["timeline_ms"]["total"] == 1000
     assert (shown["pool"], shown["queue"], shown["operator"]) == ("default_pool", None, "python")
+    # Airflow's is what the task itself names, not where it ran.
+    assert shown["executor"] is None
     tries = (await api.get(f"{INSTANCES}/a/tries")).json()["task_instances"]
     assert [(one["try_number"], one["state"]) for one in tries] == [(1, "failed"), (2, "success")]
     assert (await api.get(f"{INSTANCES}/a/tries/1")).json()["state"] == "failed"

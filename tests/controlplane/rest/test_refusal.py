@@ -33,7 +33,8 @@ async def test_what_a_model_refuses_is_told_in_its_own_words(api: httpx.AsyncCli
     dates = {"from_date": "2026-01-02T00:00:00Z", "to_date": "2026-01-01T00:00:00Z"}
     answer = await api.post("/api/v2/backfills", json={"dag_id": "d", **dates})
     assert answer.status_code == 422
-    assert [one["msg"] for one in answer.json()["detail"]] == ["to_date is before from_date"]
+    words = "to_date '2026-01-01 00:00:00+00:00' is before from_date '2026-01-02 00:00:00+00:00'"
+    assert [one["msg"] for one in answer.json()["detail"]] == [words]
 
 
 @pytest.mark.parametrize(

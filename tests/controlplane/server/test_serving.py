@@ -15,7 +15,7 @@ import pytest
 from leoflow_controlplane.error import Conflict, ExecutorUnusable, LaunchFailed, SettingInvalid
 from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.server.check import check
-from leoflow_controlplane.server.place import executor_factory
+from leoflow_controlplane.server.place import agents_address, executor_factory, warn_of_address
 from leoflow_controlplane.server.serving import Server
 from leoflow_controlplane.serversetting import ServerSettings, read_server_settings
 
@@ -61,17 +61,26 @@ async def running(
         await asyncio.wait_for(task, 30)
 
 
-async def admin_of(home: Path) -> str:
-    """Wait for the first token."""
-    async with asyncio.timeout(10):
+async def admin_of(server: Server, home: Path) -> str:
+    """Wait for the first token: its file is there before it counts."""
+    async with asyncio.timeout(30), httpx.AsyncClient(base_url=server.url, timeout=30) as client:
         while not (home / "admin.token").exists():
             await asyncio.sleep(0.01)
-    return (home / "admin.token").read_text().strip()
+        token = (home / "admin.token").read_text().strip()
+        while await asked_with(token, client) == 401:
+            await asyncio.sleep(0.01)
+    return token
+
+
+async def asked_with(token: str, client: httpx.AsyncClient) -> int:
+    """Give the status of the answer to whoever has this token."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return (await client.get("/api/v2/dags", headers=headers)).status_code
 
 
 async def test_it_answers_everybody_on_one_port(tmp_path: Path) -> None:
     async with running(settings_of(tmp_path)) as (server, said):
-        token = await admin_of(tmp_path)
+        token = await admin_of(server, tmp_path)
         assert (tmp_path / "admin.token").stat().st_mode & 0o777 == 0o600
         async with httpx.AsyncClient(base_url=server.url) as client:
             assert (await client.get("/health")).json()["status"] == "healthy"
@@ -86,8 +95,8 @@ async def test_it_answers_everybody_on_one_port(tmp_path: Path) -> None:
 
 
 async def test_the_token_outlives_the_server_and_can_be_made_anew(tmp_path: Path) -> None:
-    async with running(settings_of(tmp_path)):
-        first = await admin_of(tmp_path)
+    async with running(settings_of(tmp_path)) as (server, _):
+        first = await admin_of(server, tmp_path)
     (tmp_path / "admin.token").unlink()
     async with running(settings_of(tmp_path)) as (server, _):
         async with httpx.AsyncClient(base_url=server.url) as client:
@@ -95,18 +104,12 @@ async def test_the_token_outlives_the_server_and_can_be_made_anew(tmp_path: Path
             assert (await client.get("/api/v2/dags", headers=headers)).status_code == 200
         assert not (tmp_path / "admin.token").exists()
     async with running(settings_of(tmp_path), new_admin_token=True) as (server, _):
-        second = await admin_of(tmp_path)
+        second = await admin_of(server, tmp_path)
         async with httpx.AsyncClient(base_url=server.url) as client:
             for token, status in ((first, 401), (second, 200)):
                 headers = {"Authorization": f"Bearer {token}"}
                 answer = await client.get("/api/v2/dags", headers=headers)
                 assert answer.status_code == status
-
-
-async def asked_with(token: str, client: httpx.AsyncClient) -> int:
-    """Give the status of the answer to whoever has this token."""
-    headers = {"Authorization": f"Bearer {token}"}
-    return (await client.get("/api/v2/dags", headers=headers)).status_code
 
 
 async def test_a_token_of_an_admin_that_is_given_counts_until_another_one_is(tmp_path: Path):
@@ -117,7 +120,7 @@ async def test_a_token_of_an_admin_that_is_given_counts_until_another_one_is(tmp
             running(settings) as (server, _),
             httpx.AsyncClient(base_url=server.url) as client,
         ):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while await asked_with(given, client) == 401:
                     await asyncio.sleep(0.01)
             assert await asked_with(given, client) == 200
@@ -148,8 +151,8 @@ async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
 
 
 async def test_two_servers_do_not_share_a_file(tmp_path: Path) -> None:
-    async with running(settings_of(tmp_path)):
-        await admin_of(tmp_path)
+    async with running(settings_of(tmp_path)) as (server, _):
+        await admin_of(server, tmp_path)
         with pytest.raises(Conflict, match="a server"):
             async with running(settings_of(tmp_path)) as _:
                 await asyncio.sleep(5)
@@ -181,7 +184,7 @@ async def test_reports_of_strangers_are_refused_on_a_connection_that_others_may_
         b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     )
     async with running(settings_of(tmp_path)) as (server, _):
-        await admin_of(tmp_path)
+        await admin_of(server, tmp_path)
         port = int(server.url.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         async with asyncio.timeout(10):
@@ -201,7 +204,7 @@ async def test_only_the_hosts_that_are_allowed_are_answered(tmp_path: Path) -> N
         running(settings_of(tmp_path, allowed_hosts="leoflow.example")) as (server, _),
         httpx.AsyncClient(base_url=server.url) as client,
     ):
-        await admin_of(tmp_path)
+        await admin_of(server, tmp_path)
         assert (await client.get("/openapi.json")).status_code == 400
         assert (await client.get("/health")).status_code == 200
         named = {"Host": "leoflow.example:8080"}
@@ -224,6 +227,37 @@ def test_a_cluster_has_to_be_told_where_its_pods_report(tmp_path: Path) -> None:
         executor_factory(settings, None)
     with pytest.raises(ExecutorUnusable, match="Set LEOFLOW_AGENT_URL"):
         executor_factory(settings_of(tmp_path, executor="kubernetes"), None)
+
+
+def test_the_port_that_pods_come_to_may_speak_tls_and_has_to_be_called_so(tmp_path: Path) -> None:
+    common = {"executor": "kubernetes", "tls_cert": "/c", "tls_key": "/k"}
+    with pytest.raises(ExecutorUnusable, match=r"Write https://"):
+        agents_address(settings_of(tmp_path, agent_url="http://h:1", **common))
+    for given in (
+        {"agent_url": "https://h:1"},
+        {"agent_url": "http://h:1", "agent_listen": "127.0.0.1:2"},
+    ):
+        address = agents_address(settings_of(tmp_path, **common, **given))
+        assert address is not None
+        assert address.url == given["agent_url"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"executor": "kubernetes"}, "listens at 127.0.0.1 only"),
+        ({"executor": "kubernetes", "host": "0.0.0.0"}, None),
+        ({"executor": "kubernetes", "agent_listen": "192.0.2.1:1"}, None),
+        ({"executor": "kubernetes", "agent_url": "http://localhost:1"}, "is the Pod itself"),
+        ({"executor": "docker"}, None),
+    ],
+)
+def test_a_server_that_pods_will_not_reach_says_so(
+    tmp_path: Path, given: dict[str, str], says: str | None
+) -> None:
+    settings = settings_of(tmp_path, **{"agent_url": "http://192.0.2.1:1", **given})
+    warning = warn_of_address(settings)
+    assert warning is None if says is None else says in (warning or "")
 
 
 def test_a_check_names_what_is_missing_of_a_cluster(

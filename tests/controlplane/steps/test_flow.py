@@ -48,7 +48,7 @@ def test_a_run_goes_on_from_what_is_in_the_tables(durable: Ground) -> None:
     second = durable.handed_out()
     assert second == [first._replace(try_number=2)]
     durable.restart()
-    durable.step(ending.close_try, first, (Exit(1), {"started": 1.0}), durable.now)
+    durable.step(ending.close_tries, [ending.End(first, Exit(1), {"started": 1.0})], durable.now)
     durable.restart()
     (third,) = durable.finish(second[0], value={"é": [1]})
     durable.restart()
@@ -60,7 +60,7 @@ def test_a_run_goes_on_from_what_is_in_the_tables(durable: Ground) -> None:
     assert durable.result().state == "success"
     for key in (second[0], third, fourth):
         durable.restart()
-        durable.step(ending.close_try, key, (Exit(0), {}), durable.now)
+        durable.step(ending.close_tries, [ending.End(key, Exit(0), {})], durable.now)
     assert not durable.book.runs
     updates, _, over = durable.read(load_updates, KEY, 0)
     assert over
@@ -70,7 +70,7 @@ def test_a_run_goes_on_from_what_is_in_the_tables(durable: Ground) -> None:
 def test_what_is_over_is_not_remembered(ground: Ground) -> None:
     (key,) = ground.submit(make_task("a", depends_on_past=True))
     ground.finish(key)
-    ground.step(ending.close_try, key, (Exit(0), {}), 101.0)
+    ground.step(ending.close_tries, [ending.End(key, Exit(0), {})], 101.0)
     assert not ground.book.runs
     assert not ground.book.tries
     assert not ground.book.runs_by_pk
@@ -153,7 +153,7 @@ def test_a_dag_is_forgotten_when_its_runs_are_over(durable: Ground) -> None:
     with pytest.raises(Conflict, match="has a run that is not over"):
         durable.step(dag.delete_dag, "d", durable.now)
     durable.finish(key, value=1)
-    durable.step(ending.close_try, key, (Exit(0), {}), durable.now)
+    durable.step(ending.close_tries, [ending.End(key, Exit(0), {})], durable.now)
     durable.step(dag.delete_dag, "d", durable.now)
     for table in (task_instances, tries, journal, xcoms):
         assert rows(durable, table) == []
@@ -199,7 +199,7 @@ def test_what_failed_or_was_removed_is_no_part_of_what_a_mapped_task_returned(
 def test_after_a_clear_a_task_is_told_which_try_is_its_last(ground: Ground) -> None:
     (first,) = ground.submit(make_task("a", retries=1))
     ground.finish(first)
-    ground.step(ending.close_try, first, (Exit(0), {}), ground.now)
+    ground.step(ending.close_tries, [ending.End(first, Exit(0), {})], ground.now)
     ground.step(intervention.clear, KEY, (TaskSelection(["a"]), False), ground.now)
     assert [dispatch.max_tries for dispatch in ground.dispatches] == [2, 3]
 
@@ -221,7 +221,7 @@ def test_a_task_waits_for_its_past(ground: Ground) -> None:
     ground.restart()
     ground.finish(first, "failed")
     assert ground.states("two") == {"a": None}
-    ground.step(ending.close_try, first, (Exit(1), {}), ground.now)
+    ground.step(ending.close_tries, [ending.End(first, Exit(1), {})], ground.now)
     ground.restart()
     selection = TaskSelection(["a"])
     asked = (selection, "success", False)
@@ -235,7 +235,7 @@ def test_clearing_opens_a_run_again(durable: Ground) -> None:
     (b,) = durable.finish(a)
     durable.finish(b)
     for key in (a, b):
-        durable.step(ending.close_try, key, (Exit(0), {}), durable.now)
+        durable.step(ending.close_tries, [ending.End(key, Exit(0), {})], durable.now)
     chosen, _ = durable.step(intervention.clear, KEY, (TaskSelection(["b"]), True), durable.now)
     assert [ref.task_id for ref in chosen] == ["b"]
     assert not durable.book.runs
@@ -266,7 +266,7 @@ def test_no_try_begins_before_the_one_that_was_stopped_is_gone(durable: Ground) 
     durable.restart()
     gone, _ = durable.step(recovery.recover, (), durable.now)
     assert (gone, durable.handed_out()) == ([key], [])
-    durable.step(ending.close_try, key, (Exit(143), {}), durable.now)
+    durable.step(ending.close_tries, [ending.End(key, Exit(143), {})], durable.now)
     assert durable.handed_out() == [key._replace(try_number=2)]
 
 
@@ -281,7 +281,7 @@ def test_who_waits_for_a_container_to_go_takes_no_place_from_others(ground: Grou
     cleared = (TaskSelection([("m", 0)]), False)
     ground.step(intervention.clear, KEY, cleared, ground.now)
     assert names(ground.finish(second)) == []
-    ground.step(ending.close_try, first, (Exit(143), {}), ground.now)
+    ground.step(ending.close_tries, [ending.End(first, Exit(143), {})], ground.now)
     assert names(ground.handed_out()) == ["m[0]"]
 
 
@@ -292,12 +292,12 @@ def test_a_task_is_marked_whose_container_is_going(durable: Ground, first: str) 
     if first == "clear":
         durable.step(intervention.clear, KEY, (TaskSelection(["a"]), False), durable.now)
     else:
-        durable.step(ending.close_try, key, (Exit(1), {}), durable.now)
+        durable.step(ending.close_tries, [ending.End(key, Exit(1), {})], durable.now)
     asked = (TaskSelection(["a"]), "success", False)
     durable.step(intervention.set_task_state, KEY, asked, durable.now)
     durable.restart()
     for gone in durable.step(recovery.recover, (), durable.now)[0]:
-        durable.step(ending.close_try, gone, (Exit(1), {}), durable.now)
+        durable.step(ending.close_tries, [ending.End(gone, Exit(1), {})], durable.now)
         durable.step(ending.settle, gone, (Exit(1), None, None), durable.now)
     assert (durable.states(), durable.result().state) == ({"a": "success"}, "success")
     assert not durable.book.runs
@@ -311,7 +311,7 @@ def test_a_run_that_is_marked_ends_and_its_tries_are_stopped(ground: Ground) -> 
     assert ground.result().state == "failed"
     with pytest.raises(Conflict, match="is ending"):
         ground.step(intervention.delete_run, KEY)
-    ground.step(ending.close_try, key, (Exit(143), {}), ground.now)
+    ground.step(ending.close_tries, [ending.End(key, Exit(143), {})], ground.now)
     ground.step(intervention.delete_run, KEY)
     assert rows(ground, tries) == []
     with pytest.raises(NotFound):
@@ -367,7 +367,7 @@ def test_a_try_whose_agent_was_seen_and_that_is_gone_has_failed(ground: Ground) 
     open_ones = ground.step(recovery.find_open)
     assert (open_ones.tries, open_ones.runs) == ({key}, {KEY})
     end = (Exit(None, reason="gone"), None, None)
-    ground.step(ending.close_try, key, (end[0], {}), ground.now)
+    ground.step(ending.close_tries, [ending.End(key, end[0], {})], ground.now)
     ground.step(ending.settle, key, end, ground.now)
     assert ground.states() == {"a": "up_for_retry"}
 

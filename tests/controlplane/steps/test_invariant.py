@@ -145,7 +145,7 @@ class World:
         """Have a container end, and its end known."""
         ground, exit = self.ground, Exit(1)
         self.containers.pop(key, None)
-        self.step(ground.step, ending.close_try, key, (exit, {}), ground.now)
+        self.step(ground.step, ending.close_tries, [ending.End(key, exit, {})], ground.now)
         self.step(ground.step, ending.settle, key, (exit, None, None), ground.now)
 
     def restart(self) -> None:

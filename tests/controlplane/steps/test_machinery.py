@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from leoflow_agent import exitcode
 from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.schema import task_instances, tries
-from leoflow_controlplane.steps import due, ending, intervention
+from leoflow_controlplane.steps import due, ending, intervention, recovery, run
 from leoflow_controlplane.verdict import Exit, Verdict, judge_code, judge_exit
 from sqlalchemy import select
 
@@ -19,7 +20,7 @@ LOST = Exit(None, reason="node 'n1' is gone", machinery=True, loss="node")
 
 
 def lose(ground: Ground, key: TryKey, exit: Exit = LOST) -> None:
-    ground.step(ending.close_try, key, (exit, {}), ground.now)
+    ground.step(ending.close_tries, [ending.End(key, exit, {})], ground.now)
     ground.step(ending.settle, key, (exit, None, None), ground.now)
 
 
@@ -102,6 +103,45 @@ def test_a_task_that_we_told_to_stop_is_not_tried_again(ground: Ground) -> None:
     lose(ground, key)
     assert ground.states() == {"a": "failed"}
     assert (ground.result().tasks[0].reason or "").startswith("timed out")
+
+
+def _time_out(ground: Ground) -> None:
+    wait(ground, 1000.0)
+
+
+def _cancel(ground: Ground) -> None:
+    ground.step(run.cancel, RunKey("d", "r"), ground.now)
+
+
+def _clear(ground: Ground) -> None:
+    asked = (TaskSelection(["a"]), False)
+    ground.step(intervention.clear, RunKey("d", "r"), asked, ground.now)
+
+
+@pytest.mark.parametrize(
+    ("stop", "state", "reason"),
+    [
+        (_time_out, "failed", "timed out: it ran longer than"),
+        (_cancel, "failed", "the run was cancelled"),
+        (_clear, "queued", "the task was cleared"),
+    ],
+)
+def test_a_stop_that_a_dead_process_asked_for_is_ours_and_not_a_loss(
+    durable: Ground, stop: Callable[[Ground], None], state: str, reason: str
+) -> None:
+    """The next one sees a container that is gone, and does not know who has asked for that."""
+    (key,) = durable.submit(make_task("a", execution_timeout_seconds=1.0))
+    durable.report(key, {"seq": 1, "type": "started"})
+    stop(durable)
+    durable.restart()
+    durable.step(recovery.find_open)
+    durable.step(recovery.recover, {key}, durable.now)
+    assert [asked.key for asked in durable.progress.stops] == [key]
+    lose(durable, key, LOST._replace(reason="somebody deleted it", loss="deleted"))
+    assert durable.progress.losses == []
+    assert durable.states() == {"a": state}
+    found = dict(rows(durable, tries, "try_number", "reason"))
+    assert found[1].startswith(reason)
 
 
 def test_a_container_that_stays_although_it_was_told_to_stop_is_ended(ground: Ground) -> None:

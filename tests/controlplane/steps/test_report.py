@@ -82,7 +82,7 @@ def test_the_last_report_can_be_repeated(ground: Ground, container_gone: bool) -
     begin(ground)
     ground.report(FIRST, STARTED, finished(2))
     if container_gone:
-        ground.step(ending.close_try, FIRST, (Exit(0), {}), 101.0)
+        ground.step(ending.close_tries, [ending.End(FIRST, Exit(0), {})], 101.0)
         assert not ground.book.runs
     assert ground.report(FIRST, STARTED, finished(2))["ack"] == 2
     with pytest.raises(Stale):
@@ -141,6 +141,16 @@ def test_a_try_whose_executor_is_at_work_has_the_time_that_it_takes(ground: Grou
     ground.step(due.come_due, {FIRST}, 300.0)
     assert not ground.progress.stops
     ground.step(due.come_due, (), 300.0 + SETTINGS.start_allowance_seconds)
+    assert [stop.key for stop in ground.progress.stops] == [FIRST]
+
+
+def test_a_pod_whose_agent_is_silent_is_given_up_soon_after_its_allowance(ground: Ground) -> None:
+    """It counts as starting until it has run for that long, which nobody tells of."""
+    begin(ground)
+    ground.step(due.come_due, {FIRST}, 300.0, "Look at its network.")
+    soon = 300.0 + SETTINGS.start_allowance_seconds / due.LOOKS_AT_A_POD
+    assert ground.progress.next_due == soon
+    ground.step(due.come_due, (), soon, "Look at its network.")
     assert [stop.key for stop in ground.progress.stops] == [FIRST]
 
 

@@ -55,6 +55,9 @@ class Watch:
                 await self._next(queue, line, left)
             # Also before a cut: from the version that a client saw last nothing may be missing.
             await line.flush()
+        except ConnectionResetError:
+            # The client has left.
+            return response
         except Refusal as refusal:
             await response.prepare(request)
             status = json.dumps({"type": "ERROR", "object": refusal.status()})

@@ -15,12 +15,14 @@ from emulator.store import Object
 TRY_NUMBER = "leoflow.dev/try-number"
 # How many tries of a task, at most, end by the fault of the machinery.
 BAD_TRIES = 2
-# By the machinery's fault, or only late or in a roundabout way: each as likely as the others. In
-# none does the object vanish: if that comes before a client learns that its creation was done,
-# nobody can tell that there ever was a Pod, and it is rightly created again.
+# In these the object goes away. When that comes before a client has learned that its creation was
+# done, nobody can tell that there ever was a Pod, and it is rightly created again.
+VANISHING = ("preempted", "drained", "node_gone", "deleted", "vanished")
+# By the machinery's fault, or only late or in a roundabout way: each as likely as the others.
 BAD = (
     *("evicted", "node_shutdown", "node_rebooted", "rejected", "pull_error_first"),
     *("unschedulable_first:0.1", "slow:0.1", "crawling:0.2"),
+    *VANISHING,
 )
 
 

@@ -13,7 +13,6 @@ from urllib.request import getproxies, proxy_bypass
 
 from leoflow_controlplane.error import ExecutorUnusable
 
-POOL_SIZE = 64
 DEFAULT_NAMESPACE = "default"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -54,7 +53,6 @@ async def load_client(access: Access) -> tuple[Any, str]:
     """
     module = await asyncio.to_thread(_import_client)
     configuration = module.client.Configuration()
-    configuration.connection_pool_maxsize = POOL_SIZE
     # Python 3.13 refuses what kubectl takes: CAs of clusters that lack extensions of RFC 5280. The
     # chain, the name and the time are checked all the same.
     configuration.disable_strict_ssl_verification = True
@@ -75,7 +73,13 @@ async def load_client(access: Access) -> tuple[Any, str]:
             if access.kubeconfig is None
             else (f"kubeconfig '{access.kubeconfig}'")
         )
-        raise ExecutorUnusable(f"{where} cannot be used: {error}") from error
+        fix = (
+            ""
+            if access.context is None
+            else f". The context '{access.context}' is asked for by LEOFLOW_KUBERNETES_CONTEXT; "
+            "'kubectl config get-contexts' lists those that there are"
+        )
+        raise ExecutorUnusable(f"{where} cannot be used: {error}{fix}") from error
     client.user_agent = "leoflow"
     return client, access.namespace or namespace or DEFAULT_NAMESPACE
 
@@ -122,9 +126,7 @@ async def _load_kubeconfig(module: Any, access: Access, configuration: Any) -> s
 
 
 def _settle_proxy(configuration: Any) -> None:
-    """Choose the proxy once: asked to heed the environment, the client does so at each call, and
-    looks for a netrc besides, in a thread."""
-    configuration.client_session_kwargs = {"trust_env": False}
+    """Choose the proxy once, as the environment says; the client would do so at each call."""
     parts = urlsplit(configuration.host)
     if configuration.proxy is None and not proxy_bypass(parts.hostname or ""):
         configuration.proxy = getproxies().get(parts.scheme)

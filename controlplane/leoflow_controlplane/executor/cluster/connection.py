@@ -16,11 +16,17 @@ from urllib.parse import quote, urlencode
 from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.cluster.connect import Access, load_client
 from leoflow_controlplane.executor.cluster.fault import Away, fault_of
+from leoflow_controlplane.executor.cluster.line import Line, failures
 
-CONNECT_SECONDS = 5.0
+# Those of calls, and one for a watch.
+MOST_CONNECTIONS = 64
 ANSWER_SECONDS = 30.0
 # At most so often are credentials that the API server does not take read again.
 RENEWAL_SECONDS = 5.0
+
+# `json.loads` and `json.dumps` look each time for what they are asked to do.
+DECODER = json.JSONDecoder()
+ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
@@ -33,15 +39,18 @@ class Answer(NamedTuple):
     retry_after: str | None
 
     def json(self) -> Any:
-        """Read the body; raises what the answer means if it is no success, Away if it is none of
-        an API server."""
+        """Read the body, an object; raises what the answer means if it is no success, Away if it
+        is none of an API server."""
         if self.status >= 400:
             raise fault_of(self.status, self.body, self.retry_after)
         try:
-            return json.loads(self.body)
+            said = DECODER.decode(self.body.decode())
         except ValueError:
+            said = None
+        if not isinstance(said, dict):
             words = self.body.decode("utf-8", "replace")[:200]
-            raise Away(f"what answers is no API server: {words}") from None
+            raise Away(f"what answers is no API server: {words}")
+        return said
 
 
 class Connection:
@@ -50,19 +59,21 @@ class Connection:
     def __init__(self, access: Access) -> None:
         self.namespace = access.namespace or "default"
         self._access = access
-        self._client: Any = None
+        self._line: Line
+        self._retiring: set[asyncio.Task[None]] = set()
         self._renewing = asyncio.Lock()
         self._renewed_at = 0.0
 
     async def open(self) -> None:
         """Read who we are. Raises ExecutorUnusable."""
-        self._client, self.namespace = await load_client(self._access)
+        client, self.namespace = await load_client(self._access)
+        self._line = Line(client, MOST_CONNECTIONS)
         self._renewed_at = time.monotonic()
 
     @property
     def host(self) -> str:
         """Where the API server is."""
-        return str(self._client.configuration.host)
+        return self._line.host
 
     async def ask(
         self,
@@ -76,9 +87,11 @@ class Connection:
 
         Credentials that are not taken are read again, once.
         """
-        answer = await self._ask(method, path, query, body, seconds)
+        target = _target(path, query)
+        data = None if body is None else ENCODER.encode(body).encode()
+        answer = await self._ask(method, target, data, seconds)
         if answer.status == 401 and await self._renew():
-            answer = await self._ask(method, path, query, body, seconds)
+            answer = await self._ask(method, target, data, seconds)
         return answer
 
     @asynccontextmanager
@@ -87,8 +100,9 @@ class Connection:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open an answer that comes in pieces. Raises what the answer means if it is no success,
         and Away when it breaks off or nothing comes for ``silence_seconds``."""
-        async with self._translated():
-            response = await self._send("GET", path, query, None, None, silence_seconds)
+        line = self._line
+        try:
+            response = await line.open(_target(path, query), silence_seconds)
             try:
                 if response.status == 401:
                     await self._renew()
@@ -96,56 +110,23 @@ class Connection:
                     raise fault_of(response.status, await response.read())
                 yield response.content.iter_any()
             finally:
-                response.close()
+                line.hang_up(response)
+        except failures() as error:
+            raise Away(_innermost(error)) from error
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._client is not None:
-            await self._client.close()
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await self._line.close()
 
-    async def _ask(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, seconds: float
-    ) -> Answer:
-        async with self._translated():
-            response = await self._send(method, path, query, body, seconds, None)
-            async with response:
-                retry_after = response.headers.get("Retry-After")
-                return Answer(response.status, await response.read(), retry_after)
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        body: Any,
-        seconds: float | None,
-        silence_seconds: float | None,
-    ) -> Any:
-        from aiohttp import ClientTimeout
-
-        client = self._client
-        headers = {"Accept": "application/json", **client.default_headers}
-        # Its hook reads a token again that is about to become too old.
-        token = await client.configuration.get_api_key_with_prefix("BearerToken")
-        if token:
-            headers["Authorization"] = token
-        url = client.configuration.host + quote(path)
-        if query:
-            url += "?" + urlencode(query)
-        timeout = ClientTimeout(seconds, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds)
-        answer = await client.call_api(method, url, headers, body, _request_timeout=timeout)
-        return answer.response
-
-    @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
-        from aiohttp import ClientError
-
+    async def _ask(self, method: str, target: str, data: bytes | None, seconds: float) -> Answer:
         try:
-            yield
-        except (ClientError, OSError, TimeoutError) as error:
+            status, retry_after, body = await self._line.ask(method, target, data, seconds)
+        except failures() as error:
             raise Away(_innermost(error)) from error
-        except ExecutorUnusable as error:
-            raise Away(str(error)) from error
+        return Answer(status, body, retry_after)
 
     async def _renew(self) -> bool:
         """Read who we are again; say whether that was done just now, by whomever."""
@@ -157,16 +138,21 @@ class Connection:
                 return False
             self._renewed_at = time.monotonic()
             logger.info("the API server does not take our credentials, reading them again")
-            old = self._client
             try:
-                self._client, _ = await load_client(self._access)
+                client, _ = await load_client(self._access)
             except ExecutorUnusable as error:
                 logger.warning("the credentials cannot be read again: %s", error)
                 return False
+            old, self._line = self._line, Line(client, MOST_CONNECTIONS)
             self._renewed_at = time.monotonic()
-            # Calls under way on the old one end as broken off, and are made again.
-            await old.close()
+            task = asyncio.create_task(old.retire())
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
             return True
+
+
+def _target(path: str, query: Mapping[str, str] | None) -> str:
+    return f"{quote(path)}?{urlencode(query)}" if query else quote(path)
 
 
 def _innermost(error: BaseException) -> str:

@@ -22,6 +22,7 @@ from leoflow_controlplane.executor.cluster.fault import (
     QuotaExceeded,
     Refused,
     Throttled,
+    Unauthorized,
 )
 from leoflow_controlplane.executor.cluster.pace import Pace, pause
 from leoflow_controlplane.executor.cluster.tidying import Tidying
@@ -154,8 +155,8 @@ class _Creation:
                 self._creator.hold(fault.seconds)
                 seconds = fault.seconds + pause(self._attempt)
             except Away as fault:
-                # It may have been done all the same.
-                self._unsure = True
+                # It may have been done all the same, unless we were not even known.
+                self._unsure = self._unsure or not isinstance(fault, Unauthorized)
                 self._creator.watch.note_away(fault)
                 seconds = pause(self._attempt)
             except Broken as fault:
@@ -195,6 +196,8 @@ class _Creation:
                 raise Broken(f"claim '{metadata['name']}' of an earlier run is still being deleted")
             return Created(found, None)
         if not ours or read_try(there) != self._order.key:
+            # Whatever became of our own calls, what is there is not ours to remove.
+            self._unsure = False
             raise LaunchFailed(
                 f"there is a Pod '{metadata['name']}' already, and it is not of this try. Delete "
                 f"it ('kubectl delete pod {metadata['name']}') and start the task again.",

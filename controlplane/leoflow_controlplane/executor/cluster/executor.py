@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from typing import Any
 
 from leoflow_agent.spec import TaskSpec
 
@@ -29,18 +28,16 @@ from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.prepull import Prepull
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch
-from leoflow_controlplane.executor.protocol import Ended, Figures, PodChecker, Site
+from leoflow_controlplane.executor.protocol import Ended, Figures, FindRuns, PodChecker, Site
 from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.pod.claim import make_claim
 from leoflow_controlplane.pod.ending import Over, judge
 from leoflow_controlplane.pod.making import make_pod
-from leoflow_controlplane.pod.name import (
-    claim_name,
-    pod_name,
-)
+from leoflow_controlplane.pod.name import claim_name, pod_name
 from leoflow_controlplane.pod.site import PodSite
+from leoflow_controlplane.pod.volume import artifacts_folder
 
 TAIL_LINES = 50
 
@@ -113,7 +110,7 @@ class KubernetesExecutor:
         if name in known:
             await known[name].settled.wait()
             return {}
-        pod, claim = make_pod(launch, self._place), self._claim(launch)
+        pod, claim = make_pod(launch, self._place), make_claim(launch, self._place)
         live = known[name] = Live(launch.key, name, launch.say)
         try:
             order = Order(
@@ -156,7 +153,7 @@ class KubernetesExecutor:
 
     async def ended(self) -> Ended:
         """Wait for the next try whose Pod has ended; it is not removed yet."""
-        return await self._watch.ended.get()
+        return await self._watch.next_end()
 
     async def log_tail(self, key: TryKey) -> str | None:
         """Read the last lines that the container wrote."""
@@ -188,10 +185,10 @@ class KubernetesExecutor:
             self._tidying.remove_later(name, self._keep.seconds(over))
 
     async def end_run(self, run: RunKey) -> None:
-        """Remove the claim of a run."""
+        """Remove the claim of a run, unless artifacts are on it."""
         name = claim_name(run, self._place.realm_id)
         self._creator.forget_claim(name)
-        await self._tidying.remove_claims([name])
+        await self._tidying.end_claim(name)
 
     async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
         """Take over the Pods of a dead process, and remove those that are not wanted.
@@ -241,23 +238,22 @@ class KubernetesExecutor:
             logger.warning("the cluster cannot be asked about a Pod: %s", fault.words)
         return None
 
+    def place_of_artifacts(self, key: TryKey) -> str:
+        """Say on which claim the artifacts of a try are, and in which folder of it."""
+        place = self._place
+        folder, claim = artifacts_folder(key, place.realm_id), claim_name(key.run, place.realm_id)
+        return f"folder {folder} of claim {claim} (namespace {place.namespace})"
+
+    async def prune(self, find: FindRuns) -> None:
+        """Remove the claims that were kept for artifacts of runs which are no more."""
+        await self._leftovers.prune(find)
+
     async def prepull(self, image: str, tasks: Iterable[TaskSpec]) -> int:
         """Have ``image`` pulled wherever ``tasks`` may run, if that is wanted; return on how many
         nodes it is then. Takes as long as a pull; what goes wrong is only logged."""
         if not self._settings.prepull:
             return 0
         return await self._prepull.pull(image, [task.kubernetes for task in tasks])
-
-    def _claim(self, launch: Launch) -> dict[str, Any] | None:
-        if launch.staging_bytes is None:
-            return None
-        return make_claim(
-            launch.key.run,
-            launch.staging_bytes,
-            launch.staging_storage_class,
-            self._place,
-            launch.staging_access_mode,
-        )
 
     def _name(self, key: TryKey) -> str:
         return pod_name(key, self._place.realm_id)

@@ -5,19 +5,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import NamedTuple
 
 from leoflow_controlplane.executor.cluster.calls import Calls, Object, list_pages
-from leoflow_controlplane.executor.cluster.fault import Away, CallFailed
+from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Throttled
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, CALLS_AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch, read_view
+from leoflow_controlplane.executor.protocol import FindRuns
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
+from leoflow_controlplane.pod.claim import is_kept
 from leoflow_controlplane.pod.ending import Over, judge
-from leoflow_controlplane.pod.name import OWNER, REALM, label_value, read_run, read_try
+from leoflow_controlplane.pod.name import (
+    ARTIFACTS,
+    KEPT,
+    OWNER,
+    REALM,
+    label_value,
+    read_run,
+    read_try,
+)
 from leoflow_controlplane.pod.site import PodSite
+
+# How often a call is made at the most while the API server says that it is too busy.
+ATTEMPTS = 5
+# So long a node has to end what is closed. One that is only slow ends it all the same later, when
+# it sees that the Pod is gone.
+CLOSE_SECONDS = 15.0
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
@@ -36,6 +53,11 @@ class Keep(NamedTuple):
 def select_own(place: PodSite) -> str:
     """Give the selector of all that is of an owner."""
     return f"{REALM}={label_value(place.realm_id)},{OWNER}={label_value(place.owner_id)}"
+
+
+def _metadata(thing: Object) -> Object:
+    metadata: Object = thing["metadata"]
+    return metadata
 
 
 class Leftovers:
@@ -67,9 +89,12 @@ class Leftovers:
                 self._note(fault)
             await asyncio.sleep(pause(attempt))
             attempt += 1
-        stale = [one["metadata"] for one in claims if read_run(one["metadata"]) not in runs]
-        await self._tidying.remove_claims(one["name"] for one in stale)
+        stale = [one for one in map(_metadata, claims) if read_run(one) not in runs]
+        await self._tidying.remove_claims(one["name"] for one in stale if not is_kept(one))
         self._tidying.may_remove_strays = True
+        if adopted:
+            # The watch has not told of ends that came between this list and their adoption.
+            self._watch.look_soon()
         return adopted
 
     async def sweep(self, is_alive: Callable[[str], bool]) -> list[str]:
@@ -91,28 +116,54 @@ class Leftovers:
         except CallFailed as fault:
             self._note(fault)
             return []
-        names = [one["metadata"]["name"] for one in claims if is_dead(one)]
+        dead = [one["metadata"] for one in claims if is_dead(one)]
+        names = [one["name"] for one in dead if not is_kept(one)]
         self._tidying.remove_now(pods)
         await self._tidying.remove_claims(names)
         return [f"Pod {name}" for name in pods] + [f"claim {name}" for name in names]
 
-    async def remove_all(self) -> None:
-        """Remove all that is of our owner, now."""
-        calls, turns = self._calls, asyncio.Semaphore(CALLS_AT_ONCE)
-
-        async def remove(name: str) -> None:
-            async with turns:
-                await calls.delete_pod(name, AT_ONCE)
-
+    async def prune(self, find: FindRuns) -> None:
+        """Remove the claims that outlived their runs for what is on them, once ``find`` does not
+        know those any more."""
         try:
-            names = set(self._watch.live)
-            async for page in list_pages(calls, self._own):
-                names |= {pod["metadata"]["name"] for pod in page.items}
-            await asyncio.gather(*(remove(name) for name in names))
-            for claim in await calls.list_claims(self._own):
-                await calls.delete_claim(claim["metadata"]["name"])
+            claims = await self._calls.list_claims(f"{self._own},{ARTIFACTS}={KEPT}")
+        except CallFailed as fault:
+            self._note(fault)
+            return
+        runs = {one["name"]: read_run(one) for one in map(_metadata, claims)}
+        known = await find({run for run in runs.values() if run is not None})
+        await self._tidying.remove_claims(
+            name for name, run in runs.items() if run is not None and run not in known
+        )
+
+    async def remove_all(self) -> None:
+        """Remove all that is of our owner, now, and by force what its node does not end; but no
+        claim on which artifacts are."""
+        calls = self._calls
+        try:
+            names = set(self._watch.live) | await self._list_names()
+            await _remove(names, partial(calls.delete_pod, grace_seconds=AT_ONCE))
+            if deaf := await self._await_end(names):
+                logger.warning("removing Pods that their nodes do not end: %s", ", ".join(deaf))
+                await _remove(deaf, partial(calls.delete_pod, grace_seconds=0))
+            claims = map(_metadata, await calls.list_claims(self._own))
+            await _remove([one["name"] for one in claims if not is_kept(one)], calls.delete_claim)
         except CallFailed as fault:
             logger.warning("Pods are left for the next sweep: %s", fault.words)
+
+    async def _list_names(self) -> set[str]:
+        pages = list_pages(self._calls, self._own)
+        return {pod["metadata"]["name"] async for page in pages for pod in page.items}
+
+    async def _await_end(self, names: Collection[str]) -> set[str]:
+        """Wait until Pods are gone; give those that still are not after CLOSE_SECONDS."""
+        until, attempt, there = time.monotonic() + CLOSE_SECONDS, 0, set(names)
+        while there and time.monotonic() < until:
+            there &= await self._list_names()
+            if there:
+                await asyncio.sleep(pause(attempt))
+                attempt += 1
+        return there
 
     def _look_at(self, pod: Object, wanted: Collection[TryKey], adopted: set[TryKey]) -> None:
         """Take over a Pod of a dead process, or have it removed."""
@@ -135,3 +186,27 @@ class Leftovers:
             self._watch.note_away(fault)
         else:
             logger.warning("Pods cannot be listed: %s", fault.words)
+
+
+async def _remove(names: Collection[str], delete: Callable[[str], Awaitable[None]]) -> None:
+    """Have things deleted, each whatever becomes of the others."""
+    turns = asyncio.Semaphore(CALLS_AT_ONCE)
+
+    async def remove(name: str) -> None:
+        async with turns:
+            try:
+                await _insist(partial(delete, name))
+            except CallFailed as fault:
+                logger.warning("'%s' cannot be removed: %s", name, fault.words)
+
+    await asyncio.gather(*map(remove, names))
+
+
+async def _insist(work: Callable[[], Awaitable[None]]) -> None:
+    """Make a call again while the API server is only too busy for it."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return await work()
+        except Throttled as fault:
+            await asyncio.sleep(fault.seconds + pause(attempt))
+    return await work()

@@ -18,8 +18,9 @@ class Live:
     """``settled``: its Pod is there, or never will be. ``unwanted``: it is to end. ``gone``: its
     end was told, which is ``over``.
 
-    ``ran``: its container was seen running. ``vanished_at`` is when its Pod was gone, of a clock
-    that only goes on. ``reading``: something about it is asked for.
+    ``ran``: its container was seen running. ``placed_seen_at``, ``ran_seen_at``: when it was first
+    seen with a node, and running or over, in seconds since the epoch. ``vanished_at`` is when its
+    Pod was gone, of a clock that only goes on. ``reading``: something about it is asked for.
     """
 
     key: TryKey
@@ -33,6 +34,8 @@ class Live:
     view: PodView | None = None
     wait: Wait | None = None
     over: Over | None = None
+    placed_seen_at: float | None = None
+    ran_seen_at: float | None = None
     vanished_at: float | None = None
     reading: bool = False
     looked_again: bool = False

@@ -11,7 +11,7 @@ from leoflow_controlplane.executor.cluster.calls import ApiCalls
 from leoflow_controlplane.executor.cluster.connect import choose_access
 from leoflow_controlplane.executor.cluster.connection import Connection
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
-from leoflow_controlplane.executor.cluster.fault import Away, CallFailed
+from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Unauthorized
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.permission import check_rights
 from leoflow_controlplane.executor.protocol import Site
@@ -20,6 +20,15 @@ from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.pod.site import PodSite
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
+
+_CREDENTIALS = (
+    "It does not take the credentials that it was shown: log in to the cluster again, or set "
+    "KUBECONFIG to the file of a user that it knows."
+)
+_WAY = (
+    "Look whether it runs and is reached from here. Which one is asked is said by KUBECONFIG and "
+    "LEOFLOW_KUBERNETES_CONTEXT, or by the cluster that this process is in."
+)
 
 
 def kubernetes_executor(
@@ -86,7 +95,9 @@ async def _check(connection: Connection, settings: KubernetesSettings, *, patien
             await check_rights(connection, prepull=settings.prepull)
             return
         except Away as fault:
-            text = f"the Kubernetes API server at {connection.host} cannot be used: {fault.words}"
+            fix = _CREDENTIALS if isinstance(fault, Unauthorized) else _WAY
+            place = f"the Kubernetes API server at {connection.host}"
+            text = f"{place} cannot be used: {fault.words}. {fix}"
             if not patient:
                 raise ExecutorUnusable(text) from fault
             if attempt == 0:

@@ -6,11 +6,12 @@ import asyncio
 import heapq
 import logging
 import time
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 
 from leoflow_controlplane.executor.cluster.calls import Calls
 from leoflow_controlplane.executor.cluster.fault import CallFailed
 from leoflow_controlplane.executor.cluster.pace import Pace
+from leoflow_controlplane.pod.claim import is_kept
 
 # A Pod that is seen for so long and is nobody's goes. What was just given up, or what a dead
 # process had asked for, may still be coming.
@@ -68,7 +69,11 @@ class Tidying:
     async def remove_claims(self, names: Iterable[str]) -> None:
         """Remove claims, now or once the API server answers; the cluster keeps each until no Pod
         has it."""
-        await asyncio.gather(*(self._remove_claim(name) for name in names))
+        await asyncio.gather(*(self._remove_claim(self._calls.delete_claim, n) for n in names))
+
+    async def end_claim(self, name: str) -> None:
+        """Remove a claim as `remove_claims` does, unless it is kept for what is on it."""
+        await self._remove_claim(self._end_claim, name)
 
     def is_leaving(self, name: str) -> bool:
         """Say whether a Pod was asked to go and is not known to be gone."""
@@ -143,19 +148,27 @@ class Tidying:
                 logger.warning("Pod '%s' cannot be removed yet: %s", name, fault.words)
                 self._put(name, time.monotonic() + AGAIN_SECONDS)
                 return
-        self._due.pop(name, None)
         self._strays.pop(name, None)
-        self._leaving.add(name)
+        # The watch may have told that it is gone before the call was answered.
+        if self._due.pop(name, None) is not None:
+            self._leaving.add(name)
 
-    async def _remove_claim(self, name: str) -> None:
-        try:
+    async def _end_claim(self, name: str) -> None:
+        claim = await self._calls.get_claim(name)
+        if claim is not None and not is_kept(claim["metadata"]):
             await self._calls.delete_claim(name)
+
+    async def _remove_claim(self, remove: Callable[[str], Awaitable[None]], name: str) -> None:
+        try:
+            await remove(name)
         except CallFailed as fault:
             logger.warning("claim '%s' cannot be removed yet: %s", name, fault.words)
-            task = asyncio.create_task(self._remove_claim_later(name))
+            task = asyncio.create_task(self._remove_claim_later(remove, name))
             self._claims.add(task)
             task.add_done_callback(self._claims.discard)
 
-    async def _remove_claim_later(self, name: str) -> None:
+    async def _remove_claim_later(
+        self, remove: Callable[[str], Awaitable[None]], name: str
+    ) -> None:
         await asyncio.sleep(AGAIN_SECONDS)
-        await self._remove_claim(name)
+        await self._remove_claim(remove, name)

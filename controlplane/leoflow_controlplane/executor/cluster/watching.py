@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from leoflow_controlplane.executor.cluster.calls import OPENED, Calls, Object, list_pages
@@ -44,6 +45,8 @@ SHORT_SECONDS = 1.0
 VANISH_SECONDS = 2.0
 # The kubelet may learn of an OOM kill after it has told of the end.
 LOOK_AGAIN_SECONDS = 1.0
+# What the API cuts its instants to.
+WHOLE_SECOND = 1.0
 # What of the waiting is told in the log of the try, for somebody may have to do something.
 TOLD_STAGES = {
     "schedule": "waiting for a node",
@@ -55,14 +58,14 @@ logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
 class Watch:
-    """The Pods in ``live``, by name; ``ended`` has the end of each, once. ``trouble`` says what
+    """The Pods in ``live``, by name; `next_end` gives the end of each, once. ``trouble`` says what
     keeps the API server from being used."""
 
     def __init__(
         self, calls: Calls, selector: str, tidying: Tidying, limits: Limits, figures: Figures
     ) -> None:
         self.live: dict[str, Live] = {}
-        self.ended: asyncio.Queue[Ended] = asyncio.Queue()
+        self._ended: asyncio.Queue[Ended | BaseException] = asyncio.Queue()
         self.trouble: str | None = None
         self._calls = calls
         self._selector = selector
@@ -70,6 +73,7 @@ class Watch:
         self._limits = limits
         self._figures = figures
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._look_now = asyncio.Event()
 
     def open(self) -> None:
         """Begin to look."""
@@ -86,20 +90,34 @@ class Watch:
     def look_after(self, live: Live, pod: Object) -> None:
         """Wait for the end of a Pod that is there, and may have ended."""
         self.live[live.name] = live
+        view = PodView.of(pod)
+        if live.view is not None and live.view.uid == view.uid:
+            # What the watch has told meanwhile is newer.
+            view = live.view
+        else:
+            # What it told was of an earlier Pod of this name.
+            live.view, live.vanished_at = None, None
         live.started = True
         live.settled.set()
         self._figures.running += 1
-        view = PodView.of(pod)
-        if live.view is not None and live.view.uid != view.uid:
-            # It was told of an earlier Pod of the name, which was removed.
-            live.view = live.vanished_at = None
-        # What the watch has told meanwhile is newer.
-        self._see(live, live.view or view)
+        self._see(live, view)
 
     def adopt(self, live: Live, pod: Object) -> None:
         """Look after a Pod that another process has created."""
         self._figures.adopted += 1
         self.look_after(live, pod)
+
+    async def next_end(self) -> Ended:
+        """Wait for the next end; raises what keeps Pods from being looked after, which would be a
+        mistake of leoflow's."""
+        told = await self._ended.get()
+        if isinstance(told, BaseException):
+            raise told
+        return told
+
+    def look_soon(self) -> None:
+        """Look at all Pods again: what is looked after from now on may have ended already."""
+        self._look_now.set()
 
     def note_answer(self) -> None:
         """Note that the API server answers."""
@@ -147,7 +165,10 @@ class Watch:
 
     async def _list_regularly(self) -> None:
         while True:
-            await asyncio.sleep(LIST_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LIST_SECONDS):
+                    await self._look_now.wait()
+            self._look_now.clear()
             try:
                 await self._reconcile()
             except Away as fault:
@@ -159,21 +180,28 @@ class Watch:
         """Look at all Pods; give the version of what was seen."""
         asked_for = [live for live in self.live.values() if live.started]
         seen: dict[str, bool] = {}
+        uids: set[str] = set()
         version = ""
         async for page in list_pages(self._calls, self._selector):
             version = page.version
             for pod in page.items:
                 if (view := read_view(pod)) is not None:
                     seen[view.name] = view.deleting
+                    uids.add(view.uid)
                     self._update(view)
         self.note_answer()
         for live in asked_for:
-            if live.name not in seen:
+            # Somebody may have put another Pod of this name into its place.
+            if live.view is not None and live.view.uid not in uids:
                 self._vanish(live)
         self._tidying.look(seen, self.live)
         return version
 
     def _take(self, kind: str, pod: Object) -> None:
+        live = self.live.get(pod["metadata"].get("name"))
+        if kind != "DELETED" and (live is None or live.gone.is_set()):
+            # The larger half of what is told is of Pods whose agents have told their ends.
+            return
         view = read_view(pod)
         if view is None:
             return
@@ -181,7 +209,6 @@ class Watch:
             self._update(view)
             return
         self._tidying.forget(view.name)
-        live = self.live.get(view.name)
         if live is not None and _is_same(live, view):
             live.view = view
             self._vanish(live)
@@ -205,6 +232,7 @@ class Watch:
         else:
             live.wait = None
         live.view = view
+        _note_sight(live, time.time())
         if isinstance(standing, Over):
             self._end(live, standing)
         elif isinstance(standing, Running):
@@ -320,7 +348,16 @@ class Watch:
         live.over = over
         live.gone.set()
         self._figures.running -= 1
-        self.ended.put_nowait(Ended(live.key, over.exit, over.started_at, over.ended_at))
+        placed_at = None if live.view is None else live.view.placed_at
+        self._ended.put_nowait(
+            Ended(
+                live.key,
+                over.exit,
+                refine(over.started_at, live.ran_seen_at),
+                refine(over.ended_at, time.time()),
+                refine(placed_at, live.placed_seen_at),
+            )
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -330,7 +367,28 @@ class Watch:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("looking after Pods has failed", exc_info=error)
+            # Who waits for ends has to know that some may not come any more.
+            self._ended.put_nowait(error)
+
+
+def refine(told: float | None, seen_at: float | None) -> float | None:
+    """Give an instant of the API's, which is cut to whole seconds, as near as it is known.
+
+    It was seen to have come, which is told within milliseconds unless nobody was watching.
+    """
+    if told is None or seen_at is None:
+        return told
+    return min(max(told, seen_at), told + WHOLE_SECOND)
+
+
+def _note_sight(live: Live, now: float) -> None:
+    view = live.view
+    if view is None:
+        return
+    if live.placed_seen_at is None and view.placed_at is not None:
+        live.placed_seen_at = now
+    if live.ran_seen_at is None and view.task is not None and view.task.phase != "waiting":
+        live.ran_seen_at = now
 
 
 def read_view(pod: Object) -> PodView | None:
@@ -338,10 +396,13 @@ def read_view(pod: Object) -> PodView | None:
     try:
         return PodView.of(pod)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        logger.warning("a Pod that the API server tells of makes no sense (%r): %s", error, pod)
+        # Not the Pod itself: the token of its try is in it.
+        name = (pod.get("metadata") or {}).get("name")
+        logger.warning("Pod '%s', as the API server tells it, makes no sense: %r", name, error)
         return None
 
 
 def _is_same(live: Live, view: PodView) -> bool:
-    """Say whether a Pod is the one that is looked after, and not an earlier one of its name."""
-    return live.view is None or live.view.uid == view.uid
+    """Say whether a Pod is the one that is looked after, and no other one of its name; before its
+    creation was answered it may be any."""
+    return not live.started or live.view is None or live.view.uid == view.uid

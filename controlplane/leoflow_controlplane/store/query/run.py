@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, select
 
 from leoflow_controlplane.error import NotFound
 from leoflow_controlplane.model import SERVER, RunKey
@@ -37,6 +38,15 @@ class RunFilter:
     between: tuple[tuple[str, Between], ...] = ()
 
 
+def find_runs(connection: Connection, keys: Collection[RunKey]) -> frozenset[RunKey]:
+    """Name those of some runs that there are."""
+    found = (connection.execute(_ONE, key._asdict()).first() for key in keys)
+    return frozenset(RunKey(*row) for row in found if row is not None)
+
+
+_ONE = select(runs.c.dag_id, runs.c.run_id).where(
+    runs.c.dag_id == bindparam("dag_id"), runs.c.run_id == bindparam("run_id")
+)
 _DURATION = (runs.c.finished_at - runs.c.started_at).label("duration")
 _RUNS = (
     select(

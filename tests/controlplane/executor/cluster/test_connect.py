@@ -103,7 +103,8 @@ async def test_a_kubeconfig_that_makes_no_sense_is_refused(
 
 async def test_a_context_that_is_not_there_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path, {})
-    with pytest.raises(ExecutorUnusable, match="moon"):
+    words = "The context 'moon' is asked for by LEOFLOW_KUBERNETES_CONTEXT"
+    with pytest.raises(ExecutorUnusable, match=words):
         await load_client(Access(str(file), "moon", None))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from leoflow_controlplane.executor.cluster.calls import OPENED, ApiCalls
 from leoflow_controlplane.executor.cluster.connect import Access
 from leoflow_controlplane.executor.cluster.connection import Connection
 from leoflow_controlplane.executor.cluster.fault import Away, Gone, Throttled, Unauthorized
+from leoflow_controlplane.executor.cluster.opening import look_at_cluster
 from leoflow_controlplane.executor.cluster.permission import check_rights
+from leoflow_controlplane.kubernetessetting import KubernetesSettings
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[[Answer], Awaitable[Connection]]
@@ -32,7 +35,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
     async def begin(answer: Answer) -> Connection:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", answer)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -90,6 +93,39 @@ async def test_a_token_that_was_renewed_is_read_again(serve: Serve, tmp_path: Pa
     assert (await calls.list_pods("a=b")).items == []
 
 
+async def test_when_a_token_is_renewed_streams_break_off_and_calls_end(
+    serve: Serve, tmp_path: Path
+) -> None:
+    token, slow = "first", asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.headers["Authorization"] != f"Bearer {token}":
+            return web.Response(status=401)
+        if "watch" in request.query:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await response.write(ADDED)
+            await asyncio.Event().wait()
+        if request.path.endswith("/slow"):
+            await slow.wait()
+        return web.json_response({"kind": "Pod"})
+
+    connection = await serve(answer)
+    calls = ApiCalls(connection)
+    connection._renewed_at -= module.RENEWAL_SECONDS
+    watch = calls.watch_pods("a=b", "1")
+    assert [(await anext(watch)).kind for _ in range(2)] == [OPENED, "ADDED"]
+    under_way = asyncio.create_task(calls.get_pod("slow"))
+    await calls.get_pod("p")
+    token = "second"
+    write(tmp_path / "kubeconfig", connection.host, token)
+    assert await calls.get_pod("p") == {"kind": "Pod"}
+    with pytest.raises(Away):
+        await anext(watch)
+    slow.set()
+    assert await under_way == {"kind": "Pod"}
+
+
 async def test_a_token_that_stays_bad_is_not_read_all_the_time(serve: Serve) -> None:
     asked: list[str] = []
 
@@ -125,17 +161,18 @@ async def test_a_server_that_does_not_answer_is_away(
     connection = await serve(answer)
     with pytest.raises(Away):
         await connection.ask("GET", "/api")
-    connection._client.configuration.host = "http://127.0.0.1:1"
+    connection._line.host = "http://127.0.0.1:1"
     with pytest.raises(Away, match=r"(?i)connect"):
         await connection.ask("GET", "/api")
 
 
-async def test_what_is_no_api_server_is_told(serve: Serve) -> None:
+@pytest.mark.parametrize("text", ["<html>Log in</html>", "null", "[]"])
+async def test_what_is_no_api_server_is_told(serve: Serve, text: str) -> None:
     async def answer(request: web.Request) -> web.Response:
-        return web.Response(text="<html>Log in</html>")
+        return web.Response(text=text)
 
     calls = ApiCalls(await serve(answer))
-    with pytest.raises(Away, match="no API server: <html>Log in"):
+    with pytest.raises(Away, match="no API server: " + re.escape(text)):
         await calls.get_pod("p")
 
 
@@ -224,3 +261,22 @@ async def test_a_namespace_that_is_not_there_is_named(serve: Serve) -> None:
 
     with pytest.raises(ExecutorUnusable, match="there is no namespace 'runs' in the cluster at"):
         await check_rights(await serve(answer), prepull=False)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "credentials that it was shown: log in"), (503, "Look whether it runs")],
+)
+async def test_an_api_server_that_cannot_be_used_is_told_with_what_to_do(
+    serve: Serve, tmp_path: Path, status: int, words: str
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    connection = await serve(answer)
+    environment = {"KUBECONFIG": str(tmp_path / "kubeconfig")}
+    with pytest.raises(ExecutorUnusable, match=words) as caught:
+        await look_at_cluster(KubernetesSettings(), environment)
+    assert f"API server at {connection.host} cannot be used: HTTP status {status}" in str(
+        caught.value
+    )

@@ -114,6 +114,7 @@ async def test_a_creation_whose_answer_was_lost_is_found(opened: Open, cluster: 
     executor = await opened()
     assert set(await executor.start(launch_of())) == {"created"}
     assert (executor.figures.started, executor.figures.adopted) == (1, 0)
+    assert ("get_pod", name) in cluster.asked
     assert set(cluster.pods) == {name}
     cluster.play(name, pod_status("Succeeded", terminated(0)))
     assert (await end_of(executor)).exit.code == 0
@@ -137,6 +138,18 @@ async def test_a_pod_of_our_name_that_is_not_ours_is_left_alone(
         await heir.start(launch_of())
     assert not failed.value.transient
     assert name_of(cluster) in cluster.pods
+
+
+async def test_a_pod_that_is_not_ours_is_left_alone_although_an_answer_was_lost(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    dead, heir = await opened(), await opened()
+    await dead.start(launch_of())
+    cluster.pods[name_of(cluster)]["metadata"]["labels"] = {}
+    cluster.faults["create_pod"].append(Away("no answer in time"))
+    with pytest.raises(LaunchFailed, match="it is not of this try"):
+        await heir.start(launch_of())
+    assert not heir._tidying.is_leaving(name_of(cluster))
 
 
 async def test_what_may_be_there_after_all_is_removed_when_a_start_is_given_up(

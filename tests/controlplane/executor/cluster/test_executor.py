@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 from executor_contract import end_of
 from fakecalls import FakeCluster, pod_status, running, terminated
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.cluster.fault import Away, QuotaExceeded, Refused
+from leoflow_controlplane.executor.cluster import leftover
+from leoflow_controlplane.executor.cluster.calls import Page
+from leoflow_controlplane.executor.cluster.fault import Away, QuotaExceeded, Refused, Throttled
 from leoflow_controlplane.kubernetessetting import KubernetesSettings
+from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.verdict import Exit
 from podground import Open, come, launch_of, name_of
 
@@ -165,6 +169,29 @@ async def test_what_was_left_running_is_adopted(opened: Open, cluster: FakeClust
     assert await heir.start(launches[0]) == {}
 
 
+async def test_an_end_between_the_list_and_the_adoption_is_told(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = await opened()
+    await dead.start(launch_of())
+    (name,) = cluster.pods
+    await dead.close(leave_running=True)
+    heir = await opened()
+    await come(lambda: cluster.watches == 2)
+    page = cluster.page
+
+    def page_of_yore(selector: str, rest: str) -> Page:
+        monkeypatch.setattr(cluster, "page", page)
+        listed = page(selector, rest)
+        cluster.mute = True
+        cluster.play(name, pod_status("Failed", terminated(3)))
+        return listed
+
+    monkeypatch.setattr(cluster, "page", page_of_yore)
+    assert await heir.adopt({launch_of().key}, set()) == {launch_of().key}
+    assert (await end_of(heir)).exit == Exit(3)
+
+
 async def test_a_pod_that_failed_and_is_kept_outlives_its_server(
     opened: Open, cluster: FakeCluster
 ) -> None:
@@ -191,6 +218,34 @@ async def test_a_run_s_claim_is_created_once_and_removed_with_the_run(
     assert not cluster.claims
     await executor.start(launch_of(3, staging=1000))
     assert len(cluster.claims) == 1
+
+
+async def test_a_claim_with_artifacts_outlives_its_run_until_that_is_deleted(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    """Whatever becomes of the process: they are for people, who come later."""
+    dead = await opened()
+    launch = launch_of(1, staging=1000, run_leaves_artifacts=True)
+    await dead.start(launch)
+    run, place = launch.key.run, dead.place_of_artifacts(launch.key)
+    await dead.end_run(run)
+    await dead.close()
+    heir = await opened()
+    await heir.adopt(set(), set())
+    (name,) = cluster.claims
+    assert f"claim {name} (namespace" in place
+    known, asked = [run], list[set[RunKey]]()
+
+    async def find(runs: Collection[RunKey]) -> Collection[RunKey]:
+        asked.append(set(runs))
+        return known
+
+    await heir.prune(find)
+    assert list(cluster.claims) == [name]
+    known.clear()
+    await heir.prune(find)
+    assert not cluster.claims
+    assert asked == [{run}, {run}]
 
 
 async def test_the_claim_of_an_unfinished_run_outlives_its_server(
@@ -230,6 +285,36 @@ async def test_closing_removes_all_that_was_started(opened: Open, cluster: FakeC
     await executor.close()
     assert not cluster.pods
     assert not cluster.claims
+
+
+async def test_closing_leaves_nothing_because_an_api_server_is_busy(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftover, "CLOSE_SECONDS", 0.01)
+    executor = await opened(owner=None)
+    for number in range(3):
+        await executor.start(launch_of(number, staging=1000))
+    busy = Throttled("too many requests", 0.001)
+    cluster.faults["delete_pod"].extend([busy, Refused("not this one"), busy])
+    await executor.close()
+    assert not cluster.pods
+    assert not cluster.claims
+
+
+async def test_closing_removes_by_force_what_a_node_does_not_end(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftover, "CLOSE_SECONDS", 0.01)
+    executor = await opened(owner=None)
+    for number in range(2):
+        await executor.start(launch_of(number))
+    deaf = name_of(cluster)
+    cluster.deaf.add(deaf)
+    cluster.asked.clear()
+    await executor.close()
+    assert not cluster.pods
+    forced = [call[1] for call in cluster.asked if call[0] == "delete_pod" and call[2] == 0]
+    assert forced == [deaf]
 
 
 async def test_the_cluster_is_asked_about_a_pod_without_creating_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from fakecalls import FakeCluster, condition, pod_status, running, terminated, w
 from leoflow_controlplane.executor.cluster import limits, pace, tidying, watching
 from leoflow_controlplane.executor.cluster.calls import OPENED, Event
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
-from leoflow_controlplane.executor.cluster.fault import Away, Refused
+from leoflow_controlplane.executor.cluster.fault import Away, QuotaExceeded, Refused
 from leoflow_controlplane.verdict import Exit
 from podground import Open, come, launch_of
 
@@ -142,14 +143,65 @@ async def test_a_pod_that_somebody_deletes_is_the_machinery_s_loss(
     assert (await end_of(executor)).exit == Exit(None, reason=text, machinery=True, loss="deleted")
 
 
-async def test_a_pod_that_makes_no_sense_is_in_nobody_s_way(
+async def test_a_pod_that_somebody_has_replaced_is_gone(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LIST_SECONDS", 0.01)
+    executor = await opened()
+    name = await begin(executor, cluster)
+    cluster.mute = True
+    body = cluster.pods[name]
+    cluster.vanish(name)
+    cluster.put(body)
+    cluster.play(name, pod_status("Running", running()))
+    text = "its Pod was deleted by somebody while it had not started yet"
+    assert (await end_of(executor)).exit == Exit(None, reason=text, machinery=True, loss="deleted")
+
+
+async def test_what_was_told_of_an_earlier_pod_of_its_name_is_no_end_of_a_try(
     opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened()
+    name = await begin(executor, cluster)
+    await come(lambda: cluster.watches)
+    executor._watch.live.clear()
+    cluster.faults["create_pod"].extend([QuotaExceeded("exceeded quota: pods")] * 9999)
+    starting = asyncio.create_task(executor.start(launch_of()))
+    live = await come(lambda: executor._watch.live.get(name))
+    cluster.play(name, pod_status("Failed", terminated(3)))
+    cluster.vanish(name)
+    await come(lambda: live.vanished_at)
+    cluster.faults["create_pod"].clear()
+    await starting
+    cluster.play(name, pod_status("Succeeded", terminated(0)))
+    assert (await end_of(executor)).exit == Exit(0)
+
+
+async def test_a_defect_is_told_to_whoever_waits_for_ends(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = await opened()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(executor._watch, "_check", fail)
+    await begin(executor, cluster)
+    with pytest.raises(RuntimeError, match="a defect"):
+        await end_of(executor)
+
+
+async def test_a_pod_that_makes_no_sense_is_in_nobody_s_way(
+    opened: Open, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     executor = await opened()
     name, odd = await begin(executor, cluster), await begin(executor, cluster, 2)
     cluster.play(odd, {"conditions": 7})
     cluster.play(name, pod_status("Succeeded", terminated(0)))
     assert (await end_of(executor)).exit == Exit(0)
+    assert f"Pod '{odd}', as the API server tells it, makes no sense" in caplog.text
+    # The token is in it.
+    assert "LEOFLOW_WORKLOAD" not in caplog.text
 
 
 async def test_an_earlier_pod_of_the_name_is_nobody(opened: Open, cluster: FakeCluster) -> None:
@@ -338,3 +390,31 @@ async def test_a_pod_that_is_nobody_s_goes_after_a_while(
     assert cluster.pods
     await heir.adopt({launch_of(2).key}, set())
     await come(lambda: not cluster.pods)
+
+
+async def test_an_end_says_when_a_node_was_found(opened: Open, cluster: FakeCluster) -> None:
+    executor = await opened()
+    name = await begin(executor, cluster)
+    placed = {**condition("PodScheduled", "True", ""), "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    cluster.play(name, pod_status("Pending", waiting("ContainerCreating"), conditions=[placed]))
+    cluster.play(name, pod_status("Succeeded", terminated(0), conditions=[placed]))
+    ended = await end_of(executor)
+    at = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+    assert at <= (ended.placed_at or 0) <= at + 1
+
+
+@pytest.mark.parametrize(
+    ("told", "seen_at", "at"),
+    [
+        (None, 5.0, None),
+        (10.0, None, 10.0),
+        (10.0, 10.4, 10.4),
+        (10.0, 12.0, 11.0),
+        (10.0, 9.5, 10.0),
+    ],
+)
+def test_an_instant_of_whole_seconds_is_made_finer_by_what_was_seen(
+    told: float | None, seen_at: float | None, at: float | None
+) -> None:
+    """Seen later than within its second, or by a clock that is behind, it says nothing more."""
+    assert watching.refine(told, seen_at) == at

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from executor_contract import make_launch
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor import pulling, starting
-from leoflow_controlplane.executor.engine import Begun
-from leoflow_controlplane.executor.enginefault import ImageMissing, NoAnswer, pull_refusal
+from leoflow_controlplane.executor.docker import pulling, starting
+from leoflow_controlplane.executor.docker.engine import Begun
+from leoflow_controlplane.executor.docker.fault import ImageMissing, NoAnswer, pull_refusal
+from leoflow_controlplane.executor.docker.pulling import Pulls
+from leoflow_controlplane.executor.docker.starting import Starter
 from leoflow_controlplane.executor.protocol import Figures, Limits
-from leoflow_controlplane.executor.pulling import Pulls
-from leoflow_controlplane.executor.starting import Starter
 
 IMAGE = "registry.example/team/dag:1"
 BEGUN = Begun(1.0, ended=False)

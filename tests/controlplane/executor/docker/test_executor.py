@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from leoflow_controlplane.container import ContainerSite
-from leoflow_controlplane.executor import docker, enginecall
-from leoflow_controlplane.executor.enginefault import EngineUnreachable
+from leoflow_controlplane.executor.docker import calls
+from leoflow_controlplane.executor.docker.executor import DockerExecutor
+from leoflow_controlplane.executor.docker.fault import EngineUnreachable
 from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.instance import open_instance
 
@@ -59,13 +60,13 @@ async def test_an_engine_that_went_away_is_told_once(
     opened_in: set[int],
     told: int,
 ) -> None:
-    monkeypatch.setattr(enginecall, "PAUSES_SECONDS", (0.0,))
+    monkeypatch.setattr(calls, "PAUSES_SECONDS", (0.0,))
     instance = open_instance(tmp_path)
     engine = LostEngine(opened_in, rounds=6)
     place = ContainerSite(instance.home_id, instance.id, socket_folder=None)
     nobody: Any = None
     site = Site(instance, nobody, nobody)
-    executor = docker.DockerExecutor(engine, place, site, "http://x")  # type: ignore[arg-type]
+    executor = DockerExecutor(engine, place, site, "http://x")  # type: ignore[arg-type]
     with caplog.at_level(logging.WARNING, "leoflow.executor.docker"):
         await executor.open()
         await asyncio.wait_for(engine.over.wait(), 10)

@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import Any
 
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.engine import Engine
-from leoflow_controlplane.executor.enginepull import is_pullable
+from leoflow_controlplane.executor.docker.engine import Engine
+from leoflow_controlplane.executor.docker.enginepull import is_pullable
+from leoflow_controlplane.executor.docker.thread import in_thread
 from leoflow_controlplane.executor.protocol import Figures
-from leoflow_controlplane.executor.thread import in_thread
 
 PAUSES_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Container, Iterable
 from contextlib import suppress
 
-from leoflow_controlplane.executor.enginecall import EngineCalls
-from leoflow_controlplane.executor.enginefault import EngineUnreachable
+from leoflow_controlplane.executor.docker.calls import EngineCalls
+from leoflow_controlplane.executor.docker.fault import EngineUnreachable
 
 # A container that is seen for so long and is nobody's goes. What was just given up, or what a
 # dead process had asked for, may still be coming.

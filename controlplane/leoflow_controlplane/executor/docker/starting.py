@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.engine import Begun, Engine
-from leoflow_controlplane.executor.enginefault import EngineUnreachable, ImageMissing, NoAnswer
+from leoflow_controlplane.executor.docker.engine import Begun, Engine
+from leoflow_controlplane.executor.docker.fault import EngineUnreachable, ImageMissing, NoAnswer
+from leoflow_controlplane.executor.docker.pulling import Pulls
+from leoflow_controlplane.executor.docker.thread import in_thread
 from leoflow_controlplane.executor.protocol import Figures, Limits
-from leoflow_controlplane.executor.pulling import Pulls
-from leoflow_controlplane.executor.thread import in_thread
 from leoflow_controlplane.launch import Launch
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 5.0)

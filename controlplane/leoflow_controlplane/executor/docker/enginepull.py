@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.enginefault import launching, pull_refusal, text_of
+from leoflow_controlplane.executor.docker.fault import launching, pull_refusal, text_of
 
 Report = Callable[[str], Any]
 

@@ -23,16 +23,16 @@ from leoflow_controlplane.container import (
     volume_name,
 )
 from leoflow_controlplane.error import ExecutorUnusable
-from leoflow_controlplane.executor.engine import Engine, Found, open_engine
-from leoflow_controlplane.executor.enginecall import EngineCalls, pause
-from leoflow_controlplane.executor.enginefault import EngineUnreachable
+from leoflow_controlplane.executor.docker.calls import EngineCalls, pause
+from leoflow_controlplane.executor.docker.engine import Engine, Found, open_engine
+from leoflow_controlplane.executor.docker.fault import EngineUnreachable
+from leoflow_controlplane.executor.docker.pulling import Pulls
+from leoflow_controlplane.executor.docker.starting import Starter
+from leoflow_controlplane.executor.docker.thread import in_thread
+from leoflow_controlplane.executor.docker.tidying import Tidying
+from leoflow_controlplane.executor.docker.watching import LIST_SECONDS, Live, Watch
 from leoflow_controlplane.executor.protocol import Ended, Figures, Site
-from leoflow_controlplane.executor.pulling import Pulls
 from leoflow_controlplane.executor.reach import Address, reach
-from leoflow_controlplane.executor.starting import Starter
-from leoflow_controlplane.executor.thread import in_thread
-from leoflow_controlplane.executor.tidying import Tidying
-from leoflow_controlplane.executor.watching import LIST_SECONDS, Live, Watch
 from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
 

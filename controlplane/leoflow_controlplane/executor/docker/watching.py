@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from leoflow_controlplane.executor.enginecall import EngineCalls, pause
-from leoflow_controlplane.executor.enginefault import EngineUnreachable
+from leoflow_controlplane.executor.docker.calls import EngineCalls, pause
+from leoflow_controlplane.executor.docker.fault import EngineUnreachable
+from leoflow_controlplane.executor.docker.thread import in_thread
+from leoflow_controlplane.executor.docker.tidying import Tidying
 from leoflow_controlplane.executor.protocol import Ended
-from leoflow_controlplane.executor.thread import in_thread
-from leoflow_controlplane.executor.tidying import Tidying
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.verdict import Exit, judge_code
 

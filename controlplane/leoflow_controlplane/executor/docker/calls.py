@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from leoflow_controlplane.executor.engine import Engine, Found, Volume
-from leoflow_controlplane.executor.enginefault import EngineUnreachable
+from leoflow_controlplane.executor.docker.engine import Engine, Found, Volume
+from leoflow_controlplane.executor.docker.fault import EngineUnreachable
 from leoflow_controlplane.executor.protocol import Figures
 
 T = TypeVar("T")

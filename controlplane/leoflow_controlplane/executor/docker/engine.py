@@ -16,8 +16,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from leoflow_controlplane.error import ExecutorUnusable, LaunchFailed
-from leoflow_controlplane.executor.enginefault import launching, translated
-from leoflow_controlplane.executor.enginepull import Report, read_pull
+from leoflow_controlplane.executor.docker.enginepull import Report, read_pull
+from leoflow_controlplane.executor.docker.fault import launching, translated
 from leoflow_controlplane.tryenvironment import STAGING_FOLDER
 
 TIMEOUT_SECONDS = 60
