@@ -35,6 +35,24 @@ async def test_a_result_has_the_whole_time_line(open_house: OpenHouse) -> None:
     assert all(wait >= 0 for wait in task.timeline_ms.values())
 
 
+async def test_an_executor_can_ask_whether_the_agent_of_a_try_was_heard(
+    open_house: OpenHouse,
+) -> None:
+    heard = []
+
+    async def ask(agent: FakeAgent) -> Exit:
+        heard.append(agent.launch.is_heard())
+        await agent.start()
+        heard.append(agent.launch.is_heard())
+        code = await agent.finish()
+        heard.append(agent.launch.is_heard())
+        return Exit(code)
+
+    async with open_house(ask) as house:
+        await house.run(make_task("a"))
+    assert heard == [False, True, True]
+
+
 async def test_a_failure_is_tried_again_and_then_succeeds(open_house: OpenHouse) -> None:
     async def fail_twice(agent: FakeAgent) -> Exit:
         await agent.start()

@@ -214,6 +214,11 @@ def _judge_ended(view: PodView, ended: ContainerView, stopped: bool) -> Over:
     instants, code = (ended.started_at, ended.ended_at), ended.exit_code
     if ended.reason in _NOT_STARTED:
         return _never(f"its container could not be started: {_words(ended)}")
+    if ended.reason == "ContainerStatusUnknown" and stopped:
+        return Over(Exit(None, reason="it was stopped"), *instants)
+    if ended.reason == "ContainerStatusUnknown" and (view.disruption or view.deleting):
+        # The kubelet says that also of a container that was never made.
+        return _lost(describe_loss(view), name_loss(view), *instants)
     if ended.reason == "ContainerStatusUnknown":
         return _lost(_with("its node has lost its container", ended.message), "node", *instants)
     oom_killed = ended.reason == "OOMKilled"

@@ -329,6 +329,37 @@ def test_who_is_told_to_end_by_others_is_not_at_fault(code: int) -> None:
     assert stopped.exit == Exit(code)
 
 
+UNKNOWN = terminated(
+    137,
+    "ContainerStatusUnknown",
+    "The container could not be located when the pod was terminated",
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "stopped", "exit"),
+    [
+        (
+            disrupted("EvictionByEvictionAPI", "Eviction API: evicting"),
+            False,
+            lost(
+                "evicted",
+                "its Pod was evicted from its node, as when a node is drained: Eviction API: "
+                "evicting",
+            ),
+        ),
+        ({}, False, lost("deleted", "its Pod was deleted by somebody")),
+        ({}, True, Exit(None, reason="it was stopped")),
+    ],
+)
+def test_a_pod_that_is_taken_away_before_its_container_is_made_says_why(
+    more: dict[str, Any], stopped: bool, exit: Exit
+) -> None:
+    over = judge(make_view(pod_status("Failed", UNKNOWN, **more), deleting=True), stopped=stopped)
+    assert isinstance(over, Over)
+    assert over.exit == exit
+
+
 def test_what_a_task_ends_with_by_itself_is_its_own_whoever_deletes_it_meanwhile() -> None:
     over = judge(make_view(pod_status("Running", terminated(3)), deleting=True))
     assert isinstance(over, Over)
