@@ -19,8 +19,8 @@ from leoflow_controlplane.pod.ending import Over, judge
 from leoflow_controlplane.pod.name import OWNER, REALM, label_value, read_run, read_try
 from leoflow_controlplane.pod.site import PodSite
 
-# So long a node has to end what is closed. One that is only slow ends it all the same later, when it
-# sees that the Pod is gone.
+# So long a node has to end what is closed. One that is only slow ends it all the same later, when
+# it sees that the Pod is gone.
 CLOSE_SECONDS = 15.0
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
