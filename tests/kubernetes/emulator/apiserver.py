@@ -50,8 +50,7 @@ class Target(NamedTuple):
 
 class ApiServer:
     """Answers requests. ``token`` None lets everybody in; ``denied`` are pairs of verb and
-    resource, such as ("get", "pods/log"). ``untold``: what was created and whose answer was lost.
-    """
+    resource, such as ("get", "pods/log"). ``untold``: created, and the answer to that was lost."""
 
     def __init__(self, store: Store, faults: Faults, read_log: Log, bookmarks: float) -> None:
         self.store = store

@@ -85,6 +85,9 @@ async def load_client(access: Access) -> tuple[Any, str]:
 
 
 def _import_client() -> Any:
+    # Any module of the package loads all of it but its models, with aiohttp: half a second of CPU
+    # and 20 MB. Where `kubernetes-validate` is installed, for tests, it is taken up too, and is
+    # most of what is then 3 s and 40 MB.
     try:
         import kubernetes.aio.client
         import kubernetes.aio.config
