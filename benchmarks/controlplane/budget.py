@@ -18,12 +18,12 @@ from benchmarks.controlplane.played import Play, play
 from benchmarks.controlplane.shape import calls, chains
 
 # Chains of ten tasks: two reports and an end for each task.
-CALLS = Limit("calls of functions for a finished task", 433, 455)
-CALLS_INLINE = Limit("calls of functions in the writer for an inline call", 260, 275)
+CALLS = Limit("calls of functions for a finished task", 407, 425)
+CALLS_INLINE = Limit("calls of functions in the writer for an inline call", 207, 220)
 # Those that begin and commit included.
 STATEMENTS = Limit("SQL statements for a group of 50 steps", 10, 12)
 # From the connection to the writer and back, in the event loop's thread.
-EDGE_CALLS = Limit("calls of functions for a report at the edge", 79, 84)
+EDGE_CALLS = Limit("calls of functions for a report at the edge", 74, 78)
 # What a server must not load before it answers agents; each takes as long as much of the rest.
 LATE_MODULES = frozenset({"fastapi", "httpx", "alembic", "docker"})
 CHAINS, PARALLEL = 50, 100

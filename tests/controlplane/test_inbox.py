@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from leoflow_controlplane.database.inbox import PATIENT_LIMIT, PATIENT_TURNS, Inbox
 
 
@@ -31,3 +33,17 @@ def test_what_is_patient_is_taken_after_the_close_as_well() -> None:
     assert inbox.take(10, None, None) == [1]
     assert inbox.take(10, None, None) is None
     inbox.dispose()
+
+
+def test_who_sleeps_is_woken_each_time_though_not_by_each_put() -> None:
+    inbox: Inbox[int] = Inbox()
+    found: list[int] = []
+    with ThreadPoolExecutor(1) as others:
+        for number in range(100):
+            put = others.submit(lambda first: [inbox.put(first), inbox.put(first + 1)], 2 * number)
+            while len(found) < 2 * number + 2:
+                found += inbox.take(1000, 60.0, None) or []
+            put.result()
+    inbox.dispose()
+
+    assert found == list(range(200))
