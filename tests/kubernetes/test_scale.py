@@ -29,6 +29,8 @@ from sqlalchemy import create_engine, text
 # How long what a control plane has learned of may be nowhere but in its memory; much is queued
 # there when a machine is loaded.
 UNWRITTEN_SECONDS = 5.0
+# How long a creation may be under way that was asked for by who is dead by then.
+UNDER_WAY_SECONDS = 2.0
 FOLDER = Path(__file__).parent
 SEED = 20
 ENDS = """
@@ -91,7 +93,8 @@ def is_unknown(times: list[list[float]], cuts: list[float]) -> bool:
     control plane or the API server died, and it was gone before another could look, or it had just
     gone and that was not written down yet."""
     (created, gone), (again, _) = times[:2]
-    return any(created <= cut <= min(gone + UNWRITTEN_SECONDS, again) for cut in cuts)
+    last = min(gone + UNWRITTEN_SECONDS, again)
+    return any(created - UNDER_WAY_SECONDS <= cut <= last for cut in cuts)
 
 
 def ends_of(home: Path) -> Counter[tuple[str, str]]:
