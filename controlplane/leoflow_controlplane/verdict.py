@@ -25,6 +25,7 @@ _MEANING = {
     exitcode.AGENT_FAILED: "the agent inside the container failed",
 }
 STOPPED_OUTSIDE = "it was told to stop from outside, by whoever looks after its engine or machine"
+NOT_ENDED = "it was told to stop from outside, and its container did not end"
 LOST = "its engine lost it: the engine or the machine was restarted"
 UNKNOWN = 255
 _KILLED = exitcode.SIGNAL_BASE + signal.SIGKILL
@@ -98,6 +99,13 @@ def judge_code(code: int, oom_killed: bool = False, reason: str | None = None) -
     if code == exitcode.TERMINATED:
         return Exit(code, oom_killed, reason or STOPPED_OUTSIDE, machinery=True, loss="stopped")
     return Exit(code, oom_killed, reason)
+
+
+def judge_told(reason: str, told: str = "") -> Verdict:
+    """Give the verdict on a try that was told to stop for ``reason``, and failed; ``told`` is what
+    people are told beside it. One that others had told before has lost its place to them."""
+    words = f"{reason}; {told}" if told else reason
+    return Verdict("failed", words, machinery=reason == NOT_ENDED, loss="stopped")
 
 
 def read_left_reason(document: bytes | None, exit: Exit) -> str | None:

@@ -10,7 +10,7 @@ from leoflow_controlplane.book.book import Book, Progress, Stop
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.steps.progress import ask_to_stop, follow, give_verdict, go_on
-from leoflow_controlplane.verdict import Verdict
+from leoflow_controlplane.verdict import NOT_ENDED, judge_told
 
 # An agent that is not heard of is told of so much of the allowance too late, at most.
 LOOKS_AT_A_POD = 8
@@ -52,15 +52,15 @@ def _enforce(book: Book, held: OpenTry, now: float, advice: str) -> None:
     held.instants.setdefault("ended", now)
     book.led_to.stops.append(Stop(held.key, 0))
     if held.is_current:
-        reason = f"{held.terminate}; its container could not be stopped"
-        give_verdict(book, held, Verdict("failed", reason), now)
+        verdict = judge_told(held.terminate or "", "its container could not be stopped")
+        give_verdict(book, held, verdict, now)
     else:
         book.end_try(held)
 
 
 def _overdue_reason(book: Book, held: OpenTry, advice: str) -> str:
     if held.exit_code is not None:
-        return "it was told to stop from outside, and its container did not end"
+        return NOT_ENDED
     if not held.agent_seen:
         allowance = book.settings.start_allowance_seconds
         if advice:

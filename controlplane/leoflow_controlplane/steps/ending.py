@@ -13,7 +13,7 @@ from leoflow_controlplane.book.values import read_texts
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.steps.progress import give_verdict, go_on
 from leoflow_controlplane.steps.report import log_of
-from leoflow_controlplane.verdict import Exit, Verdict, explain_failure, judge_exit
+from leoflow_controlplane.verdict import Exit, Verdict, explain_failure, judge_exit, judge_told
 
 
 class End(NamedTuple):
@@ -75,7 +75,7 @@ def settle(
     task = held.run.version.tasks[key.task_id]
     verdict = judge_exit(exit, task, result_missing=_result_missing(book, held), left=left)
     if held.terminate and verdict.state == "failed":
-        verdict = Verdict("failed", held.terminate)
+        verdict = judge_told(held.terminate)
     end_open(book, held, verdict, now)
     return go_on(book, now)
 

@@ -96,6 +96,23 @@ def test_who_told_a_task_to_stop_is_for_its_executor_to_say(
     assert (ground.result().tasks[0].reason or "").startswith(reason)
 
 
+@pytest.mark.parametrize("ends_after_all", [True, False])
+def test_one_that_others_told_to_stop_and_whose_end_is_late_is_their_fault_as_well(
+    ground: Ground, ends_after_all: bool
+) -> None:
+    (key,) = ground.submit(make_task("a"))
+    end = {"type": "finished", "state": "failed", "reason": "stopped by signal 15"}
+    events = ({"seq": 1, "type": "started"}, {**end, "seq": 2, "exit_code": exitcode.TERMINATED})
+    ground.report(key, *events)
+    wait(ground, 1000.0)
+    if ends_after_all:
+        lose(ground, key, Exit(exitcode.TERMINATED))
+    else:
+        wait(ground, 1000.0)
+    assert ground.states() == {"a": "up_for_retry"}
+    assert (ground.result().tasks[0].reason or "").startswith("it was told to stop from outside")
+
+
 def test_a_task_that_we_told_to_stop_is_not_tried_again(ground: Ground) -> None:
     (key,) = ground.submit(make_task("a", execution_timeout_seconds=1.0))
     ground.report(key, {"seq": 1, "type": "started"})
