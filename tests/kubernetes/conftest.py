@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
-from asking import Client
+from emulatorclient import Client
 from clusterground import Ground, emulated_ground, real_ground
 from emulator.cluster import Cluster, running_cluster
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from asking import PODS, Client, make_pod
+from emulatorclient import PODS, Client, make_pod
 from emulator.admission import ENFORCE
 from emulator.cluster import NAMESPACE, Cluster
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from asking import Client, make_pod
+from emulatorclient import Client, make_pod
 from emulator.fate import FATES
 
 # What a Pod looks like in the end: its phase, the reason of the Pod or of its container, its

@@ -21,7 +21,7 @@ from receiver import Receiver
 PAGE = Path(__file__).parents[3] / "docs" / "monitoring.md"
 # Tries are no Pods here, and none is lost; what is told of these is in test_pods.py and
 # steps/test_machinery.py, and that it is counted in test_metrics.py.
-ELSEWHERE = {"leoflow_pods_running", "leoflow_machinery_retries_total"}
+ELSEWHERE = {"leoflow_pods_running", "leoflow_machinery_retries_total", "place"}
 
 Values = dict[str, float]
 
