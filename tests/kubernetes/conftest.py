@@ -11,9 +11,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
-from emulatorclient import Client
 from clusterground import Ground, emulated_ground, real_ground
 from emulator.cluster import Cluster, running_cluster
+from emulatorclient import Client
 
 
 @pytest.fixture

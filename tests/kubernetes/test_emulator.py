@@ -8,9 +8,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from emulatorclient import PODS, Client, make_pod
 from emulator.admission import ENFORCE
 from emulator.cluster import NAMESPACE, Cluster
+from emulatorclient import PODS, Client, make_pod
 
 
 async def test_the_official_client_understands_it(cluster: Cluster, tmp_path: Path) -> None:

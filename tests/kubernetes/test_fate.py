@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from emulatorclient import Client, make_pod
 from emulator.fate import FATES
+from emulatorclient import Client, make_pod
 
 # What a Pod looks like in the end: its phase, the reason of the Pod or of its container, its
 # container's exit code, and whether it is being deleted. None: its object is gone.
