@@ -38,9 +38,14 @@ def test_what_is_patient_is_taken_after_the_close_as_well() -> None:
 def test_who_sleeps_is_woken_each_time_though_not_by_each_put() -> None:
     inbox: Inbox[int] = Inbox()
     found: list[int] = []
+
+    def put_two(first: int) -> None:
+        inbox.put(first)
+        inbox.put(first + 1)
+
     with ThreadPoolExecutor(1) as others:
         for number in range(100):
-            put = others.submit(lambda first: [inbox.put(first), inbox.put(first + 1)], 2 * number)
+            put = others.submit(put_two, 2 * number)
             while len(found) < 2 * number + 2:
                 found += inbox.take(1000, 60.0, None) or []
             put.result()
