@@ -26,8 +26,8 @@ from leoflow_controlplane.controlplane import DATABASE_NAME
 from servers import KINDS, WIDTH
 from sqlalchemy import create_engine, text
 
-# How long what a control plane has learned of may be nowhere but in its memory; much is queued there
-# when a machine is loaded.
+# How long what a control plane has learned of may be nowhere but in its memory; much is queued
+# there when a machine is loaded.
 UNWRITTEN_SECONDS = 5.0
 FOLDER = Path(__file__).parent
 SEED = 20
