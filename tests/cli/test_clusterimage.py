@@ -15,7 +15,7 @@ from leoflow_cli.clusterimage import build_for_cluster
 from leoflow_cli.main import cli
 from leoflow_cli.outcome import InvalidInput, Unusable
 from leoflow_cli.screen import Screen
-from leoflow_controlplane.error import ExecutorUnusable
+from leoflow_controlplane.error import SettingInvalid
 
 DIGEST = "sha256:" + "1" * 64
 
@@ -90,7 +90,7 @@ def test_a_run_on_a_cluster_needs_an_address_for_its_agents(
 ) -> None:
     monkeypatch.delenv("LEOFLOW_AGENT_URL", raising=False)
     result = CliRunner().invoke(cli, ["run", "--executor", "kubernetes", os.curdir])
-    assert isinstance(result.exception, ExecutorUnusable)
+    assert isinstance(result.exception, SettingInvalid)
     assert "LEOFLOW_AGENT_URL" in str(result.exception)
     assert wishes == []
 

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from leoflow_controlplane.agentserver import SOCKET_NAME, is_loopback
 from leoflow_controlplane.container import SOCKET_FOLDER, ContainerSite
-from leoflow_controlplane.error import ExecutorUnusable
+from leoflow_controlplane.error import ExecutorUnusable, SettingInvalid
 from leoflow_controlplane.executor.docker.engine import Engine
 from leoflow_controlplane.executor.protocol import Site
 
@@ -36,7 +36,7 @@ class Address(NamedTuple):
 
 
 def read_address(environment: Mapping[str, str], *, own_port: bool = False) -> Address | None:
-    """Read LEOFLOW_AGENT_URL, _LISTEN and _CA; ExecutorUnusable if agents cannot use them.
+    """Read LEOFLOW_AGENT_URL, _LISTEN and _CA; SettingInvalid if agents cannot use them.
 
     ``own_port``: agents come to a server's own port if no other one is named, and that has TLS of
     its own.
@@ -52,7 +52,7 @@ def read_address(environment: Mapping[str, str], *, own_port: bool = False) -> A
     if not own_port or listen is not None:
         _place_to_listen(address)
     if file and scheme != "https":
-        raise ExecutorUnusable(
+        raise SettingInvalid(
             f"LEOFLOW_AGENT_CA is '{file}', and LEOFLOW_AGENT_URL is '{url}', where nothing is "
             "encrypted and no certificate is looked at. Leave one out, or write https://."
         )
@@ -62,7 +62,7 @@ def read_address(environment: Mapping[str, str], *, own_port: bool = False) -> A
 def _refuse_without_url(**given: str | None) -> None:
     for name, value in given.items():
         if value:
-            raise ExecutorUnusable(
+            raise SettingInvalid(
                 f"{name} is '{value}', and has no effect without LEOFLOW_AGENT_URL, which says "
                 "where agents report to. Set that too, or leave it out."
             )
@@ -90,9 +90,9 @@ async def reach(engine: Engine, site: Site, address: Address | None) -> tuple[Co
 
 
 def require_address(address: Address | None) -> Address:
-    """Give the address; ExecutorUnusable if there is none, for none can be guessed."""
+    """Give the address; SettingInvalid if there is none, for none can be guessed."""
     if address is None:
-        raise ExecutorUnusable(
+        raise SettingInvalid(
             "the executor 'kubernetes' has to know where Pods reach this process. Set "
             "LEOFLOW_AGENT_URL to such an address: the URL of its Service in the cluster, or "
             "http://HOST:PORT of this machine, as Pods see it."
@@ -113,13 +113,14 @@ def warn_of_loopback(address: Address) -> str | None:
 
 
 async def listen_at(address: Address, site: Site) -> None:
-    """Listen where agents that were given ``address`` arrive. Raises ExecutorUnusable."""
+    """Listen where agents that were given ``address`` arrive. Raises ExecutorUnusable where nothing
+    can listen, SettingInvalid where no place is named."""
     name, place = _place_to_listen(address)
     try:
         await site.server.listen_tcp(place.hostname or "", place.port or 0)
     except OSError as error:
-        value = address.listen or address.url
-        raise _unusable(name, value, error.strerror or str(error)) from None
+        words = _refusal(name, address.listen or address.url, error.strerror or str(error))
+        raise ExecutorUnusable(words) from None
 
 
 def _place_to_listen(address: Address) -> tuple[str, SplitResult]:
@@ -132,7 +133,7 @@ def _place_to_listen(address: Address) -> tuple[str, SplitResult]:
             "the port that is opened for agents speaks no TLS, so a proxy in front has to: set "
             "LEOFLOW_AGENT_LISTEN to the HOST:PORT that it forwards to"
         )
-        raise _unusable("LEOFLOW_AGENT_URL", address.url, reason)
+        raise SettingInvalid(_refusal("LEOFLOW_AGENT_URL", address.url, reason))
     return "LEOFLOW_AGENT_URL", url
 
 
@@ -140,7 +141,7 @@ def _place(name: str, value: str) -> SplitResult:
     """Read a setting that names a host and a port, and nothing else."""
     is_url = name == "LEOFLOW_AGENT_URL"
     form = "http://HOST:PORT or https://HOST:PORT" if is_url else "HOST:PORT"
-    wrong = _unusable(name, value, f"it has to be of the form {form}")
+    wrong = SettingInvalid(_refusal(name, value, f"it has to be of the form {form}"))
     try:
         parts = urlsplit(value if is_url else f"//{value}")
         extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
@@ -152,8 +153,8 @@ def _place(name: str, value: str) -> SplitResult:
     return parts
 
 
-def _unusable(name: str, value: str, reason: str) -> ExecutorUnusable:
-    return ExecutorUnusable(f"{name} is '{value}', and nothing can listen there: {reason}. {_FIX}")
+def _refusal(name: str, value: str, reason: str) -> str:
+    return f"{name} is '{value}', and nothing can listen there: {reason}. {_FIX}"
 
 
 def _read_ca(file: str) -> str:
@@ -165,7 +166,7 @@ def _read_ca(file: str) -> str:
             raise ValueError(f"it has {len(text)} bytes, and {MAX_CA_BYTES} fit into a workload")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ExecutorUnusable(
+        raise SettingInvalid(
             f"LEOFLOW_AGENT_CA is '{file}', which cannot be used: {reason}. Set it to a file of "
             "the certificates (PEM) that agents trust, or leave it out for those of the image."
         ) from None

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from leoflow_controlplane.agentserver import is_loopback
-from leoflow_controlplane.error import ExecutorUnusable, SettingInvalid
+from leoflow_controlplane.error import SettingInvalid
 from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.serversetting import ServerSettings
@@ -26,7 +26,7 @@ class Projects(Protocol):
 
 
 def agents_address(settings: ServerSettings) -> Address | None:
-    """Give where agents report to, as the settings say; ExecutorUnusable if they cannot.
+    """Give where agents report to, as the settings say; SettingInvalid if they cannot.
 
     Pods' agents come to the server's own port, unless another one is named. Containers' have a
     socket, or a port that is opened for them.
@@ -37,7 +37,7 @@ def agents_address(settings: ServerSettings) -> Address | None:
         return read_address(settings.environment)
     address = require_address(read_address(settings.environment, own_port=True))
     if settings.tls_cert and not address.listen and not address.url.startswith("https:"):
-        raise ExecutorUnusable(
+        raise SettingInvalid(
             f"agent_url is '{address.url}', and the server's own port, where agents come, speaks "
             "https (tls_cert). Write https://, with agent_ca for a certificate of your own making; "
             "or name another port with agent_listen."

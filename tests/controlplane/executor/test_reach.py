@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from leoflow_controlplane.error import ExecutorUnusable
+from leoflow_controlplane.error import ExecutorUnusable, SettingInvalid
 from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.executor.reach import (
     MAX_CA_BYTES,
@@ -85,7 +85,7 @@ async def test_a_given_address_is_listened_at(site):
     "url", ["10.0.0.7:9000", "ftp://host:1", "http://host", "http://:80", "http://h:1/path"]
 )
 async def test_an_address_of_another_form_is_refused(site, url):
-    with pytest.raises(ExecutorUnusable, match="of the form http://HOST:PORT or https://HOST:PORT"):
+    with pytest.raises(SettingInvalid, match="of the form http://HOST:PORT or https://HOST:PORT"):
         await _reach(site, Engine(), url)
 
 
@@ -99,14 +99,14 @@ async def test_behind_a_proxy_it_listens_where_that_forwards_to(site, url):
 
 
 async def test_https_needs_a_place_to_listen(site):
-    with pytest.raises(ExecutorUnusable, match="set LEOFLOW_AGENT_LISTEN to the HOST:PORT that"):
+    with pytest.raises(SettingInvalid, match="set LEOFLOW_AGENT_LISTEN to the HOST:PORT that"):
         await _reach(site, Engine(), "https://leoflow.example:443")
 
 
 @pytest.mark.parametrize("listen", ["9000", "http://h:1", "h", ":80", "h:port"])
 async def test_a_place_to_listen_of_another_form_is_refused(site, listen):
     expected = f"LEOFLOW_AGENT_LISTEN is '{listen}', and nothing can listen there"
-    with pytest.raises(ExecutorUnusable, match=re.escape(expected)):
+    with pytest.raises(SettingInvalid, match=re.escape(expected)):
         await reach(Engine(), site(Server()), Address("https://h:1", listen))
 
 
@@ -128,7 +128,7 @@ def test_what_agents_cannot_use_is_said_before_anything_is_begun(settings, says,
     if own_port and "TLS" in says:
         assert read_address(given, own_port=True) == Address("https://h:1")
         return
-    with pytest.raises(ExecutorUnusable, match=says):
+    with pytest.raises(SettingInvalid, match=says):
         read_address(given, own_port=own_port)
 
 
@@ -136,7 +136,7 @@ def test_certificates_for_an_address_without_any_are_refused(tmp_path):
     file = tmp_path / "ca.pem"
     file.write_text("-----BEGIN CERTIFICATE-----\n")
     given = {"LEOFLOW_AGENT_URL": "http://h:1", "LEOFLOW_AGENT_CA": str(file)}
-    with pytest.raises(ExecutorUnusable, match="where nothing is encrypted"):
+    with pytest.raises(SettingInvalid, match="where nothing is encrypted"):
         read_address(given)
 
 
@@ -178,7 +178,7 @@ def test_certificates_of_no_use_are_said(tmp_path, content, reason):
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(ExecutorUnusable, match=reason) as caught:
+    with pytest.raises(SettingInvalid, match=reason) as caught:
         read_address({"LEOFLOW_AGENT_URL": "https://h:1", "LEOFLOW_AGENT_CA": str(file)})
     assert "LEOFLOW_AGENT_CA is '" in str(caught.value)
 

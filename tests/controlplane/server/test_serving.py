@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from leoflow_controlplane.error import Conflict, ExecutorUnusable, LaunchFailed, SettingInvalid
+from leoflow_controlplane.error import Conflict, LaunchFailed, SettingInvalid
 from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.server.check import check
 from leoflow_controlplane.server.place import agents_address, executor_factory, warn_of_address
@@ -223,15 +223,15 @@ def test_a_check_shows_no_secret(tmp_path: Path) -> None:
 
 def test_a_cluster_has_to_be_told_where_its_pods_report(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, executor="kubernetes", agent_url="http://without-a-port")
-    with pytest.raises(ExecutorUnusable, match="it has to be of the form http://HOST:PORT"):
+    with pytest.raises(SettingInvalid, match="it has to be of the form http://HOST:PORT"):
         executor_factory(settings, None)
-    with pytest.raises(ExecutorUnusable, match="Set LEOFLOW_AGENT_URL"):
+    with pytest.raises(SettingInvalid, match="Set LEOFLOW_AGENT_URL"):
         executor_factory(settings_of(tmp_path, executor="kubernetes"), None)
 
 
 def test_the_port_that_pods_come_to_may_speak_tls_and_has_to_be_called_so(tmp_path: Path) -> None:
     common = {"executor": "kubernetes", "tls_cert": "/c", "tls_key": "/k"}
-    with pytest.raises(ExecutorUnusable, match=r"Write https://"):
+    with pytest.raises(SettingInvalid, match=r"Write https://"):
         agents_address(settings_of(tmp_path, agent_url="http://h:1", **common))
     for given in (
         {"agent_url": "https://h:1"},
