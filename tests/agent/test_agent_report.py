@@ -39,9 +39,11 @@ def test_the_end_is_reported_before_the_process_is_gone_and_the_agent_waits_for_
         "    return 7\n",
         grace_seconds=1.5,
     )
+    gone = time.time()
     assert ended.returncode == 0
     assert 1.5 < time.monotonic() - began < 30
-    assert agent.control_plane.finished["at"] - agent.control_plane.finished["left"] < 1
+    # The grace begins once the end was put down: a slow machine only makes this longer.
+    assert gone - agent.control_plane.finished["at"] > 1
 
 
 def test_terminate_in_the_reply_stops_the_task(agent):

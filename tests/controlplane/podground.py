@@ -26,6 +26,14 @@ def name_of(cluster: FakeCluster) -> str:
     return next((call[1] for call in cluster.asked if call[0] == "create_pod"), "")
 
 
+async def begin(executor: KubernetesExecutor, cluster: FakeCluster, number: int = 1) -> str:
+    """Start a try and give the name of its Pod."""
+    before = set(cluster.pods)
+    await executor.start(launch_of(number))
+    (name,) = set(cluster.pods) - before
+    return name
+
+
 async def come(condition: Callable[[], Any]) -> Any:
     """Wait until something is so, and give what it is."""
     async with asyncio.timeout(20):

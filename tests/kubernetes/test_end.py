@@ -12,7 +12,7 @@ from clusterground import Ground, opened
 from emulator.cluster import Cluster
 from executor_contract import end_of, make_launch
 from leoflow_agent.podoption import PodOptions
-from leoflow_controlplane.executor.cluster import limits, watching
+from leoflow_controlplane.executor.cluster import ends, limits
 from leoflow_controlplane.executor.protocol import Limits
 
 QUICK = Limits(start_timeout_seconds=0.3, schedule_timeout_seconds=0.3, pull_grace_seconds=0.3)
@@ -90,9 +90,9 @@ ENDS: dict[tuple[str, str], End] = {
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at clocks more often than anybody would."""
-    monkeypatch.setattr(watching, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(watching, "VANISH_SECONDS", 0.2)
-    monkeypatch.setattr(watching, "LOOK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(ends, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(ends, "VANISH_SECONDS", 0.2)
+    monkeypatch.setattr(ends, "LOOK_AGAIN_SECONDS", 0.2)
     monkeypatch.setattr(limits, "LEAVE_SECONDS", 0.2)
 
 

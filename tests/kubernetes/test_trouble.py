@@ -50,7 +50,7 @@ async def test_what_is_gone_before_its_creation_is_known_of_is_not_created_again
     async with opened(ground, tmp_path / "home") as executor, calls_of(ground) as calls:
         starting = asyncio.create_task(executor.start(launch))
         await until(lambda: list(cluster.kubelet.runs.values()) == [1])
-        [live] = executor._watch.live.values()
+        [live] = executor._ends.live.values()
         await until(lambda: live.view is not None or known_by == "agent")
         await calls.delete_pod(live.name, 0)
         again.set()

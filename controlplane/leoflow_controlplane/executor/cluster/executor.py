@@ -1,6 +1,6 @@
 """Run tries as Pods of a Kubernetes cluster. Decides nothing; ``pod`` says what they are and mean.
 
-Puts together what ``creating``, ``watching`` and ``tidying`` do.
+Puts together what ``creating``, ``watching``, ``ends`` and ``tidying`` do.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from leoflow_agent.spec import TaskSpec
 
 from leoflow_controlplane.executor.cluster.calls import Calls
 from leoflow_controlplane.executor.cluster.creating import Creator, Order
+from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import (
     AlreadyThere,
     CallFailed,
@@ -67,7 +68,8 @@ class KubernetesExecutor:
         # What a dead process left has an owner only once it was adopted.
         self._tidying = Tidying(calls, rate, may_remove_strays=not site.is_server)
         selector = select_own(place)
-        self._watch = Watch(calls, selector, self._tidying, site.limits, self.figures)
+        self._ends = Ends(calls, self._tidying, site.limits, self.figures)
+        self._watch = Watch(calls, selector, self._ends, self._tidying, self.figures)
         self._creator = Creator(calls, self._watch, self._tidying, site.limits, rate)
         keep = Keep(settings.keep_finished_seconds, settings.keep_failed_seconds)
         self._leftovers = Leftovers(calls, place, self._watch, self._tidying, keep)
@@ -102,11 +104,12 @@ class KubernetesExecutor:
         """Begin to look for Pods that end."""
         self._tidying.open()
         self._watch.open()
+        self._ends.open()
 
     async def start(self, launch: Launch) -> dict[str, float]:
         """Have the Pod of a try created, or adopt the one that is there. That it runs is not
         waited for: its agent tells of that, and the limits of its stages are kept."""
-        name, known = self._name(launch.key), self._watch.live
+        name, known = self._name(launch.key), self._ends.live
         if name in known:
             await known[name].settled.wait()
             return {}
@@ -127,15 +130,15 @@ class KubernetesExecutor:
             live.settled.set()
             raise
         if created.at is None:
-            self._watch.adopt(live, created.pod)
+            self._ends.adopt(live, created.pod)
             return {}
         self.figures.started += 1
-        self._watch.look_after(live, created.pod)
+        self._ends.look_after(live, created.pod)
         return {"created": created.at}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
         """Have a Pod deleted: SIGTERM, and SIGKILL after the grace, which is a second at least."""
-        live = self._watch.live.get(self._name(key))
+        live = self._ends.live.get(self._name(key))
         if live is None:
             return
         live.unwanted.set()
@@ -144,7 +147,7 @@ class KubernetesExecutor:
         while live.started and not live.gone.is_set():
             try:
                 await self._calls.delete_pod(live.name, max(AT_ONCE, math.ceil(grace_seconds)))
-                # A node that does not do it is given up by the watch.
+                # A node that does not do it is given up by ``ends``.
                 await live.gone.wait()
             except CallFailed as fault:
                 logger.warning("Pod '%s' cannot be stopped yet: %s", live.name, fault.words)
@@ -153,11 +156,11 @@ class KubernetesExecutor:
 
     async def ended(self) -> Ended:
         """Wait for the next try whose Pod has ended; it is not removed yet."""
-        return await self._watch.next_end()
+        return await self._ends.next_end()
 
     async def log_tail(self, key: TryKey) -> str | None:
         """Read the last lines that the container wrote."""
-        live = self._watch.live.get(self._name(key))
+        live = self._ends.live.get(self._name(key))
         if live is None or live.view is None or live.view.task is None:
             return None
         with suppress(CallFailed):
@@ -166,7 +169,7 @@ class KubernetesExecutor:
 
     async def left_verdict(self, key: TryKey) -> bytes | None:
         """Give the termination message, in which the agent leaves its verdict."""
-        live = self._watch.live.get(self._name(key))
+        live = self._ends.live.get(self._name(key))
         task = None if live is None or live.view is None else live.view.task
         if task is None or task.phase != "terminated":
             return None
@@ -176,7 +179,7 @@ class KubernetesExecutor:
         """Have the Pod of a try deleted: once it was kept long enough for people to look at it if
         it ended by itself, else now."""
         name = self._name(key)
-        live = self._watch.live.pop(name, None)
+        live = self._ends.live.pop(name, None)
         if self._tidying.is_leaving(name):
             return
         if live is None or live.view is None or not isinstance(over := judge(live.view), Over):
@@ -205,7 +208,7 @@ class KubernetesExecutor:
 
     async def close(self, leave_running: bool = False) -> None:
         """Remove every Pod that was created here, also one whose creation is under way."""
-        await self._watch.close()
+        await self._ends.close()
         await self._tidying.close()
         await asyncio.gather(*self._creator.under_way, return_exceptions=True)
         if not leave_running:
@@ -217,7 +220,7 @@ class KubernetesExecutor:
         since = time.time() - seconds
         return frozenset(
             live.key
-            for live in self._watch.live.values()
+            for live in self._ends.live.values()
             if not live.gone.is_set() and _is_starting(live, since)
         )
 

@@ -68,6 +68,7 @@ class Leftovers:
     ) -> None:
         self._calls = calls
         self._watch = watch
+        self._ends = watch.ends
         self._tidying = tidying
         self._keep = keep
         self._own = select_own(place)
@@ -141,7 +142,7 @@ class Leftovers:
         claim on which artifacts are."""
         calls = self._calls
         try:
-            names = set(self._watch.live) | await self._list_names()
+            names = set(self._ends.live) | await self._list_names()
             await _remove(names, partial(calls.delete_pod, grace_seconds=AT_ONCE))
             if deaf := await self._await_end(names):
                 logger.warning("removing Pods that their nodes do not end: %s", ", ".join(deaf))
@@ -168,13 +169,13 @@ class Leftovers:
     def _look_at(self, pod: Object, wanted: Collection[TryKey], adopted: set[TryKey]) -> None:
         """Take over a Pod of a dead process, or have it removed."""
         name = pod["metadata"]["name"]
-        if name in self._watch.live or self._tidying.is_leaving(name):
+        if name in self._ends.live or self._tidying.is_leaving(name):
             return
         key, view = read_try(pod["metadata"]), read_view(pod)
         over = None if view is None else judge(view)
         if view is not None and key is not None and key in wanted:
             adopted.add(key)
-            self._watch.adopt(Live(key, name), pod)
+            self._ends.adopt(Live(key, name), pod)
         elif view is not None and isinstance(over, Over):
             age = time.time() - (over.ended_at or view.created_at or 0.0)
             self._tidying.remove_later(name, self._keep.seconds(over) - age)

@@ -76,7 +76,7 @@ async def test_a_pod_that_is_stopped_gets_its_grace(opened: Open, cluster: FakeC
     await executor.start(launch_of())
     (name,) = cluster.pods
     cluster.play(name, pod_status("Running", running()))
-    await come(lambda: executor._watch.live[name].ran)
+    await come(lambda: executor._ends.live[name].ran)
     cluster.deaf.add(name)
     stopping = asyncio.create_task(executor.stop(launch_of().key, 7.2))
     await come(lambda: ("delete_pod", name, 8) in cluster.asked)
