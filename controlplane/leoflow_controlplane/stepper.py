@@ -22,7 +22,7 @@ logger = logging.getLogger("leoflow.scheduler")
 
 
 class Stepper:
-    """Runs steps on one book. Those of ``patient`` let others pass.
+    """Runs steps on ``book`` in ``database``. Those of ``patient`` let others pass.
 
     A database that cannot be used is waited for ``patience_seconds``, None: for ever.
     """
@@ -35,8 +35,8 @@ class Stepper:
         patience_seconds: float | None,
     ) -> None:
         self.failed: Callable[[], None] = lambda: None
-        self._database = database
-        self._book = book
+        self.database = database
+        self.book = book
         self._patient = patient
         self._patience_seconds = patience_seconds
 
@@ -47,8 +47,8 @@ class Stepper:
         called."""
         try:
             if step in self._patient:
-                return await self._database.run_patiently(step, self._book, *args, **kwargs)
-            return await self._database.run(step, self._book, *args, **kwargs)
+                return await self.database.run_patiently(step, self.book, *args, **kwargs)
+            return await self.database.run(step, self.book, *args, **kwargs)
         except DatabaseUnusable:
             self.failed()
             raise
@@ -72,7 +72,7 @@ class Stepper:
                 self.failed()
             raise outcome.error
 
-        return self._database.begin(take, step, self._book, *args, **kwargs)
+        return self.database.begin(take, step, self.book, *args, **kwargs)
 
     async def persist(
         self, step: Callable[Concatenate[Connection, Book, P], T], *args: P.args, **kwargs: P.kwargs
@@ -92,9 +92,9 @@ class Stepper:
         """Wait until the database can be used; DatabaseUnusable when patience ends."""
         try:
             async with asyncio.timeout(self._patience_seconds):
-                await self._database.usable()
+                await self.database.usable()
         except TimeoutError:
             raise DatabaseUnusable(
-                f"{self._database.name} could not be written for {self._patience_seconds:g} s: "
-                f"{self._database.trouble}. Nothing can go on without it."
+                f"{self.database.name} could not be written for {self._patience_seconds:g} s: "
+                f"{self.database.trouble}. Nothing can go on without it."
             ) from None
