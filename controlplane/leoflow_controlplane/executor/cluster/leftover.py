@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import NamedTuple
 
+from leoflow_agent import exitcode
+
 from leoflow_controlplane.executor.cluster.calls import Calls, Object, list_pages
 from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Throttled
 from leoflow_controlplane.executor.cluster.live import Live
@@ -46,8 +48,10 @@ class Keep(NamedTuple):
     failed_seconds: float
 
     def seconds(self, over: Over) -> float:
-        """Give the seconds from an end on."""
-        return self.finished_seconds if over.exit.code == 0 else self.failed_seconds
+        """Give the seconds from an end on; a task that skipped itself has not failed."""
+        if over.exit.code in (exitcode.SUCCESS, exitcode.SKIPPED):
+            return self.finished_seconds
+        return self.failed_seconds
 
 
 def select_own(place: PodSite) -> str:
