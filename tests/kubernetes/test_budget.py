@@ -18,8 +18,8 @@ from emulator.cluster import Cluster, running_cluster
 from executor_contract import end_of, make_launch
 
 PODS = 60
-# From the order to the removal; between 1,450 and 1,800, by how many events come at a time.
-MOST_CALLS = 2000
+# From the order to the removal; between 1,450 and 2,050, by how many events come at a time.
+MOST_CALLS = 2600
 
 
 @contextmanager
