@@ -12,6 +12,7 @@ from leoflow_agent.spec import DagSpec, TaskSpec
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.protocol import Executor, PodChecker
 from leoflow_controlplane.launch import Launch
+from leoflow_controlplane.launching import make_launch
 from leoflow_controlplane.model import NOT_MAPPED, TryKey
 from leoflow_controlplane.pod.image import names_registry
 from leoflow_controlplane.podcheck import check_for_cluster, in_pods, place, tell_ignored
@@ -74,9 +75,8 @@ def _different(spec: DagSpec) -> Iterator[TaskSpec]:
 
 def _launch(spec: DagSpec, task: TaskSpec, image: str, settings: Settings) -> Launch:
     """Make the launch of a try that never runs: without inputs, token and way back."""
-    key = TryKey(spec.dag_id, RUN_ID, task.task_id, NOT_MAPPED, 1)
     dispatch = Dispatch(
-        key=key,
+        key=TryKey(spec.dag_id, RUN_ID, task.task_id, NOT_MAPPED, 1),
         dag=spec,
         task=task,
         image=image,
@@ -84,18 +84,7 @@ def _launch(spec: DagSpec, task: TaskSpec, image: str, settings: Settings) -> La
         inputs={"args": [], "kwargs": {}, "environment": {}, "request": None},
         token="",
         inline=False,
-        artifacts=None,
+        artifacts="" if task.artifacts else None,
         max_tries=1,
     )
-    return Launch(
-        key=key,
-        image=image,
-        workload=make_workload(dispatch, "", settings),
-        task=task,
-        environment=spec.environment,
-        artifacts="" if task.artifacts else None,
-        staging_bytes=spec.staging_bytes,
-        python_version=spec.python_version,
-        staging_storage_class=spec.staging_storage_class,
-        staging_access_mode=spec.staging_access_mode,
-    )
+    return make_launch(dispatch, make_workload(dispatch, "", settings), spec.environment)

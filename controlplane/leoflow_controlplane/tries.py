@@ -141,8 +141,9 @@ class Tries:
         try:
             with about(key):
                 logger.debug("the try is started")
-                launch = self._launcher.prepare(dispatch, self.executor, self._sayer(key))
-                launch = launch._replace(is_heard=lambda: self._is_heard(key))
+                launch = self._launcher.prepare(
+                    dispatch, self.executor, self._sayer(key), lambda: self._is_heard(key)
+                )
                 if not self._steps.database.surely_leads():
                     # Another process may have started it, seen its end and removed it meanwhile.
                     await self._steps.persist(recovery.find_open)

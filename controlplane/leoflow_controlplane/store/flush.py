@@ -31,19 +31,11 @@ _INSTANCES = Upsert(
     ("run_pk", "task_id", "map_index", "position", *_INSTANCE_VALUES),
     _INSTANCE_VALUES,
 )
-_TRY_VALUES = (
-    "nonce",
-    "acked_seq",
-    "state",
-    "reason",
-    "reported_verdict",
-    "terminate",
-    "defect",
-    "deadline_at",
-    "exit_code",
-    "oom_killed",
-    *(f"{phase}_at" for phase in PHASES),
+_STANDING = (
+    *("nonce", "acked_seq", "state", "reason", "reported_verdict", "terminate", "defect"),
+    *("deadline_at", "exit_code", "oom_killed"),
 )
+_TRY_VALUES = (*_STANDING, *(f"{phase}_at" for phase in PHASES))
 _TRIES = Upsert(
     tries,
     ("run_pk", "task_id", "map_index", "try_number", "inline", "artifacts", *_TRY_VALUES),
@@ -60,11 +52,7 @@ _FRESH_TRIES = Upsert(
     ),
 )
 _OPEN_PHASES: tuple[Phase, ...] = ("agent_up", "import_started", "entered", "left", "reported")
-_OPEN_VALUES = (
-    *("nonce", "acked_seq", "state", "reason", "reported_verdict", "terminate", "defect"),
-    *("deadline_at", "exit_code", "oom_killed"),
-    *(f"{phase}_at" for phase in _OPEN_PHASES),
-)
+_OPEN_VALUES = (*_STANDING, *(f"{phase}_at" for phase in _OPEN_PHASES))
 _OPEN_TRIES = Upsert(
     tries, ("run_pk", "task_id", "map_index", "try_number", "inline", *_OPEN_VALUES), _OPEN_VALUES
 )
@@ -179,34 +167,18 @@ def _fresh_row(held: OpenTry) -> tuple[Any, ...]:
 
 
 def _open_row(held: OpenTry) -> tuple[Any, ...]:
-    verdict, instants = held.verdict, held.instants
-    return (
-        held.run.pk,
-        *held.key[2:],
-        held.inline,
-        held.nonce,
-        held.acked_seq,
-        None if verdict is None else verdict.state,
-        None if verdict is None else verdict.reason,
-        held.reported_verdict,
-        held.terminate,
-        held.defect,
-        held.deadline_at,
-        held.exit_code,
-        held.oom_killed,
-        *map(instants.get, _OPEN_PHASES),
-    )
+    place = (held.run.pk, *held.key[2:], held.inline)
+    return (*place, *_standing(held), *map(held.instants.get, _OPEN_PHASES))
 
 
 def _try_row(held: OpenTry) -> tuple[Any, ...]:
-    key, verdict, instants = held.key, held.verdict, held.instants
+    place = (held.run.pk, *held.key[2:], held.inline, held.artifacts)
+    return (*place, *_standing(held), *map(held.instants.get, PHASES))
+
+
+def _standing(held: OpenTry) -> tuple[Any, ...]:
+    verdict = held.verdict
     return (
-        held.run.pk,
-        key.task_id,
-        key.map_index,
-        key.try_number,
-        held.inline,
-        held.artifacts,
         held.nonce,
         held.acked_seq,
         None if verdict is None else verdict.state,
@@ -217,7 +189,6 @@ def _try_row(held: OpenTry) -> tuple[Any, ...]:
         held.deadline_at,
         held.exit_code,
         held.oom_killed,
-        *map(instants.get, PHASES),
     )
 
 
