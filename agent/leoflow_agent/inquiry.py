@@ -9,7 +9,7 @@ from leoflow_agent import compactjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from leoflow_agent.outbox import Outbox
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 INPUTS_PATH, XCOM_PATH = "/agent/v1/inputs", "/agent/v1/xcom"
 TRY_IS_OVER = (401, 409, 426)
+# That this agent has started: who gets the inputs is known to look after the try, and no other is.
+STARTED_SEQ = 1
 
 
 class Inquiry:
@@ -32,14 +34,17 @@ class Inquiry:
         self._outbox = outbox
         self._streams = streams
         self._questions: list[tuple[str, int]] = []
+        self._on_inputs: Callable[[], None] | None = None
         posix.set_blocking(fd, False)
 
     def __bool__(self) -> bool:
         return bool(self._questions)
 
-    def ask_inputs(self) -> None:
-        """Ask for what the task's function is called with."""
-        self._questions.append((INPUTS_PATH, 0))
+    def ask_inputs(self, on_inputs: "Callable[[], None]") -> None:
+        """Ask for what the task's function is called with, once it is acknowledged that this agent
+        has started; call ``on_inputs`` when it is here."""
+        self._on_inputs = on_inputs
+        self._questions.append((INPUTS_PATH, STARTED_SEQ))
 
     def ask_xcom(self, wanted: "dict[str, Any]") -> None:
         """Ask for an XCom, once what the task pushed before, it may be that, is reported."""
@@ -56,7 +61,8 @@ class Inquiry:
         """Hand an answer on; ValueError if it cannot be one."""
         if document[:1] != b"{":
             raise ValueError("it is no JSON object")
-        del self._questions[0]
+        if self._questions.pop(0)[0] == INPUTS_PATH and self._on_inputs:
+            self._on_inputs()
         if b'"AIRFLOW_' in document:
             from leoflow_agent import mask
 

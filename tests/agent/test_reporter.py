@@ -352,15 +352,29 @@ def test_a_refusal_is_believed_and_ends_the_talk(status):
     assert len(reporter.channel.requests) == 1
 
 
-def test_missing_inputs_are_asked_for_before_anything_is_said(asking):
+def test_inputs_are_asked_for_once_the_start_is_acknowledged(asking):
     make, answered = asking
-    reporter, outbox = make((200, b'{"args": []}'), _ok(1))
-    reporter.inquiry.ask_inputs()
+    reporter, outbox = make((503, b""), _ok(1), (200, b'{"args": []}'))
+    given = []
+    reporter.inquiry.ask_inputs(lambda: given.append(True))
     outbox.add("started")
-    _step(reporter, 0.0)
-    assert answered() == [b'{"args": []}']
-    _step(reporter, 0.0)
-    assert [request[0] for request in reporter.channel.requests] == ["GET", "POST"]
+    for now in (0.0, 100.0):
+        _step(reporter, now)
+        assert answered() == [] and not given
+    _step(reporter, 100.0)
+    assert answered() == [b'{"args": []}'] and given
+    assert [request[0] for request in reporter.channel.requests] == ["POST", "POST", "GET"]
+
+
+def test_an_agent_that_is_refused_gets_no_inputs(asking):
+    make, answered = asking
+    reporter, outbox = make((401, b"the token is in use by another agent"))
+    reporter.inquiry.ask_inputs(lambda: None)
+    outbox.add("started")
+    for now in (0.0, 100.0):
+        _step(reporter, now)
+    assert reporter.refused and answered() == []
+    assert [request[0] for request in reporter.channel.requests] == ["POST"]
 
 
 def test_a_pull_is_asked_for_after_what_was_pushed_before_and_answered_in_order(asking):
