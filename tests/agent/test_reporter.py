@@ -360,9 +360,11 @@ def test_inputs_are_asked_for_once_the_start_is_acknowledged(asking):
     outbox.add("started")
     for now in (0.0, 100.0):
         _step(reporter, now)
-        assert answered() == [] and not given
+        assert answered() == []
+        assert not given
     _step(reporter, 100.0)
-    assert answered() == [b'{"args": []}'] and given
+    assert answered() == [b'{"args": []}']
+    assert given
     assert [request[0] for request in reporter.channel.requests] == ["POST", "POST", "GET"]
 
 
@@ -373,7 +375,8 @@ def test_an_agent_that_is_refused_gets_no_inputs(asking):
     outbox.add("started")
     for now in (0.0, 100.0):
         _step(reporter, now)
-    assert reporter.refused and answered() == []
+    assert reporter.refused
+    assert answered() == []
     assert [request[0] for request in reporter.channel.requests] == ["POST"]
 
 
