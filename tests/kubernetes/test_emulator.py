@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from emulator.admission import ENFORCE
+from emulator.agent import AgentRuntime
 from emulator.cluster import NAMESPACE, Cluster
 from emulatorclient import PODS, Client, make_pod
+from leoflow_agent import exitcode
 
 
 async def test_the_official_client_understands_it(cluster: Cluster, tmp_path: Path) -> None:
@@ -249,3 +254,37 @@ async def test_a_claim_keeps_what_was_written_until_it_goes(
     await client.ask("DELETE", f"{claims}/c")
     await client.ask("POST", claims, {"metadata": {"name": "c"}, "spec": {}})
     assert await code_of("c", "find") == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "begun"),
+    [
+        pytest.param([503, 200, 200], exitcode.SUCCESS, 1, id="heard"),
+        pytest.param([503, 401], exitcode.TERMINATED, 0, id="refused"),
+    ],
+)
+async def test_a_played_task_begins_only_once_its_agent_was_heard(
+    answers: list[int], code: int, begun: int
+) -> None:
+    runtime, asked = AgentRuntime(1, 0.0), []
+
+    async def serve(request: web.Request) -> web.Response:
+        asked.append((request.path.rpartition("/")[2], runtime.begun.total()))
+        if request.method == "GET":
+            return web.json_response({})
+        ack = json.loads(await request.read())["events"][-1]["seq"]
+        return web.json_response({"ack": ack}, status=answers.pop(0))
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", serve)
+    async with TestServer(app) as server:
+        context = {"task_id": "mute-1", "try_number": 1}
+        workload = {"endpoint": str(server.make_url("")).rstrip("/"), "token": "t", "inputs": None}
+        agent = await runtime.start(
+            make_pod("p", LEOFLOW_WORKLOAD=json.dumps({**workload, "context": context}))
+        )
+        assert (await agent.ended()).code == code
+        await runtime.close()
+    heard = [("events", 0), ("inputs", 0), ("events", 1)]
+    assert asked == [("events", 0), *(heard if begun else [("events", 0)])]
+    assert runtime.begun.total() == begun

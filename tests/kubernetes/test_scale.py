@@ -1,8 +1,8 @@
 """Many Pods, a cluster in which much goes wrong, and control planes that are killed in between:
-each task ends right, and none is started twice.
+each task ends right, and no try's task begins twice.
 
-Except for a Pod that goes away before anybody can know of it: the answer to its creation was lost,
-or who got it was killed. Of such a Pod nothing is left that would tell it from one that never was.
+A Pod may be created twice: of one that goes away before anybody can know of it nothing is left that
+would tell it from one that never was.
 """
 
 from __future__ import annotations
@@ -21,16 +21,10 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 from clusterground import free_port
-from emulator.weather import VANISHING
 from leoflow_controlplane.controlplane import DATABASE_NAME
 from servers import KINDS, WIDTH
 from sqlalchemy import create_engine, text
 
-# How long what a control plane has learned of may be nowhere but in its memory; much is queued
-# there when a machine is loaded.
-UNWRITTEN_SECONDS = 5.0
-# How long a creation may be under way that was asked for by who is dead by then.
-UNDER_WAY_SECONDS = 2.0
 FOLDER = Path(__file__).parent
 SEED = 20
 ENDS = """
@@ -53,9 +47,7 @@ WHOLE = Size(runs=100, at_once=1000, lives=(15.0, 20.0, 25.0, 30.0), seconds=150
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("size", [SMALL, pytest.param(WHOLE, marks=pytest.mark.long)])
-async def test_all_end_right_and_none_is_started_twice(
-    tmp_path: Path, size: Size, record_property: Any
-) -> None:
+async def test_all_end_right_and_none_begins_twice(tmp_path: Path, size: Size) -> None:
     home = tmp_path / "home"
     home.mkdir()
     async with emulator(tmp_path) as ask:
@@ -70,31 +62,18 @@ async def test_all_end_right_and_none_is_started_twice(
                 end_group(process)
         assert process.returncode == 0
         told, seen = json.loads(out), await ask("GET", "tell")
-    print(told, {name: seen[name] for name in ("starts", "calls", "faults", "refused", "twice")})
+    print(told, seen)
     # A fast machine is done before the last of them.
-    assert 2 * len(told["kills"]) >= len(size.lives)
+    assert 2 * told["kills"] >= len(size.lives)
     assert told["peak_mib"] < 200
-    cuts = [*told["kills"], *seen["restarts"]]
-    assert {
-        name: times
-        for name, (fate, times) in seen["twice"].items()
-        if not (fate in VANISHING and (name in seen["untold"] or is_unknown(times, cuts)))
-    } == {}
     assert seen["faults"] > 10
+    assert seen["begun"] >= size.runs * WIDTH
+    assert seen["begun_twice"] == []
     assert ends_of(home) == {
         (kind, "failed" if kind == "bad" else "success"): KINDS.count(kind)
         * (size.runs * WIDTH // len(KINDS))
         for kind in KINDS
     }
-
-
-def is_unknown(times: list[list[float]], cuts: list[float]) -> bool:
-    """Say whether nobody can know that there was a first Pod of a name: it was created before a
-    control plane or the API server died, and it was gone before another could look, or it had just
-    gone and that was not written down yet."""
-    (created, gone), (again, _) = times[:2]
-    last = min(gone + UNWRITTEN_SECONDS, again)
-    return any(created - UNDER_WAY_SECONDS <= cut <= last for cut in cuts)
 
 
 def ends_of(home: Path) -> Counter[tuple[str, str]]:

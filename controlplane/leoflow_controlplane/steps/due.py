@@ -21,15 +21,16 @@ def come_due(
 ) -> Progress:
     """Do all that is due, and hand out what may start because of it.
 
-    ``launching`` are tries whose executor is at work on them: it has limits of its own. ``advice``
-    is what to look at when an agent is not heard of although its executor is done.
+    ``launching`` are tries whose executor is at work on them: until their agents are heard, it has
+    limits of its own. ``advice`` is what to look at when an agent is not heard of although its
+    executor is done.
     """
     book.begin(connection)
     for due in book.agenda.take_due(now):
         book.touch(due if isinstance(due, HeldRun) else due.run)
         if isinstance(due, HeldRun):
             follow(book, due, due.live.come_due(now), now)
-        elif due.key in launching and due.terminate is None:
+        elif due.key in launching and due.terminate is None and not due.agent_seen:
             allowance = book.settings.start_allowance_seconds
             # A Pod is among them until it has run for the whole allowance.
             due.deadline_at = now + (allowance / LOOKS_AT_A_POD if advice else allowance)

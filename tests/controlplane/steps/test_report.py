@@ -9,6 +9,7 @@ from ground import KEY, Ground, open_ground
 from house import SETTINGS, make_task
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leoflow_agent import exitcode
 from leoflow_controlplane.error import Conflict, Stale, Unauthorized
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.steps import due, ending, report, run
@@ -151,6 +152,15 @@ def test_a_pod_whose_agent_is_silent_is_given_up_soon_after_its_allowance(ground
     soon = 300.0 + SETTINGS.start_allowance_seconds / due.LOOKS_AT_A_POD
     assert ground.progress.next_due == soon
     ground.step(due.come_due, (), soon, "Look at its network.")
+    assert [stop.key for stop in ground.progress.stops] == [FIRST]
+
+
+def test_a_pod_whose_agent_has_told_its_end_is_no_start(ground: Ground) -> None:
+    """It may be gone unseen, and would count as starting for long."""
+    begin(ground)
+    told_to_stop = {**finished(2, "failed"), "exit_code": exitcode.TERMINATED}
+    ground.report(FIRST, STARTED, told_to_stop)
+    ground.step(due.come_due, {FIRST}, 300.0, "Look at its network.")
     assert [stop.key for stop in ground.progress.stops] == [FIRST]
 
 

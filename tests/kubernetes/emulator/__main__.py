@@ -7,17 +7,13 @@ is for the API server, ``tell`` gives what the cluster has seen.
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
-import time
-from collections import defaultdict
 from pathlib import Path
 
 from aiohttp import web
 
 from emulator.agent import AgentRuntime
 from emulator.cluster import Cluster
-from emulator.store import Change, Object
 from emulator.weather import choose_by, stormy
 
 
@@ -26,49 +22,31 @@ class Process:
 
     def __init__(self, seed: int, chance: float, share: float, seconds: float) -> None:
         self.agents = AgentRuntime(seed, seconds)
-        self.fates: dict[str, str] = {}
-        # When each Pod of a name was there, and when there was a restart.
-        self.times: defaultdict[str, list[list[float]]] = defaultdict(list)
-        self.restarts: list[float] = []
-        self._choose = choose_by(seed, share)
         self.cluster = Cluster(
-            stormy(seed, chance) if chance else None, self.agents, choose=self._note_fate
+            stormy(seed, chance) if chance else None, self.agents, choose=choose_by(seed, share)
         )
-        self.cluster.store.follow(self._note_time)
         self._restart: asyncio.Task[None] | None = None
 
     async def restart(self, request: web.Request) -> web.Response:
         """Restart the API server."""
-        self.restarts.append(time.time())
         self._restart = asyncio.create_task(self.cluster.restart(away_seconds=0.5))
         return web.json_response({})
 
     async def tell(self, request: web.Request) -> web.Response:
-        """Tell what happened to Pods and calls; of those that were started more than once, all."""
-        twice = [name for name, count in self.cluster.kubelet.runs.items() if count > 1]
+        """Tell what happened to Pods and calls. ``started_twice``: Pods of so many names were
+        started more than once; ``begun_twice`` names those whose task began again."""
+        begun, runs = self.agents.begun, self.cluster.kubelet.runs
         return web.json_response(
             {
-                "starts": sum(self.cluster.kubelet.runs.values()),
-                "twice": {name: (self.fates[name], self.times[name]) for name in twice},
-                "untold": sorted(self.cluster.api.untold),
-                "restarts": self.restarts,
+                "starts": runs.total(),
+                "started_twice": sum(count > 1 for count in runs.values()),
+                "begun": begun.total(),
+                "begun_twice": [name for name, count in begun.items() if count > 1],
                 "refused": self.agents.refused,
-                "there": [pod["metadata"]["name"] for pod in self.cluster.pods()],
                 "calls": {"/".join(call): n for call, n in self.cluster.api.calls.items()},
                 "faults": len(self.cluster.faults.met),
             }
         )
-
-    def _note_time(self, change: Change) -> None:
-        if change.key.resource == "pods" and change.kind == "ADDED":
-            self.times[change.key.name].append([time.time(), math.inf])
-        if change.key.resource == "pods" and change.kind == "DELETED":
-            self.times[change.key.name][-1][1] = time.time()
-
-    def _note_fate(self, pod: Object) -> str:
-        fate = self._choose(pod)
-        self.fates[pod["metadata"]["name"]] = fate
-        return fate
 
 
 async def main(folder: str, *settings: str) -> None:

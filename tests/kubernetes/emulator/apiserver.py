@@ -50,7 +50,7 @@ class Target(NamedTuple):
 
 class ApiServer:
     """Answers requests. ``token`` None lets everybody in; ``denied`` are pairs of verb and
-    resource, such as ("get", "pods/log"). ``untold``: created, and the answer to that was lost."""
+    resource, such as ("get", "pods/log")."""
 
     def __init__(self, store: Store, faults: Faults, read_log: Log, bookmarks: float) -> None:
         self.store = store
@@ -58,7 +58,6 @@ class ApiServer:
         self.token: str | None = None
         self.denied: set[tuple[str, str]] = set()
         self.calls: Counter[tuple[str, str]] = Counter()
-        self.untold: set[str] = set()
         self.lists = Lists(store)
         self._claims = ClaimProtection(store)
         self._read_log = read_log
@@ -119,11 +118,7 @@ class ApiServer:
             watch = Watch(self.store, target.resource, target.namespace, query, self._bookmarks)
             return await watch.stream(request, faults, self.faults.lot)
         answer = await self._answer(request, target, call)
-        if "lost" not in faults:
-            return answer
-        if call.verb == "create":
-            self.untold.add(json.loads(await request.read())["metadata"]["name"])
-        return _cut(request)
+        return _cut(request) if "lost" in faults else answer
 
     async def _answer(self, request: web.Request, target: Target, call: Call) -> web.Response:
         if target.part == "log":

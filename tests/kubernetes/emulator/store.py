@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -23,13 +24,15 @@ class Key(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What happened to an object; ``line`` is how a watch writes it."""
+    """What happened to an object ``at`` an instant of a clock that only goes on; ``line`` is how a
+    watch writes it."""
 
     revision: int
     kind: str
     key: Key
     object: Object
     line: bytes
+    at: float
 
 
 class Store:
@@ -72,7 +75,7 @@ class Store:
         else:
             self._objects[key] = item
         line = json.dumps({"type": kind, "object": item}, separators=(",", ":")).encode() + b"\n"
-        change = Change(self.revision, kind, key, item, line)
+        change = Change(self.revision, kind, key, item, line, time.monotonic())
         self._changes.append(change)
         if len(self._changes) > 2 * self._remembered:
             self.compact(self._changes[-self._remembered].revision - 1)

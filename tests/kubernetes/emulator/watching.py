@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -20,6 +21,19 @@ Query = Mapping[str, str]
 END = "k8s.io/initial-events-end"
 LONGEST_SECONDS = 1800.0
 HELD_SECONDS = 0.05
+
+
+class Told(NamedTuple):
+    """What a watch writes. ``key`` is None for what is of no object; ``at`` is when it happened."""
+
+    key: Key | None
+    line: bytes
+    at: float = 0.0
+
+    @classmethod
+    def of(cls, change: Change) -> Told:
+        """Tell a change."""
+        return cls(change.key, change.line, change.at)
 
 
 class Watch:
@@ -69,7 +83,7 @@ class Watch:
             request.transport.close()
         return response
 
-    def _first(self) -> list[tuple[Key | None, bytes]]:
+    def _first(self) -> list[Told]:
         """Give what a watch begins with: what has changed since a version, or all there is."""
         store, wanted = self._store, self._query.get("resourceVersion", "")
         initial = self._query.get("sendInitialEvents") == "true"
@@ -78,15 +92,15 @@ class Watch:
             if revision < store.floor:
                 words = f"too old resource version: {revision} ({store.floor + 1})"
                 raise Refusal(410, "Expired", words)
-            return [(c.key, c.line) for c in store.since(revision) if self._wants(c)]
-        found: list[tuple[Key | None, bytes]] = []
+            return [Told.of(change) for change in store.since(revision) if self._wants(change)]
+        found: list[Told] = []
         for item in store.all(self._resource.plural, self._namespace):
             if self._matches(item):
                 metadata = item["metadata"]
                 key = Key(self._resource.plural, metadata.get("namespace", ""), metadata["name"])
-                found.append((key, _event("ADDED", item)))
+                found.append(Told(key, _event("ADDED", item)))
         if initial:
-            found.append((None, self._bookmark(store.revision, {END: "true"})))
+            found.append(Told(None, self._bookmark(store.revision, {END: "true"})))
         return found
 
     async def _next(self, queue: asyncio.Queue[Change], line: _Line, left: float) -> None:
@@ -96,10 +110,10 @@ class Watch:
         except TimeoutError:
             await line.flush()
             if self._bookmark_seconds is not None:
-                await line.send((None, self._bookmark(self._store.revision)))
+                await line.send(Told(None, self._bookmark(self._store.revision)))
             return
         if self._wants(change):
-            await line.send((change.key, change.line))
+            await line.send(Told.of(change))
 
     def _wants(self, change: Change) -> bool:
         return (
@@ -126,7 +140,7 @@ class _Line:
         self._faults = faults
         self._lot = lot
         self._sent = 0
-        self._held: list[tuple[Key | None, bytes]] = []
+        self._held: list[Told] = []
 
     @property
     def is_cut(self) -> bool:
@@ -138,29 +152,30 @@ class _Line:
         """How long what is held back may be."""
         return HELD_SECONDS if self._held else LONGEST_SECONDS
 
-    async def send(self, item: tuple[Key | None, bytes]) -> None:
+    async def send(self, told: Told) -> None:
         """Write an event, or what becomes of it."""
-        key, data = item
-        if key is None or any(held[0] == key for held in self._held):
+        if told.key is None or any(held.key == told.key for held in self._held):
             await self.flush()
         elif self._happens("mixed"):
-            self._held.append(item)
+            self._held.append(told)
             return
-        await self._write(data)
-        if key is not None and self._happens("twice"):
-            await self._write(data)
+        await self._write(told)
+        if told.key is not None and self._happens("twice"):
+            await self._write(told)
 
     async def flush(self) -> None:
         """Write what was held back."""
         held, self._held = self._held, []
-        for _, data in held:
-            await self._write(data)
+        for told in held:
+            await self._write(told)
 
-    async def _write(self, data: bytes) -> None:
-        if late := self._faults.get("late"):
-            await asyncio.sleep(self._lot.uniform(0, late))
+    async def _write(self, told: Told) -> None:
+        # From when it happened: a watch that adds up delays is soon minutes behind.
+        due = told.at + self._lot.uniform(0, self._faults.get("late", 0.0))
+        if (left := due - time.monotonic()) > 0:
+            await asyncio.sleep(left)
         if self._sent < self._faults.get("silent", float("inf")):
-            await self._response.write(data)
+            await self._response.write(told.line)
         self._sent += 1
 
     def _happens(self, kind: str) -> bool:

@@ -15,14 +15,12 @@ from emulator.store import Object
 TRY_NUMBER = "leoflow.dev/try-number"
 # How many tries of a task, at most, end by the fault of the machinery.
 BAD_TRIES = 2
-# In these the object goes away. When that comes before a client has learned that its creation was
-# done, nobody can tell that there ever was a Pod, and it is rightly created again.
-VANISHING = ("preempted", "drained", "node_gone", "deleted", "vanished")
 # By the machinery's fault, or only late or in a roundabout way: each as likely as the others.
 BAD = (
     *("evicted", "node_shutdown", "node_rebooted", "rejected", "pull_error_first"),
     *("unschedulable_first:0.1", "slow:0.1", "crawling:0.2"),
-    *VANISHING,
+    # In these the object goes away, maybe before a client has learned that its creation was done.
+    *("preempted", "drained", "node_gone", "deleted", "vanished"),
 )
 
 
@@ -50,6 +48,6 @@ def stormy(seed: int, chance: float = 0.02) -> Faults:
         Chance(0.2, Fault("410"), "watch"),
         Chance(0.5, Fault("twice", 0.05), "watch"),
         Chance(0.3, Fault("mixed", 0.05), "watch"),
-        Chance(0.2, Fault("late", 0.002), "watch"),
+        Chance(0.2, Fault("late", 0.5), "watch"),
     )
     return Faults(seed, (*calls, *slow, *watches))

@@ -95,17 +95,23 @@ class Watch:
             attempt += 1
 
     async def _list_regularly(self) -> None:
+        seconds, attempt = LIST_SECONDS, 0
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LIST_SECONDS):
+                async with asyncio.timeout(seconds):
                     await self._look_now.wait()
             self._look_now.clear()
             try:
                 await self._reconcile()
+                seconds, attempt = LIST_SECONDS, 0
+                continue
             except Away as fault:
                 self.note_away(fault)
             except CallFailed as fault:
-                logger.warning("Pods cannot be listed: %s", fault.words)
+                logger.warning("Pods cannot be listed, trying again: %s", fault.words)
+            # An end that no watch tells has nothing else that tells it.
+            seconds = min(LIST_SECONDS, pause(attempt))
+            attempt += 1
 
     async def _reconcile(self) -> str:
         """Look at all Pods; give the version of what was seen."""

@@ -10,7 +10,7 @@ from executor_contract import end_of
 from fakecalls import FakeCluster, pod_status, running, terminated
 from leoflow_controlplane.executor.cluster import pace, tidying, watching
 from leoflow_controlplane.executor.cluster.calls import OPENED, Event
-from leoflow_controlplane.executor.cluster.fault import Refused
+from leoflow_controlplane.executor.cluster.fault import Broken, Refused, Throttled
 from leoflow_controlplane.verdict import Exit
 from podground import Open, begin, come, launch_of
 
@@ -52,6 +52,23 @@ async def test_a_watch_that_says_nothing_is_not_relied_on(
     cluster.mute = True
     cluster.play(name, pod_status("Failed", terminated(3)))
     assert (await end_of(executor)).exit == Exit(3)
+
+
+async def test_a_list_that_fails_is_made_again_soon(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else tells an end that came between the list of an adoption and the adoption."""
+    monkeypatch.setattr(watching, "LIST_SECONDS", 3600.0)
+    dead = await opened()
+    name = await begin(dead, cluster)
+    await dead.close(leave_running=True)
+    heir = await opened()
+    await come(lambda: cluster.watches == 2)
+    cluster.mute = True
+    await heir.adopt({launch_of().key}, set())
+    cluster.vanish(name)
+    cluster.faults["list_pods"].extend([Throttled("try again later", 1.0), Broken("etcd")])
+    assert (await end_of(heir)).exit.loss == "deleted"
 
 
 async def test_a_server_that_ends_watches_at_once_is_not_asked_all_the_time(
