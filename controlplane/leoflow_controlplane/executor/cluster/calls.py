@@ -13,6 +13,7 @@ from leoflow_controlplane.executor.cluster.connection import DECODER, Connection
 from leoflow_controlplane.executor.cluster.fault import (
     Away,
     Broken,
+    Moved,
     NotThere,
     fault_of,
     fault_of_event,
@@ -62,8 +63,13 @@ class Calls(Protocol):
     def watch_pods(self, selector: str, version: str) -> AsyncIterator[Event]:
         """Tell what happens after ``version``, until the API server has no more to tell."""
 
-    async def delete_pod(self, name: str, grace_seconds: int) -> None:
-        """Have a Pod ended; 0 forgets it, whether its node knows or not."""
+    async def delete_pod(
+        self, name: str, grace_seconds: int, *, uid: str = "", version: str = ""
+    ) -> bool:
+        """Have a Pod ended; say whether there was one. 0 forgets it, whether its node knows or not.
+
+        Raises Moved unless it is the one of ``uid``, and as it was at ``version``.
+        """
 
     async def read_log(self, name: str, container: str, lines: int) -> str | None: ...
 
@@ -149,9 +155,15 @@ class ApiCalls:
             async for line in _lines(pieces):
                 yield _read_event(line)
 
-    async def delete_pod(self, name: str, grace_seconds: int) -> None:
+    async def delete_pod(
+        self, name: str, grace_seconds: int, *, uid: str = "", version: str = ""
+    ) -> bool:
         """Delete a Pod."""
-        await self._delete(self._pods, name, {"gracePeriodSeconds": grace_seconds})
+        options: dict[str, Any] = {"gracePeriodSeconds": grace_seconds}
+        wanted = {"uid": uid, "resourceVersion": version}
+        if wanted := {name: value for name, value in wanted.items() if value}:
+            options["preconditions"] = wanted
+        return await self._delete(self._pods, name, options)
 
     async def read_log(self, name: str, container: str, lines: int) -> str | None:
         """Read the last lines of a container."""
@@ -223,11 +235,15 @@ class ApiCalls:
         query = {"labelSelector": selector}
         return _items((await self._connection.ask("GET", path, query)).json())
 
-    async def _delete(self, path: str, name: str, options: dict[str, Any]) -> None:
+    async def _delete(self, path: str, name: str, options: dict[str, Any]) -> bool:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
         answer = await self._connection.ask("DELETE", f"{path}/{name}", None, body)
-        if answer.status >= 400 and answer.status != 404:
-            raise fault_of(answer.status, answer.body, answer.retry_after)
+        if answer.status == 404:
+            return False
+        if answer.status >= 400:
+            fault = fault_of(answer.status, answer.body, answer.retry_after)
+            raise Moved(fault.words) if answer.status == 409 else fault
+        return True
 
 
 def _items(body: Any) -> list[Object]:

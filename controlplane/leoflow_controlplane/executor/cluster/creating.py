@@ -19,13 +19,15 @@ from leoflow_controlplane.executor.cluster.fault import (
     AlreadyThere,
     Away,
     Broken,
+    CallFailed,
     QuotaExceeded,
     Refused,
     Throttled,
     Unauthorized,
 )
+from leoflow_controlplane.executor.cluster.limits import LEAVE_SECONDS
 from leoflow_controlplane.executor.cluster.pace import Pace, pause
-from leoflow_controlplane.executor.cluster.tidying import Tidying
+from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch
 from leoflow_controlplane.executor.protocol import Limits
 from leoflow_controlplane.model import TryKey
@@ -36,6 +38,10 @@ CALLS_AT_ONCE = 48
 # A quota of the namespace is looked at again so often, by each Pod that waits for it.
 QUOTA_SECONDS = 10.0
 STOPPED = "it was stopped before its Pod was created"
+UNSURE = (
+    "Whether the API server made a Pod of it all the same is not known: its answer was lost, and "
+    "it could not be asked"
+)
 
 Work = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -142,10 +148,27 @@ class _Creation:
         """Try until it is there. Raises LaunchFailed."""
         try:
             return await self._try_for_long()
-        except LaunchFailed:
-            if self._unsure and not self._is_claim:
-                self._creator.tidying.remove_now([self._order.name])
-            raise
+        except LaunchFailed as failed:
+            if not self._unsure or self._is_claim or await self._is_gone():
+                raise
+            raise LaunchFailed(f"{failed.reason}. {UNSURE}", transient=failed.transient) from failed
+
+    async def _is_gone(self) -> bool:
+        """Have a Pod deleted whose creation was not answered, and say whether there is none now.
+
+        It takes the time that a node has to end a Pod, at the most; then it is left to ``tidying``.
+        """
+        name, attempt, until = self._order.name, 0, time.monotonic() + AT_ONCE + LEAVE_SECONDS
+        while time.monotonic() < until:
+            try:
+                if not await self._calls.delete_pod(name, AT_ONCE):
+                    return True
+            except CallFailed as fault:
+                logger.warning("Pod '%s' cannot be removed yet: %s", name, fault.words)
+            await asyncio.sleep(pause(attempt))
+            attempt += 1
+        self._creator.tidying.remove_now(name, forced=True)
+        return False
 
     async def _try_for_long(self) -> Created:
         while True:
@@ -205,7 +228,7 @@ class _Creation:
             )
         if self._creator.tidying.is_leaving(metadata["name"]):
             # It may be kept for people to look at.
-            self._creator.tidying.remove_now([metadata["name"]])
+            self._creator.tidying.remove_now(metadata["name"], there["uid"])
             raise Broken(f"Pod '{metadata['name']}' is still being deleted")
         return Created(found, time.time() if self._unsure else None)
 

@@ -56,6 +56,10 @@ class NotThere(Refused):
     """What was asked for does not exist."""
 
 
+class Moved(Refused):
+    """What was to be deleted is not what was seen: it has changed since, or is another one."""
+
+
 class Gone(Refused):
     """A resourceVersion or a page's token is too old: a list has to be begun from the start."""
 

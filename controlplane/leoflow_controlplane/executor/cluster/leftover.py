@@ -16,7 +16,8 @@ from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Thrott
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, CALLS_AT_ONCE, Tidying
-from leoflow_controlplane.executor.cluster.watching import Watch, read_view
+from leoflow_controlplane.executor.cluster.viewing import read_view
+from leoflow_controlplane.executor.cluster.watching import Watch
 from leoflow_controlplane.executor.protocol import FindRuns
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
 from leoflow_controlplane.pod.claim import is_kept
@@ -112,7 +113,7 @@ class Leftovers:
 
         try:
             pods = [
-                pod["metadata"]["name"]
+                pod["metadata"]
                 async for page in list_pages(self._calls, self._others)
                 for pod in page.items
                 if is_dead(pod)
@@ -123,9 +124,10 @@ class Leftovers:
             return []
         dead = [one["metadata"] for one in claims if is_dead(one)]
         names = [one["name"] for one in dead if not is_kept(one)]
-        self._tidying.remove_now(pods)
+        for pod in pods:
+            self._tidying.remove_now(pod["name"], pod["uid"])
         await self._tidying.remove_claims(names)
-        return [f"Pod {name}" for name in pods] + [f"claim {name}" for name in names]
+        return [f"Pod {pod['name']}" for pod in pods] + [f"claim {name}" for name in names]
 
     async def prune(self, find: FindRuns) -> None:
         """Remove the claims that outlived their runs for what is on them, once ``find`` does not
@@ -182,9 +184,9 @@ class Leftovers:
             self._ends.adopt(Live(key, name), pod)
         elif view is not None and isinstance(over, Over):
             age = time.time() - (over.ended_at or view.created_at or 0.0)
-            self._tidying.remove_later(name, self._keep.seconds(over) - age)
+            self._tidying.remove_later(name, view.uid, self._keep.seconds(over) - age)
         else:
-            self._tidying.remove_now([name])
+            self._tidying.remove_now(name, pod["metadata"]["uid"])
 
     def _note(self, fault: CallFailed) -> None:
         if isinstance(fault, Away):
@@ -193,7 +195,7 @@ class Leftovers:
             logger.warning("Pods cannot be listed: %s", fault.words)
 
 
-async def _remove(names: Collection[str], delete: Callable[[str], Awaitable[None]]) -> None:
+async def _remove(names: Collection[str], delete: Callable[[str], Awaitable[object]]) -> None:
     """Have things deleted, each whatever becomes of the others."""
     turns = asyncio.Semaphore(CALLS_AT_ONCE)
 
@@ -207,7 +209,7 @@ async def _remove(names: Collection[str], delete: Callable[[str], Awaitable[None
     await asyncio.gather(*map(remove, names))
 
 
-async def _insist(work: Callable[[], Awaitable[None]]) -> None:
+async def _insist(work: Callable[[], Awaitable[object]]) -> object:
     """Make a call again while the API server is only too busy for it."""
     for attempt in range(ATTEMPTS - 1):
         try:

@@ -7,9 +7,10 @@ import heapq
 import logging
 import time
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from typing import NamedTuple
 
 from leoflow_controlplane.executor.cluster.calls import Calls
-from leoflow_controlplane.executor.cluster.fault import CallFailed
+from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved
 from leoflow_controlplane.executor.cluster.pace import Pace
 from leoflow_controlplane.pod.claim import is_kept
 
@@ -26,6 +27,13 @@ AT_ONCE = 1
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
+class Seen(NamedTuple):
+    """Which Pod has a name, and whether it is being deleted."""
+
+    uid: str
+    deleting: bool
+
+
 class Tidying:
     """What is to be removed. ``may_remove_strays``: all that is not known is nobody's."""
 
@@ -33,8 +41,10 @@ class Tidying:
         self.may_remove_strays = may_remove_strays
         self._calls = calls
         self._pace = Pace(rate)
-        # When each Pod goes, and which are not only to be asked to.
+        # When each Pod goes, which one of its name if that is known, and which are not only to be
+        # asked to.
         self._due: dict[str, float] = {}
+        self._uids: dict[str, str] = {}
         self._order: list[tuple[float, str]] = []
         self._forced: set[str] = set()
         self._leaving: set[str] = set()
@@ -54,17 +64,18 @@ class Tidying:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def remove_later(self, name: str, seconds: float) -> None:
+    def remove_later(self, name: str, uid: str, seconds: float) -> None:
         """Remove a Pod after a time; at once if that is 0."""
+        self._uids[name] = uid
         self._put(name, time.monotonic() + max(0.0, seconds))
 
-    def remove_now(self, names: Iterable[str], *, forced: bool = False) -> None:
-        """Remove Pods, now or once the API server answers. ``forced``: also those whose node does
-        not answer."""
-        for name in names:
-            if forced:
-                self._forced.add(name)
-            self._put(name, time.monotonic())
+    def remove_now(self, name: str, uid: str = "", *, forced: bool = False) -> None:
+        """Remove a Pod, now or once the API server answers: that of ``uid``, or whichever has its
+        name. ``forced``: also if its node does not answer."""
+        if forced:
+            self._forced.add(name)
+        self._uids[name] = uid
+        self._put(name, time.monotonic())
 
     async def remove_claims(self, names: Iterable[str]) -> None:
         """Remove claims, now or once the API server answers; the cluster keeps each until no Pod
@@ -83,12 +94,11 @@ class Tidying:
         """Take in that a Pod is gone."""
         for names in (self._leaving, self._forced):
             names.discard(name)
-        self._due.pop(name, None)
-        self._strays.pop(name, None)
+        for kept in (self._due, self._uids, self._strays):
+            kept.pop(name, None)
 
-    def look(self, there: Mapping[str, bool], known: Container[str]) -> None:
-        """Take in which Pods are there, and whether each is being deleted; remove what is nobody's
-        and has been there for long."""
+    def look(self, there: Mapping[str, Seen], known: Container[str]) -> None:
+        """Take in which Pods are there; remove what is nobody's and has been there for long."""
         now = time.monotonic()
         for name in self._leaving - there.keys():
             self.forget(name)
@@ -103,7 +113,7 @@ class Tidying:
         if old:
             logger.warning("removing Pods that nobody waits for: %s", ", ".join(old))
         for name in old:
-            self.remove_now([name], forced=there[name])
+            self.remove_now(name, there[name].uid, forced=there[name].deleting)
 
     def _put(self, name: str, due: float) -> None:
         self._due[name] = due
@@ -141,9 +151,13 @@ class Tidying:
     async def _remove(self, name: str, turns: asyncio.Semaphore) -> None:
         async with turns:
             await asyncio.sleep(self._pace.take_turn())
-            forced = name in self._forced
+            grace = 0 if name in self._forced else AT_ONCE
             try:
-                await self._calls.delete_pod(name, 0 if forced else AT_ONCE)
+                await self._calls.delete_pod(name, grace, uid=self._uids.get(name, ""))
+            except Moved:
+                # Another Pod has its name by now.
+                self.forget(name)
+                return
             except CallFailed as fault:
                 logger.warning("Pod '%s' cannot be removed yet: %s", name, fault.words)
                 self._put(name, time.monotonic() + AGAIN_SECONDS)
