@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from leoflow_controlplane.executor.cluster.calls import OPENED, Event, Object, Page
@@ -16,6 +16,7 @@ from leoflow_controlplane.executor.cluster.fault import (
     Gone,
     Moved,
 )
+from leoflow_controlplane.executor.cluster.permission import Right
 
 CREATED = "2026-01-01T00:00:00Z"
 STARTED, ENDED = "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
@@ -67,6 +68,7 @@ class FakeCluster:
         self.events: dict[str, list[Object]] = {}
         self.logs: dict[str, str] = {}
         self.faults: defaultdict[str, deque[CallFailed]] = defaultdict(deque)
+        self.denied: set[Right] = set()
         self.before: dict[str, Callable[[], object]] = {}
         self.asked: list[tuple[Any, ...]] = []
         self.page_size = 50
@@ -239,6 +241,11 @@ class FakeCalls:
         """Delete a claim."""
         self._cluster.check("delete_claim", name)
         self._cluster.claims.pop(name, None)
+
+    async def find_missing(self, rights: Iterable[Right]) -> list[Right]:
+        """Ask for rights."""
+        self._cluster.check("find_missing")
+        return [right for right in rights if right in self._cluster.denied]
 
     async def create_daemon_set(self, body: Object) -> Object:
         """Create a DaemonSet."""

@@ -6,7 +6,7 @@ A Pod is ten kilobytes of JSON; a client's model objects of it cost twenty times
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from leoflow_controlplane.executor.cluster.connection import DECODER, Connection
@@ -19,6 +19,7 @@ from leoflow_controlplane.executor.cluster.fault import (
     fault_of_event,
 )
 from leoflow_controlplane.executor.cluster.pace import pause
+from leoflow_controlplane.executor.cluster.permission import Right, find_missing
 
 Object = Mapping[str, Any]
 
@@ -82,6 +83,9 @@ class Calls(Protocol):
     async def list_claims(self, selector: str) -> list[Object]: ...
 
     async def delete_claim(self, name: str) -> None: ...
+
+    async def find_missing(self, rights: Iterable[Right]) -> list[Right]:
+        """Give those of ``rights`` that this process does not have."""
 
     async def create_daemon_set(self, body: Object) -> Object: ...
 
@@ -201,6 +205,10 @@ class ApiCalls:
     async def delete_claim(self, name: str) -> None:
         """Have a claim deleted; the cluster waits for the last Pod that has it."""
         await self._delete(self._claims, name, {})
+
+    async def find_missing(self, rights: Iterable[Right]) -> list[Right]:
+        """Ask for rights."""
+        return await find_missing(self._connection, rights)
 
     async def create_daemon_set(self, body: Object) -> Object:
         """Create a DaemonSet."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.cluster.calls import Calls, Object
+from leoflow_controlplane.executor.cluster.claims import Claims
 from leoflow_controlplane.executor.cluster.fault import (
     AlreadyThere,
     Away,
@@ -66,9 +67,9 @@ class Order(NamedTuple):
 
 
 class Created(NamedTuple):
-    """A Pod that is there. ``at`` None: it was found, and not created for this order."""
+    """A Pod or claim that is there. ``at`` None: it was found, and not made for this order."""
 
-    pod: Object
+    thing: Object
     at: float | None
 
 
@@ -76,7 +77,13 @@ class Creator:
     """Creates Pods in one namespace. ``under_way``: calls that go on whoever waits for them."""
 
     def __init__(
-        self, calls: Calls, watch: Watch, tidying: Tidying, limits: Limits, rate: float
+        self,
+        calls: Calls,
+        watch: Watch,
+        tidying: Tidying,
+        claims: Claims,
+        limits: Limits,
+        rate: float,
     ) -> None:
         self.under_way: set[asyncio.Future[Any]] = set()
         self.calls = calls
@@ -85,7 +92,7 @@ class Creator:
         self.limits = limits
         self._pace = Pace(rate)
         self._turns = asyncio.Semaphore(CALLS_AT_ONCE)
-        self._claims: set[str] = set()
+        self._claims = claims
 
     async def create(self, order: Order) -> Created:
         """Create a Pod, or find the one that is there for the same try.
@@ -97,10 +104,6 @@ class Creator:
         if order.claim is not None:
             await self._create_claim(order)
         return await _Creation(self, order).run()
-
-    def forget_claim(self, name: str) -> None:
-        """Create a claim of this name anew when it is asked for."""
-        self._claims.discard(name)
 
     async def call(self, unwanted: asyncio.Event, work: Work) -> Any:
         """Make a call in its turn. It goes on when we are cancelled, and is never given up."""
@@ -123,11 +126,9 @@ class Creator:
 
     async def _create_claim(self, order: Order) -> None:
         assert order.claim is not None
-        name = order.claim["metadata"]["name"]
-        if name in self._claims:
-            return
-        await _Creation(self, order, claim=True).run()
-        self._claims.add(name)
+        if not self._claims.knows(order.claim["metadata"]["name"]):
+            created = await _Creation(self, order, claim=True).run()
+            self._claims.note(created.thing["metadata"])
 
 
 class _Creation:

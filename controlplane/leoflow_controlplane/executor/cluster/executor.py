@@ -12,9 +12,10 @@ import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
-from leoflow_agent.spec import TaskSpec
+from leoflow_agent.spec import DagSpec, TaskSpec
 
 from leoflow_controlplane.executor.cluster.calls import Calls
+from leoflow_controlplane.executor.cluster.claims import Claims
 from leoflow_controlplane.executor.cluster.creating import Creator, Order
 from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import (
@@ -29,6 +30,7 @@ from leoflow_controlplane.executor.cluster.limits import LEAVE_SECONDS
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.overdue import Overdue
 from leoflow_controlplane.executor.cluster.pace import pause
+from leoflow_controlplane.executor.cluster.permission import tell_missing
 from leoflow_controlplane.executor.cluster.prepull import Prepull
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch
@@ -74,9 +76,10 @@ class KubernetesExecutor:
         self._ends = Ends(calls, self.figures)
         self._overdue = Overdue(calls, self._ends, site.limits)
         self._watch = Watch(calls, selector, self._ends, self._tidying, self.figures)
-        self._creator = Creator(calls, self._watch, self._tidying, site.limits, rate)
+        self._claims = Claims(calls)
+        self._creator = Creator(calls, self._watch, self._tidying, self._claims, site.limits, rate)
         keep = Keep(settings.keep_finished_seconds, settings.keep_failed_seconds)
-        self._leftovers = Leftovers(calls, place, self._watch, self._tidying, keep)
+        self._leftovers = Leftovers(calls, place, self._watch, self._tidying, self._claims, keep)
         self._keep = keep
         self._prepull = Prepull(calls, place, site.limits.pull_timeout_seconds)
 
@@ -134,10 +137,10 @@ class KubernetesExecutor:
             live.settled.set()
             raise
         if created.at is None:
-            self._ends.adopt(live, created.pod)
+            self._ends.adopt(live, created.thing)
             return {}
         self.figures.started += 1
-        self._ends.look_after(live, created.pod)
+        self._ends.look_after(live, created.thing)
         return {"created": created.at}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
@@ -207,9 +210,7 @@ class KubernetesExecutor:
 
     async def end_run(self, run: RunKey) -> None:
         """Remove the claim of a run, unless artifacts are on it."""
-        name = claim_name(run, self._place.realm_id)
-        self._creator.forget_claim(name)
-        await self._tidying.end_claim(name)
+        await self._claims.end(claim_name(run, self._place.realm_id))
 
     async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
         """Take over the Pods of a dead process, and remove those that are not wanted.
@@ -228,6 +229,7 @@ class KubernetesExecutor:
         """Remove every Pod that was created here, also one whose creation is under way."""
         await self._ends.close()
         await self._tidying.close()
+        await self._claims.close()
         await asyncio.gather(*self._creator.under_way, return_exceptions=True)
         if not leave_running:
             await self._leftovers.remove_all()
@@ -258,6 +260,19 @@ class KubernetesExecutor:
         except CallFailed as fault:
             logger.warning("the cluster cannot be asked about a Pod: %s", fault.words)
         return None
+
+    async def find_lack(self, spec: DagSpec) -> str | None:
+        """Say what this process may not do that the DAG needs beyond Pods: claims for staging."""
+        if spec.staging_bytes is None:
+            return None
+        try:
+            missing = await self._claims.find_missing()
+        except CallFailed as fault:
+            logger.warning("the cluster cannot be asked for rights: %s", fault.words)
+            return None
+        if not missing:
+            return None
+        return f"it has 'staging', and {tell_missing(missing, self._place.namespace)}"
 
     def place_of_artifacts(self, key: TryKey) -> str:
         """Say on which claim the artifacts of a try are, and in which folder of it."""

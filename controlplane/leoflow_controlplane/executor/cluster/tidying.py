@@ -1,4 +1,4 @@
-"""Removes Pods and claims that nobody waits for any more, each when its time has come."""
+"""Removes Pods that nobody waits for any more, each when its time has come."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import asyncio
 import heapq
 import logging
 import time
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from leoflow_controlplane.executor.cluster.calls import Calls
 from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved
 from leoflow_controlplane.executor.cluster.pace import Pace
-from leoflow_controlplane.pod.claim import is_kept
 
 # A Pod that is seen for so long and is nobody's goes. What was just given up, or what a dead
 # process had asked for, may still be coming.
@@ -49,7 +48,6 @@ class Tidying:
         self._forced: set[str] = set()
         self._leaving: set[str] = set()
         self._strays: dict[str, float] = {}
-        self._claims: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -59,10 +57,9 @@ class Tidying:
 
     async def close(self) -> None:
         """Remove no more."""
-        tasks = [*self._claims, *([] if self._task is None else [self._task])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     def remove_later(self, name: str, uid: str, seconds: float) -> None:
         """Remove a Pod after a time; at once if that is 0."""
@@ -76,15 +73,6 @@ class Tidying:
             self._forced.add(name)
         self._uids[name] = uid
         self._put(name, time.monotonic())
-
-    async def remove_claims(self, names: Iterable[str]) -> None:
-        """Remove claims, now or once the API server answers; the cluster keeps each until no Pod
-        has it."""
-        await asyncio.gather(*(self._remove_claim(self._calls.delete_claim, n) for n in names))
-
-    async def end_claim(self, name: str) -> None:
-        """Remove a claim as `remove_claims` does, unless it is kept for what is on it."""
-        await self._remove_claim(self._end_claim, name)
 
     def is_leaving(self, name: str) -> bool:
         """Say whether a Pod was asked to go and is not known to be gone."""
@@ -166,23 +154,3 @@ class Tidying:
         # The watch may have told that it is gone before the call was answered.
         if self._due.pop(name, None) is not None:
             self._leaving.add(name)
-
-    async def _end_claim(self, name: str) -> None:
-        claim = await self._calls.get_claim(name)
-        if claim is not None and not is_kept(claim["metadata"]):
-            await self._calls.delete_claim(name)
-
-    async def _remove_claim(self, remove: Callable[[str], Awaitable[None]], name: str) -> None:
-        try:
-            await remove(name)
-        except CallFailed as fault:
-            logger.warning("claim '%s' cannot be removed yet: %s", name, fault.words)
-            task = asyncio.create_task(self._remove_claim_later(remove, name))
-            self._claims.add(task)
-            task.add_done_callback(self._claims.discard)
-
-    async def _remove_claim_later(
-        self, remove: Callable[[str], Awaitable[None]], name: str
-    ) -> None:
-        await asyncio.sleep(AGAIN_SECONDS)
-        await self._remove_claim(remove, name)

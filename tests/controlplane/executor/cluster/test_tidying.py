@@ -1,4 +1,4 @@
-"""When Pods and claims are removed that nobody waits for."""
+"""When Pods are removed that nobody waits for."""
 
 from __future__ import annotations
 
@@ -51,13 +51,21 @@ async def test_many_go_at_once(
 
 async def test_what_cannot_be_removed_is_tried_again(cluster: FakeCluster, tidy: Tidying) -> None:
     put(cluster, "p")
-    cluster.claims["c"] = {}
-    for call in ("delete_pod", "delete_claim"):
-        cluster.faults[call].extend([Away("connection refused")] * 2)
+    cluster.faults["delete_pod"].extend([Away("connection refused")] * 2)
     tidy.remove_now("p")
-    await tidy.remove_claims(["c"])
-    assert cluster.claims
-    await come(lambda: not cluster.pods and not cluster.claims)
+    await come(lambda: not cluster.pods)
+
+
+async def test_a_pod_that_took_the_place_of_another_stays(
+    cluster: FakeCluster, tidy: Tidying
+) -> None:
+    put(cluster, "p")
+    uid = cluster.pods["p"]["metadata"]["uid"]
+    cluster.pods.clear()
+    put(cluster, "p")
+    tidy.remove_now("p", uid)
+    await come(lambda: cluster.asked and not tidy.is_leaving("p"))
+    assert "p" in cluster.pods
 
 
 async def test_what_is_gone_is_not_removed(cluster: FakeCluster, tidy: Tidying) -> None:
