@@ -5,71 +5,20 @@ JSON answer to what was stdout: the DAG as drawn, or problems. What user code pr
 """
 
 import faulthandler
-import importlib
 import json
 import os
 import sys
-import traceback
 
 from leoflow import registry
-from leoflow.mistake import DagError
-from leoflow.registry import Graph, Node, Reference
+from leoflow.registry import Graph
 
-from leoflow_agent import argument, callcheck
+from leoflow_agent import callcheck
+from leoflow_agent.drawndag import write_dag
+from leoflow_agent.projectreader import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from leoflow.group import TaskGroup
-    from leoflow.registry import Place
-
-
-_DATED = {"schedule", "start_date", "end_date"}
-
-
-class Reader:
-    """What is known while one project is read; every problem is kept, none is raised."""
-
-    def __init__(self, folder: str, entry: str) -> None:
-        self.folder = folder
-        self.entry = entry
-        self.problems: list[dict[str, Any]] = []
-
-    def add(self, message: str, place: "Place") -> None:
-        """Keep a problem; its file is told relative to the project."""
-        file, line = self.relative(place)
-        self.problems.append({"file": file, "line": line or None, "message": message})
-
-    def relative(self, place: "Place") -> "Place":
-        """Return ``place`` with its file relative to the project; outside of it, the entry."""
-        inside = place[0].startswith(self.folder + os.sep)
-        if inside:
-            return os.path.relpath(place[0], self.folder).replace(os.sep, "/"), place[1]
-        return self.entry, 0
-
-    def load(self, module: str) -> "Any":
-        """Import ``module`` of the project; None if that is impossible, with the problem kept."""
-        try:
-            return importlib.import_module(module)
-        except DagError as error:
-            self.add(error.message, (error.file, error.line))
-        except SyntaxError as error:
-            self.add(f"SyntaxError: {error.msg}", self._syntax_place(error))
-        except BaseException as error:
-            traceback.print_exc()
-            self.add(_import_failure(error, module), self._last_line(error))
-        return None
-
-    def _syntax_place(self, error: SyntaxError) -> "Place":
-        place = (os.path.abspath(error.filename or ""), error.lineno or 0)
-        return place if place[0].startswith(self.folder + os.sep) else self._last_line(error)
-
-    def _last_line(self, error: BaseException) -> "Place":
-        for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            if frame.filename.startswith(self.folder + os.sep):
-                return frame.filename, frame.lineno or 0
-        return os.path.join(self.folder, self.entry), 0
 
 
 def read_module(reader: Reader) -> "dict[str, Any] | None":
@@ -81,7 +30,7 @@ def read_module(reader: Reader) -> "dict[str, Any] | None":
     if module is None or not _is_entry(module, reader):
         return None
     graph = _only_graph(reader)
-    return _dag(graph, reader) if graph else None
+    return write_dag(graph, reader) if graph else None
 
 
 def _is_entry(module: "Any", reader: Reader) -> bool:
@@ -117,135 +66,6 @@ def _only_graph(reader: Reader) -> "Graph | None":
     return graphs[0] if graphs else None
 
 
-def _dag(graph: Graph, reader: Reader) -> "dict[str, Any]":
-    options: dict[str, Any] = {}
-    for name, value in _plain(graph.options).items():
-        found = argument.problem_of(value)
-        if found:
-            reader.add(f"@dag: {name} has to be JSON, but {name}{found}", graph.place)
-        else:
-            options[name] = value
-    file, line = reader.relative(graph.place)
-    return {
-        "function": graph.function.__name__,
-        "options": options,
-        "source": {"file": file, "line": line},
-        "tasks": [_task(node, graph, reader) for node in graph.nodes.values()],
-        "groups": [_group(group, graph, reader) for group in graph.groups],
-    }
-
-
-def _plain(options: "dict[str, Any]") -> "dict[str, Any]":
-    """Return the options as JSON has them. What knows dates takes long to load."""
-    if _DATED.isdisjoint(options):
-        return options
-    from leoflow_agent import dagoption
-
-    return dagoption.plain(options)
-
-
-def _targets(node: Node) -> "list[str]":
-    if node.kind != "branch":
-        return []
-    from leoflow_agent import branchtarget
-
-    return branchtarget.literals(node.function)
-
-
-def _group(group: "TaskGroup", graph: Graph, reader: Reader) -> "dict[str, Any]":
-    inner = {node for one in graph.groups if one.parent is group for node in one.nodes}
-    file, line = reader.relative(group.place)
-    return {
-        "group_id": group.group_id,
-        "tooltip": group.tooltip,
-        "parent": group.parent.group_id if group.parent else None,
-        "task_ids": [node.task_id for node in group.nodes if node not in inner],
-        "source": {"file": file, "line": max(line, 1)},
-    }
-
-
-def _task(node: Node, graph: Graph, reader: Reader) -> "dict[str, Any]":
-    if node.function is not None:
-        _check_call(reader, node)
-    file, line = reader.relative(_place(node, reader))
-    named = {
-        mark: _argument(node.marks[mark], node, graph, reader, f".{mark}()")
-        for mark in ("expand", "expand_kwargs")
-        if mark in node.marks
-    }
-    return {
-        "task_id": node.task_id,
-        "kind": node.kind,
-        "args": [
-            _argument(item, node, graph, reader, f"argument {i + 1}")
-            for i, item in enumerate(node.args)
-        ],
-        "kwargs": {
-            name: _argument(item, node, graph, reader, f"argument '{name}'")
-            for name, item in node.kwargs.items()
-        },
-        "options": _options(node, reader),
-        "source": {"file": file, "line": max(line, 1)},
-        "expansion": named,
-        "setup": "setup" in node.marks,
-        "teardown": node.marks.get("teardown"),
-        "targets": _targets(node),
-        "upstream": [item.task_id for item in node.upstream if _known(item, graph, node, reader)],
-    }
-
-
-def _place(node: Node, reader: Reader) -> "Place":
-    """Return where the task is written: its call, or its function if others make the call."""
-    code = getattr(node.function, "__code__", None)
-    if reader.relative(node.place)[1] or code is None:
-        return node.place
-    return code.co_filename, code.co_firstlineno
-
-
-def _options(node: Node, reader: Reader) -> "dict[str, Any]":
-    options = {}
-    for name, (value, place) in node.options.items():
-        found = argument.problem_of(value)
-        if found:
-            message = f"task '{node.task_id}': {name} has to be JSON, but {name}{found}"
-            reader.add(message, place)
-            continue
-        options[name] = {"value": value, "line": reader.relative(place)[1] or None}
-        options[name]["file"] = reader.relative(place)[0]
-    return options
-
-
-def _argument(
-    value: object, node: Node, graph: Graph, reader: Reader, name: str
-) -> "dict[str, Any] | None":
-    def refer(reference: Reference) -> "str | None":
-        return reference.node.task_id if _known(reference.node, graph, node, reader) else None
-
-    try:
-        return argument.encode(value, refer)
-    except argument.NotJson as error:
-        reader.add(f"{name} of task '{node.task_id}' has to be JSON, but {name}{error}", node.place)
-    return None
-
-
-def _known(upstream: Node, graph: Graph, node: Node, reader: Reader) -> bool:
-    if graph.nodes.get(upstream.task_id) is upstream:
-        return True
-    if not registry.mistakes:
-        message = f"task '{node.task_id}' waits for '{upstream.task_id}', which is of another DAG"
-        reader.add(message, node.place)
-    return False
-
-
-def _check_call(reader: Reader, node: Node) -> None:
-    function: Any = node.function
-    for kwargs, is_whole in callcheck.calls(node):
-        found = callcheck.call_problem(function, node.args, kwargs, is_whole)
-        if found:
-            reader.add(f"task '{node.task_id}': {found}", node.place)
-            return
-
-
 def read_functions(reader: Reader, calls: "list[dict[str, Any]]") -> None:
     """Check that the functions which a dag.yaml names exist and take what they are given."""
     modules: dict[str, Any] = {}
@@ -265,20 +85,6 @@ def read_functions(reader: Reader, calls: "list[dict[str, Any]]") -> None:
         if found:
             message = f"task '{call['task_id']}': {found}"
             reader.problems.append({"file": call["file"], "line": call["line"], "message": message})
-
-
-def _import_failure(error: BaseException, module: str) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        if error.name == module:
-            return f"there is no module '{module}' in the project"
-        return (
-            f"No module named '{error.name}': add the package that has it to `dependencies` in "
-            "leoflow.yaml, or the file to the project"
-        )
-    if isinstance(error, SystemExit):
-        return f"sys.exit({error.code!r}) is called while the DAG is read: remove it"
-    text = traceback.format_exception_only(type(error), error)[-1].strip()
-    return f"{text} (while '{module}' is imported)"
 
 
 def main() -> None:

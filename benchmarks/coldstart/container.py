@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from docker.errors import DockerException
 from leoflow_agent.spec import Quantities, Resources
 from leoflow_controlplane.container import PIDS_LIMIT, USER, make_resources
-from leoflow_controlplane.executor.docker.engine import read_instant
+from leoflow_controlplane.executor.docker.ending import read_instant
 from requests.exceptions import RequestException
 
 from benchmarks.build.process import BenchError

@@ -16,8 +16,8 @@ from leoflow_controlplane.api import Desk
 from leoflow_controlplane.container import ContainerSite, container_name
 from leoflow_controlplane.executor.docker.engine import Begun, Engine, open_engine
 from leoflow_controlplane.executor.docker.executor import DockerExecutor
+from leoflow_controlplane.executor.docker.wayback import reach
 from leoflow_controlplane.executor.protocol import ExecutorFactory, Site
-from leoflow_controlplane.executor.reach import reach
 from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import TryKey
 

@@ -5,6 +5,7 @@ Pure: the same drawing and settings give the same DagSpec.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from leoflow_agent.action import HttpAction
@@ -105,13 +106,14 @@ def _compile_task(
     settings = project.settings
     override = settings.tasks.get(task.task_id, SaidTask())
     defaults = merge_options(settings.defaults, drawing.said.default_args)
-    option = merge_options(defaults, task.option, override)
+    own = merge_options(task.option, override)
+    option = _under_cap(task, merge_options(defaults, own), own, inline_cap_seconds)
     found = [
         *_check_task(drawing, task),
         *_check_resources(task, option.resources),
         *_check_retries(task, option),
-        *_check_pod(task, option, merge_options(task.option, override)),
-        *_check_teardown(task, merge_options(task.option, override)),
+        *_check_pod(task, option, own),
+        *_check_teardown(task, own),
     ]
     if found or option.resources is None:
         return None, [_at(task.source, message) for message in found]
@@ -132,6 +134,19 @@ def _compile_task(
     too_long = exceeds_cap(spec, inline_cap_seconds)
     found += [too_long] if too_long else []
     return spec, [_at(task.source, message) for message in found]
+
+
+def _under_cap(task: DrawnTask, option: SaidTask, own: SaidTask, cap_seconds: float) -> SaidTask:
+    """Leave an inline request to its cap where only the defaults, meant for all, give it longer."""
+    seconds = option.execution_timeout_seconds
+    is_own = "execution_timeout_seconds" in own.written
+    if not _is_inline(task) or is_own or seconds is None or seconds <= cap_seconds:
+        return option
+    return replace(option, execution_timeout_seconds=None)
+
+
+def _is_inline(task: DrawnTask) -> bool:
+    return isinstance(task.action, HttpAction) and task.action.execution_mode == "inline"
 
 
 def _check_task(drawing: Drawing, task: DrawnTask) -> list[str]:
@@ -174,8 +189,7 @@ def _check_retries(task: DrawnTask, option: SaidTask) -> list[str]:
 
 def _check_pod(task: DrawnTask, option: SaidTask, own: SaidTask) -> list[str]:
     """Say what options of a Pod cannot mean; ``own`` are those that are not the defaults."""
-    action = task.action
-    if own.kubernetes and isinstance(action, HttpAction) and action.execution_mode == "inline":
+    if own.kubernetes and _is_inline(task):
         return [
             f"task '{task.task_id}': 'kubernetes' is for Pods, and an inline request has none: add "
             "execution_mode='pod', or remove it"

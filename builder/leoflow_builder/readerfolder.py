@@ -22,7 +22,9 @@ _READER_FILES = (
     "callcheck.py",
     "context.py",
     "dagoption.py",
+    "drawndag.py",
     "jsonhint.py",
+    "projectreader.py",
     "read_dag.py",
 )
 

@@ -36,10 +36,10 @@ def command(api: Api, place: Path, build: bool, as_json: bool) -> None:
     _warn_of_image(built["image"], screen)
     version, created = api.create("/dags", built)
     dag_id, warnings = version["dag_id"], version.get("warnings", ())
-    if not any("names no registry" in warning for warning in warnings):
+    if not any(warning["kind"] == "bare_image" for warning in warnings):
         _warn_of_bare_name(built["image"], api, screen)
     for warning in warnings:
-        screen.line(warning, style="yellow")
+        screen.line(warning["message"], style="yellow")
     for note in version.get("notes", ()):
         screen.line(note)
     text = f"version {version['version_number']} of DAG '{dag_id}'"

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from leoflow_agent.spec import BuiltDag
 
 from leoflow_controlplane.model import RunKey
 
 ReprocessBehavior = Literal["none", "failed", "completed"]
+# An option that has no effect here; an image that a node may look for where it is not.
+Misgiving = Literal["no_effect", "bare_image"]
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,22 @@ class Trigger:
     triggered_by: str | None = None
 
 
+class PushWarning(NamedTuple):
+    """What of a DAG has no effect here or may fail later; ``kind`` is for programs."""
+
+    kind: Misgiving
+    message: str
+
+
 @dataclass(frozen=True)
 class Registered:
-    """A DAG version that is known now. ``created``: it was not before. ``warnings`` say what of it
-    has no effect here or may fail later, ``notes`` what is done for it."""
+    """A DAG version that is known now. ``created``: it was not before. ``notes`` say what is done
+    for it."""
 
     dag_id: str
     version_number: int
     created: bool
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[PushWarning, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from leoflow_agent.spec import DagSpec, TaskSpec
 
+from leoflow_controlplane.command import PushWarning
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.protocol import Executor, PodChecker
 from leoflow_controlplane.launch import Launch
@@ -27,16 +28,16 @@ _CONTEXT = RunContext(_DATE, _DATE, _DATE, {}, {})
 
 
 class Findings(NamedTuple):
-    """What cannot be honoured, and what has no effect here or may fail later; a line for each."""
+    """What cannot be honoured, a line for each, and what has no effect here or may fail later."""
 
     problems: tuple[str, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[PushWarning, ...]
 
 
 async def rehearse(spec: DagSpec, image: str, executor: Executor, settings: Settings) -> Findings:
     """Find what the place where ``executor`` runs tasks makes of what a DAG says of Pods."""
     if executor.pods is None:
-        return Findings((), tuple(tell_ignored(spec)))
+        return Findings((), tuple(PushWarning("no_effect", line) for line in tell_ignored(spec)))
     problems = tuple(check_for_cluster(spec))
     if not problems and (lack := await executor.pods.find_lack(spec)):
         problems = (f"DAG '{spec.dag_id}': {lack}",)
@@ -45,11 +46,12 @@ async def rehearse(spec: DagSpec, image: str, executor: Executor, settings: Sett
     return Findings(problems, tuple(_tell_bare_name(spec, image)))
 
 
-def _tell_bare_name(spec: DagSpec, image: str) -> Iterator[str]:
+def _tell_bare_name(spec: DagSpec, image: str) -> Iterator[PushWarning]:
     if not names_registry(image) and any(in_pods(spec)):
-        yield (
+        yield PushWarning(
+            "bare_image",
             f"the image '{image}' names no registry: a node that it was not loaded into looks for "
-            "it at Docker Hub. Build it with --push --tag HOST/REPOSITORY:TAG for one of yours"
+            "it at Docker Hub. Build it with --push --tag HOST/REPOSITORY:TAG for one of yours",
         )
 
 

@@ -177,3 +177,30 @@ def test_what_runs_in_the_control_plane_declares_secrets_like_any_other_task() -
     assert spec.task("call").variables == ("token",)
     assert spec.task("call").connections == ("db",)
     assert spec.task("a").connections == ("db",)
+
+
+@pytest.mark.parametrize(
+    ("default", "own", "seconds"),
+    [
+        (600, {}, None),
+        (200, {}, 200),
+        (600, {"execution_timeout_seconds": 60}, 60),
+        (None, {}, None),
+    ],
+)
+def test_a_default_time_out_leaves_an_inline_request_to_its_cap(
+    default: float | None, own: dict[str, Any], seconds: float | None
+) -> None:
+    settings = {"defaults": {"resources": RESOURCES, "execution_timeout_seconds": default}}
+    spec = compile_(inline(**own), task("a"), settings=settings)
+    assert spec.task("call").execution_timeout_seconds == seconds
+    assert spec.task("a").execution_timeout_seconds == default
+
+
+@pytest.mark.parametrize("place", ["task", "override"])
+def test_an_inline_request_that_asks_for_more_than_its_cap_is_refused(place: str) -> None:
+    longer = {"execution_timeout_seconds": 600}
+    call = inline(**longer) if place == "task" else inline()
+    settings = {"defaults": {"resources": RESOURCES}, "tasks": {"call": longer}}
+    (problem,) = problems(call, settings=settings if place == "override" else DEFAULTS)
+    assert problem.startswith("dag.py:7: task 'call' has an execution_timeout_seconds of 600, but")

@@ -21,6 +21,16 @@ def test_a_new_project_is_valid_as_it_is(tmp_path: Path) -> None:
     assert [task.task_id for task in spec.tasks] == ["extract", "total"]
 
 
+def test_a_request_may_be_added_to_a_new_project(tmp_path: Path) -> None:
+    dag_file = create_project(tmp_path / "demo")[0]
+    request = 'task.http_api(task_id="ask", url="http://example.com")'
+    text = dag_file.read_text()
+    dag_file.write_text(text.replace("    total(", f"    {request} >> total("))
+    spec = read_dag(load_project(tmp_path / "demo"), HostInterpreter(Path(sys.executable)))
+    assert spec.task("ask").execution_timeout_seconds is None
+    assert spec.task("total").execution_timeout_seconds == 600
+
+
 def test_the_lines_in_comments_are_valid_too(tmp_path: Path) -> None:
     create_project(tmp_path)
     settings = tmp_path / "leoflow.yaml"

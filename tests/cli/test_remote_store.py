@@ -75,14 +75,18 @@ def test_an_image_without_a_digest_is_pushed_with_a_warning(server, call, projec
 
 
 def test_push_tells_what_has_no_effect_there(server: FakeServer, call, project: Path):
-    version = {"dag_id": "etl", "version_number": 1, "warnings": ["dag.py:1: x has no effect here"]}
+    told = {"kind": "no_effect", "message": "dag.py:1: x has no effect here"}
+    version = {"dag_id": "etl", "version_number": 1, "warnings": [told]}
     server.answers["POST", "/api/v2/dags"] = (201, version)
     assert "dag.py:1: x has no effect here\n" in call("push", str(project)).stderr
 
 
-@pytest.mark.parametrize("warnings", [[], ["the image 'leoflow/etl:1' names no registry: load it"]])
+NO_REGISTRY = {"kind": "bare_image", "message": "'leoflow/etl:1' names no registry: load it"}
+
+
+@pytest.mark.parametrize("warnings", [[], [NO_REGISTRY]])
 def test_an_image_that_another_machine_may_not_find_is_told_once(
-    server: FakeServer, call, project: Path, monkeypatch, warnings: list[str]
+    server: FakeServer, call, project: Path, monkeypatch, warnings: list[dict[str, str]]
 ):
     """A cluster says it itself, and better."""
     monkeypatch.setattr(Address, "is_loopback", False)

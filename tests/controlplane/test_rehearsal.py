@@ -116,7 +116,8 @@ async def test_what_has_no_effect_where_there_are_no_pods_is_a_warning(
         task = make_task("a", kubernetes=PodOptions(priority_class_name="high"))
         registered = await house.plane.register_dag(built(make_dag(task)))
         (warning,) = registered.warnings
-        assert "kubernetes.priority_class_name has no effect here" in warning
+        assert warning.kind == "no_effect"
+        assert "kubernetes.priority_class_name has no effect here" in warning.message
 
 
 async def test_a_tag_that_has_moved_is_a_version_of_its_own(open_house: OpenHouse) -> None:
@@ -138,5 +139,6 @@ async def test_an_image_that_nodes_find_only_if_they_have_it_is_told(
     executor = FakeExecutor(desk=None)  # type: ignore[arg-type]
     executor.pods = FakePods()
     found = await rehearse(make_dag(make_task("a")), image, executor, SETTINGS)
-    words = " ".join(found.warnings)
-    assert (found.problems, f"'{image}' names no registry" in words) == ((), told)
+    assert found.problems == ()
+    assert [one.kind for one in found.warnings] == ["bare_image"] * told
+    assert all(f"'{image}' names no registry" in one.message for one in found.warnings)

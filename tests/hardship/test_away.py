@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from leoflow_controlplane.agentserver import SOCKET_NAME
 from leoflow_controlplane.container import SOCKET_FOLDER
-from leoflow_controlplane.executor.docker.engine import End, Engine, open_engine
+from leoflow_controlplane.executor.docker.ending import End
+from leoflow_controlplane.executor.docker.engine import Engine, open_engine
 from ward import Subject, Ward, all_gone, left_behind
 
 pytestmark = pytest.mark.engine

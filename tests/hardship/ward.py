@@ -13,8 +13,8 @@ from leoflow_controlplane.container import container_name
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.docker.engine import Begun, Engine, open_engine
 from leoflow_controlplane.executor.docker.executor import DockerExecutor
+from leoflow_controlplane.executor.docker.wayback import reach
 from leoflow_controlplane.executor.protocol import Site
-from leoflow_controlplane.executor.reach import reach
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
 from leoflow_controlplane.setting import Settings
 

@@ -1,24 +1,18 @@
-"""How the agents in an engine's containers find the way back to this process.
+"""Where agents that come over the network reach this process, as people set it.
 
-Listens where they come from and starts no container.
+Knows no executor; listens where it is told to.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from leoflow_controlplane.agentserver import SOCKET_NAME, is_loopback
-from leoflow_controlplane.container import SOCKET_FOLDER, ContainerSite
+from leoflow_controlplane.agentserver import is_loopback
 from leoflow_controlplane.error import ExecutorUnusable, SettingInvalid
-from leoflow_controlplane.executor.docker.engine import Engine
 from leoflow_controlplane.executor.protocol import Site
-
-DESKTOP_HOST = "host.docker.internal"
-
 
 MAX_CA_BYTES = 16 * 1024
 _FIX = "Set it to an address of this machine that containers reach, and to a free port."
@@ -66,27 +60,6 @@ def _refuse_without_url(**given: str | None) -> None:
                 f"{name} is '{value}', and has no effect without LEOFLOW_AGENT_URL, which says "
                 "where agents report to. Set that too, or leave it out."
             )
-
-
-async def reach(engine: Engine, site: Site, address: Address | None) -> tuple[ContainerSite, str]:
-    """Choose how the agents in containers of ``engine`` reach this process, and listen there.
-
-    Return what their containers have in common and the endpoint. Raises ExecutorUnusable.
-    """
-    place = ContainerSite(site.realm_id, site.owner_id, socket_folder=None)
-    if address is not None:
-        await listen_at(address, site)
-        return place, address.url
-    if not engine.is_local:
-        raise ExecutorUnusable(
-            "the Docker engine is on another machine. Set LEOFLOW_AGENT_URL to an address at "
-            "which its containers reach this process."
-        )
-    if await asyncio.to_thread(engine.is_desktop):
-        port = await site.server.listen_tcp(stable=site.is_server)
-        return place, f"http://{DESKTOP_HOST}:{port}"
-    folder = await site.server.listen_unix(stable=site.is_server)
-    return place._replace(socket_folder=str(folder)), f"unix:{SOCKET_FOLDER}/{SOCKET_NAME}"
 
 
 def require_address(address: Address | None) -> Address:

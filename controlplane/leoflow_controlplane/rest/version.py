@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from sqlalchemy import Row
 
+from leoflow_controlplane.command import Misgiving, PushWarning
 from leoflow_controlplane.rest.asking import AnOffice, APage
 from leoflow_controlplane.rest.refusal import refusals
 from leoflow_controlplane.rest.shape import MAX_INTEGER, Name, Shape, StrictRoute, moment, uuid_of
@@ -29,11 +30,17 @@ class DagVersionShape(Shape):
     dag_display_name: str
 
 
-class PushedVersionShape(DagVersionShape):
-    """What was pushed. ``warnings``: what of it has no effect where this server runs tasks,
-    or may fail there later. ``notes``: what is done for it there."""
+class PushWarningShape(Shape):
+    """What of a push has no effect where this server runs tasks, or may fail there later."""
 
-    warnings: list[str]
+    kind: Misgiving
+    message: str
+
+
+class PushedVersionShape(DagVersionShape):
+    """What was pushed. ``notes``: what is done for it where this server runs tasks."""
+
+    warnings: list[PushWarningShape]
     notes: list[str]
 
 
@@ -70,11 +77,12 @@ def shape_version(row: Row[Any]) -> DagVersionShape:
 
 
 def shape_pushed(
-    row: Row[Any], warnings: Sequence[str], notes: Sequence[str]
+    row: Row[Any], warnings: Sequence[PushWarning], notes: Sequence[str]
 ) -> PushedVersionShape:
     """Show a version that was pushed, and what was found about it."""
     version = shape_version(row).model_dump()
-    return PushedVersionShape(**version, warnings=list(warnings), notes=list(notes))
+    shown = [PushWarningShape(kind=one.kind, message=one.message) for one in warnings]
+    return PushedVersionShape(**version, warnings=shown, notes=list(notes))
 
 
 def shape_version_of(row: Row[Any]) -> DagVersionShape:

@@ -1,4 +1,4 @@
-"""How containers find the way back, for every place that an engine can be in."""
+"""Where agents that come over the network reach this process, as people set it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.executor.reach import (
     MAX_CA_BYTES,
     Address,
-    reach,
+    listen_at,
     read_address,
     warn_of_loopback,
 )
@@ -39,15 +39,6 @@ class Server:
         return port or 4711
 
 
-class Engine:
-    def __init__(self, *, is_local: bool = True, desktop: bool = False) -> None:
-        self.is_local = is_local
-        self._desktop = desktop
-
-    def is_desktop(self) -> bool:
-        return self._desktop
-
-
 @pytest.fixture
 def site(tmp_path):
     instance = open_instance(tmp_path)
@@ -55,30 +46,8 @@ def site(tmp_path):
     instance.close()
 
 
-async def _reach(site: Any, engine: Engine, url: str | None = None, server: Any = None) -> Any:
-    return await reach(engine, site(server or Server()), Address(url) if url else None)
-
-
-async def test_a_local_engine_mounts_the_socket(site):
-    place, endpoint = await _reach(site, Engine())
-    assert (place.socket_folder, endpoint) == ("/sockets", "unix:/run/leoflow/agent.sock")
-
-
-async def test_behind_docker_desktop_loopback_has_a_name(site):
-    place, endpoint = await _reach(site, Engine(desktop=True))
-    assert (place.socket_folder, endpoint) == (None, "http://host.docker.internal:4711")
-
-
-async def test_an_engine_elsewhere_needs_an_address(site):
-    with pytest.raises(ExecutorUnusable, match="Set LEOFLOW_AGENT_URL"):
-        await _reach(site, Engine(is_local=False))
-
-
-async def test_a_given_address_is_listened_at(site):
-    server = Server()
-    place, endpoint = await _reach(site, Engine(is_local=False), "http://10.0.0.7:9000", server)
-    assert server.asked == [("10.0.0.7", 9000)]
-    assert (place.socket_folder, endpoint) == (None, "http://10.0.0.7:9000")
+async def _listen(site: Any, url: str, server: Any = None) -> None:
+    await listen_at(Address(url), site(server or Server()))
 
 
 @pytest.mark.parametrize(
@@ -86,28 +55,26 @@ async def test_a_given_address_is_listened_at(site):
 )
 async def test_an_address_of_another_form_is_refused(site, url):
     with pytest.raises(SettingInvalid, match="of the form http://HOST:PORT or https://HOST:PORT"):
-        await _reach(site, Engine(), url)
+        await _listen(site, url)
 
 
 @pytest.mark.parametrize("url", ["https://leoflow.example:443", "http://leoflow.example:80"])
 async def test_behind_a_proxy_it_listens_where_that_forwards_to(site, url):
     server = Server()
-    address = Address(url, "127.0.0.1:9000", "PEM")
-    place, endpoint = await reach(Engine(), site(server), address)
+    await listen_at(Address(url, "127.0.0.1:9000", "PEM"), site(server))
     assert server.asked == [("127.0.0.1", 9000)]
-    assert (place.socket_folder, endpoint) == (None, url)
 
 
 async def test_https_needs_a_place_to_listen(site):
     with pytest.raises(SettingInvalid, match="set LEOFLOW_AGENT_LISTEN to the HOST:PORT that"):
-        await _reach(site, Engine(), "https://leoflow.example:443")
+        await _listen(site, "https://leoflow.example:443")
 
 
 @pytest.mark.parametrize("listen", ["9000", "http://h:1", "h", ":80", "h:port"])
 async def test_a_place_to_listen_of_another_form_is_refused(site, listen):
     expected = f"LEOFLOW_AGENT_LISTEN is '{listen}', and nothing can listen there"
     with pytest.raises(SettingInvalid, match=re.escape(expected)):
-        await reach(Engine(), site(Server()), Address("https://h:1", listen))
+        await listen_at(Address("https://h:1", listen), site(Server()))
 
 
 @pytest.mark.parametrize(
@@ -186,10 +153,10 @@ def test_certificates_of_no_use_are_said(tmp_path, content, reason):
 async def test_an_address_that_is_not_ours_is_said_with_the_reason(site):
     refusal = OSError(99, "Cannot assign requested address")
     with pytest.raises(ExecutorUnusable, match="Cannot assign requested address"):
-        await _reach(site, Engine(), "http://10.0.0.7:9000", Server(refusal))
+        await _listen(site, "http://10.0.0.7:9000", Server(refusal))
 
 
 async def test_a_name_that_does_not_resolve_is_said(site):
     refusal = socket.gaierror(-2, "Name or service not known")
     with pytest.raises(ExecutorUnusable, match="Name or service not known"):
-        await _reach(site, Engine(), "http://nowhere.invalid:9000", Server(refusal))
+        await _listen(site, "http://nowhere.invalid:9000", Server(refusal))

@@ -5,24 +5,21 @@ The one module that imports the docker client, and only when an engine is opened
 
 from __future__ import annotations
 
-import io
-import json
-import tarfile
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from leoflow_controlplane.error import ExecutorUnusable, LaunchFailed
+from leoflow_controlplane.executor.docker.archive import only_file, open_folder
+from leoflow_controlplane.executor.docker.ending import End, read_state
 from leoflow_controlplane.executor.docker.enginepull import Report, read_pull
+from leoflow_controlplane.executor.docker.eventstream import EventStream
 from leoflow_controlplane.executor.docker.fault import launching, translated
 from leoflow_controlplane.tryenvironment import STAGING_FOLDER
 
 TIMEOUT_SECONDS = 60
 CONNECTIONS = 16
-LOCK_SECONDS = 2.0
 _KILLED = 137
 _TAR_BYTES = 64 * 1024
 _OOM_FLAG_DELAY_SECONDS = 0.2
@@ -55,24 +52,12 @@ class Begun(NamedTuple):
     ended: bool
 
 
-class End(NamedTuple):
-    """How a container ended; instants are seconds since the epoch."""
-
-    exit_code: int
-    oom_killed: bool
-    error: str | None
-    started_at: float | None
-    ended_at: float | None
-
-
 class Engine:
     """A connection to an engine. Its calls may be made from several threads at once."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._stream: Any = None
-        self._closing = False
-        self._lock = threading.Lock()
+        self._events = EventStream(client)
 
     @property
     def is_local(self) -> bool:
@@ -165,7 +150,7 @@ class Engine:
                 # The flag may follow the end by a moment.
                 time.sleep(_OOM_FLAG_DELAY_SECONDS)
                 state = self._client.inspect_container(name)["State"]
-            return _end(state)
+            return read_state(state)
         return None
 
     def tail(self, name: str, lines: int) -> str | None:
@@ -188,7 +173,7 @@ class Engine:
                     archive += chunk
                     if len(archive) > limit_bytes + _TAR_BYTES:
                         return None
-            return _only_file(bytes(archive))
+            return only_file(bytes(archive))
         return None
 
     def listen(
@@ -198,25 +183,11 @@ class Engine:
 
         ``opened`` is called once no event can be missed any more. Raises EngineUnreachable.
         """
-        filters = {"type": "container", "event": ["die", "oom"], "label": list(labels)}
-        with translated():
-            with self._lock:
-                if self._closing:
-                    return
-                self._stream = self._client.events(filters=filters)
-            opened()
-            for event in _events(self._stream):
-                take(event["Actor"]["Attributes"]["name"], event["Action"])
+        self._events.follow(labels, opened, take)
 
     def stop_listening(self) -> None:
         """End `listen`, which then returns, and let no other begin."""
-        self._closing = True
-        # An engine that hangs while a stream is opened must not hold the end up.
-        if self._lock.acquire(timeout=LOCK_SECONDS):
-            self._lock.release()
-        if self._stream is not None:
-            with suppress(Exception):
-                self._stream.close()
+        self._events.close()
 
     def close(self) -> None:
         """Close all connections."""
@@ -250,7 +221,7 @@ class Engine:
 
     def _run(self, name: str, targets: Iterable[str]) -> None:
         if STAGING_FOLDER in targets:
-            self._client.put_archive(name, "/", _open_folder(STAGING_FOLDER))
+            self._client.put_archive(name, "/", open_folder(STAGING_FOLDER))
         self._client.start(name)
 
     @staticmethod
@@ -279,49 +250,3 @@ def open_engine() -> Engine:
             "without containers: --executor subprocess."
         ) from error
     return Engine(client)
-
-
-def _open_folder(path: str) -> bytes:
-    """Give an archive that lets everybody write into a folder: a new volume is root's."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        folder = tarfile.TarInfo(path.strip("/"))
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o777
-        tar.addfile(folder)
-    return archive.getvalue()
-
-
-def _only_file(archive: bytes) -> bytes | None:
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            member = tar.next()
-            file = tar.extractfile(member) if member is not None and member.isfile() else None
-            return None if file is None else file.read()
-    except tarfile.TarError:
-        return None
-
-
-def _events(stream: Any) -> Iterator[dict[str, Any]]:
-    rest = b""
-    for chunk in stream:
-        rest += chunk
-        *lines, rest = rest.split(b"\n")
-        yield from (json.loads(line) for line in lines if line.strip())
-
-
-def _end(state: dict[str, Any]) -> End:
-    return End(
-        exit_code=int(state["ExitCode"]),
-        oom_killed=bool(state["OOMKilled"]),
-        error=state.get("Error") or None,
-        started_at=read_instant(state["StartedAt"]),
-        ended_at=read_instant(state["FinishedAt"]),
-    )
-
-
-def read_instant(text: str) -> float | None:
-    """Read the engine's RFC 3339 instant with nanoseconds; None for its zero value."""
-    if text.startswith("0001-"):
-        return None
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(whole + "+00:00").timestamp() + float(f"0.{fraction or 0}")

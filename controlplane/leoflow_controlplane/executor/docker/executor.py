@@ -31,8 +31,9 @@ from leoflow_controlplane.executor.docker.starting import Starter
 from leoflow_controlplane.executor.docker.thread import in_thread
 from leoflow_controlplane.executor.docker.tidying import Tidying
 from leoflow_controlplane.executor.docker.watching import LIST_SECONDS, Live, Watch
+from leoflow_controlplane.executor.docker.wayback import reach
 from leoflow_controlplane.executor.protocol import Ended, Figures, Site
-from leoflow_controlplane.executor.reach import Address, reach
+from leoflow_controlplane.executor.reach import Address
 from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
 
@@ -118,7 +119,7 @@ class DockerExecutor:
 
     async def ended(self) -> Ended:
         """Wait for the next container that ended; it is read out and not yet removed."""
-        return await self._watch.ended.get()
+        return await self._watch.next_end()
 
     async def log_tail(self, key: TryKey) -> str | None:
         """Give the last lines that the container wrote."""

@@ -20,6 +20,8 @@ _FINAL_WORDS = (
     "invalid reference",
     "unsupported",
 )
+# What it raises to read an answer that is not of the form it should be.
+_SENSELESS = (LookupError, TypeError, ValueError)
 _PASSING_WORDS = ("no such host", "toomanyrequests")
 
 
@@ -51,6 +53,8 @@ def translated(*harmless: int) -> Iterator[None]:
             raise EngineUnreachable(text_of(error)) from error
     except (DockerException, RequestException, OSError) as error:
         raise EngineUnreachable(_innermost(error)) from error
+    except _SENSELESS as error:
+        raise EngineUnreachable(f"its answer makes no sense: {error!r}") from error
 
 
 @contextmanager
@@ -65,6 +69,8 @@ def launching(image: str) -> Iterator[None]:
         raise _refusal(image, error.status_code or 500, text_of(error)) from error
     except (DockerException, RequestException, OSError) as error:
         raise NoAnswer(_innermost(error)) from error
+    except _SENSELESS as error:
+        raise NoAnswer(f"its answer makes no sense: {error!r}") from error
     except EngineUnreachable as error:
         raise NoAnswer(str(error)) from error
 

@@ -21,6 +21,8 @@ from leoflow_controlplane.verdict import Exit, judge_code
 LIST_SECONDS = 5.0
 # So often is a list also made when there is nothing to look after.
 IDLE_ROUNDS = 12
+EVENTS, LIST = "events", "list"
+TROUBLE = "the Docker engine does not answer"
 
 logger = logging.getLogger("leoflow.executor.docker")
 
@@ -37,21 +39,22 @@ class Live:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     reading: bool = False
     oom_seen: bool = False
+    unread_since: float | None = None
 
 
 class Watch:
-    """The containers in ``live``, by name; ``ended`` has the end of each, once. ``trouble`` says
-    that the engine is away."""
+    """The containers in ``live``, by name; `next_end` gives the end of each, once."""
 
     def __init__(self, calls: EngineCalls, tidying: Tidying, grace_seconds: float) -> None:
         self.live: dict[str, Live] = {}
-        self.ended: asyncio.Queue[Ended] = asyncio.Queue()
+        self._ended: asyncio.Queue[Ended | BaseException] = asyncio.Queue()
         self._calls = calls
         self._tidying = tidying
         self._grace_seconds = grace_seconds
         self._tasks: set[asyncio.Task[Any]] = set()
         self._unreachable_since: float | None = None
-        self.trouble: str | None = None
+        # What the engine does not do at the moment: tell its events, list.
+        self._away: set[str] = set()
 
     async def open(self) -> None:
         """Begin to listen for containers that end."""
@@ -59,6 +62,20 @@ class Watch:
         self._spawn(self._listen(ready))
         self._spawn(self._list_regularly())
         await ready.wait()
+
+    @property
+    def trouble(self) -> str | None:
+        """Say that the engine is away."""
+        # Where the engine is, is the log's to say.
+        return TROUBLE if self._away else None
+
+    async def next_end(self) -> Ended:
+        """Wait for the next end; raises what keeps containers from being looked after, which would
+        be a mistake of leoflow's."""
+        told = await self._ended.get()
+        if isinstance(told, BaseException):
+            raise told
+        return told
 
     def look_after(self, live: Live, *, ended: bool) -> None:
         """Wait for the end of a container that was started, and may have ended."""
@@ -77,7 +94,7 @@ class Watch:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _listen(self, ready: asyncio.Event) -> None:
-        loop, attempt, told = asyncio.get_running_loop(), 0, False
+        loop, attempt = asyncio.get_running_loop(), 0
         engine, labels = self._calls.engine, self._calls.labels
 
         def on_event(name: str, action: str) -> None:
@@ -92,17 +109,13 @@ class Watch:
                 await asyncio.wait([stream, waiting], return_when=asyncio.FIRST_COMPLETED)
                 ready.set()
                 if opened.is_set():
-                    self.trouble = None
-                    attempt, told = 0, False
+                    self._away.discard(EVENTS)
+                    attempt = 0
                     self._spawn(self._reconcile())
                 await stream
             except EngineUnreachable as error:
                 self._calls.figures.engine_errors += 1
-                # Where the engine is, is the log's to say.
-                self.trouble = "the Docker engine does not answer"
-                if not told:
-                    logger.warning("the Docker engine does not answer, trying again: %s", error)
-                told = True
+                self._note_away(EVENTS, error)
             finally:
                 waiting.cancel()
             await asyncio.sleep(pause(attempt))
@@ -130,25 +143,45 @@ class Watch:
         try:
             there = {container.name: container for container in await self._calls.containers()}
         except EngineUnreachable as error:
-            self._note_unreachable(str(error))
+            self._note_away(LIST, error)
+            self._give_up_all(str(error))
             return
-        self._unreachable_since = None
+        self._away.discard(LIST)
+        if self._unreachable_since is not None:
+            self._unreachable_since = None
+            for live in asked_for:
+                live.unread_since = None
         for live in asked_for:
             if live.name not in there or there[live.name].ended:
                 self._spawn(self._read_out(live))
         await self._tidying.look(there, self.live)
 
-    def _note_unreachable(self, reason: str) -> None:
+    def _note_away(self, what: str, error: EngineUnreachable) -> None:
+        if not self._away:
+            logger.warning("%s, trying again: %s", TROUBLE, error)
+        self._away.add(what)
+
+    def _give_up_all(self, reason: str) -> None:
+        """Give up all containers once the engine has not told for long what there is."""
         now = time.monotonic()
         self._unreachable_since = self._unreachable_since or now
         if now - self._unreachable_since < self._grace_seconds:
             return
-        text = (
-            "the Docker engine has been away for longer than engine_grace_seconds = "
-            f"{self._grace_seconds:g}: {reason}"
-        )
+        text = f"the Docker engine has been away for longer than {self._grace}: {reason}"
         for live in [live for live in self.live.values() if live.started]:
-            self._tell(live, Ended(live.key, Exit(None, reason=text, machinery=True)))
+            self._tell_loss(live, text)
+
+    def _note_unread(self, live: Live, reason: str) -> None:
+        """Give up a container whose end an engine that answers cannot tell for long."""
+        now = time.monotonic()
+        if live.unread_since is None:
+            live.unread_since = now
+            logger.warning(
+                "the end of container '%s' cannot be read, trying again: %s", live.name, reason
+            )
+        if now - live.unread_since >= self._grace_seconds:
+            text = f"how its container ended cannot be read for longer than {self._grace}: {reason}"
+            self._tell_loss(live, text)
 
     async def _read_out(self, live: Live) -> None:
         await live.settled.wait()
@@ -157,25 +190,37 @@ class Watch:
         live.reading = True
         try:
             end = await self._calls.run(self._calls.engine.read_end, live.name)
-        except EngineUnreachable:
+        except EngineUnreachable as error:
+            self._note_unread(live, str(error))
             return
         finally:
             live.reading = False
         if end is None:
-            reason = "the container was removed from outside while it ran"
-            exit = Exit(None, reason=reason, machinery=True)
-            self._tell(live, Ended(live.key, exit))
+            self._tell_loss(live, "the container was removed from outside while it ran")
         else:
             exit = judge_code(end.exit_code, end.oom_killed or live.oom_seen, end.error)
             self._tell(live, Ended(live.key, exit, end.started_at, end.ended_at))
+
+    @property
+    def _grace(self) -> str:
+        return f"engine_grace_seconds = {self._grace_seconds:g}"
+
+    def _tell_loss(self, live: Live, reason: str) -> None:
+        self._tell(live, Ended(live.key, Exit(None, reason=reason, machinery=True)))
 
     def _tell(self, live: Live, ended: Ended) -> None:
         if not live.gone.is_set():
             live.gone.set()
             self._calls.figures.running -= 1
-            self.ended.put_nowait(ended)
+            self._ended.put_nowait(ended)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Who waits for ends has to know that some may not come any more.
+            self._ended.put_nowait(error)
