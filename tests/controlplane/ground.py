@@ -9,8 +9,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from house import SETTINGS, make_dag
 from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef, TaskSpec
 from leoflow_agent.wire import Acknowledgement, Event, Report
-from leoflow_controlplane.book.book import Book, Companion, Policy, Progress
+from leoflow_controlplane.book.book import Book, Companion, Policy
 from leoflow_controlplane.book.heldrun import HeldRun, RunPlan
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.model import SERVER, RunKey, RunResult, TaskState, TryKey
 from leoflow_controlplane.schema import metadata

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from leoflow_controlplane.audience import Audience
-from leoflow_controlplane.book.book import Progress
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.error import DatabaseUnusable
 from leoflow_controlplane.retention import Keep, Sweeper
