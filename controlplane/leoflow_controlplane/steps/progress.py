@@ -59,7 +59,7 @@ def give_verdict(book: Book, held: OpenTry, verdict: Verdict, now: float) -> Non
     """End a try, which has to be current, and bring its task where that leaves it."""
     book.touch(held.run)
     key, live = held.key, held.run.live
-    held.verdict = verdict = live.weigh(key.task_id, key.map_index, verdict)
+    held.verdict = verdict = live.ends.weigh(held.instance, verdict)
     held.instants["reported"] = now
     book.draft.note_try(held)
     book.places.free(held)
