@@ -15,7 +15,8 @@ from typing import Any, cast
 from leoflow_agent import exitcode
 from leoflow_agent.spec import BuiltDag
 from leoflow_agent.wire import Report
-from leoflow_controlplane.book.book import Book, Policy, Progress
+from leoflow_controlplane.book.book import Book, Policy
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.database.group import Committer
 from leoflow_controlplane.database.migration import prepare

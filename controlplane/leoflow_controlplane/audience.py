@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from leoflow_controlplane.book.book import Progress
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.logcontext import about
 from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.timeline import timeline_ms

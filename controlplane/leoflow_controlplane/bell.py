@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from weakref import WeakValueDictionary
 
 from leoflow_controlplane.model import RunKey
 
@@ -12,7 +13,13 @@ class Bell:
     """Rings for runs. Take `next_ring` before looking, so that no ring is missed."""
 
     def __init__(self) -> None:
-        self._waiting: dict[RunKey, asyncio.Event] = {}
+        # A ring lasts for as long as somebody holds it: who leaves need not say so.
+        self._waiting: WeakValueDictionary[RunKey, asyncio.Event] = WeakValueDictionary()
+
+    @property
+    def waiting(self) -> int:
+        """How many runs somebody waits for."""
+        return len(self._waiting)
 
     def next_ring(self, key: RunKey) -> asyncio.Event:
         """Return what the next ring for a run sets."""

@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from leoflow_controlplane.book.book import Progress
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.inline.calls import Calls, News, Outcome
 from leoflow_controlplane.inline.message import Order, Terms, variables_of
 from leoflow_controlplane.model import TryKey

@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from leoflow_controlplane.audience import NOBODY, Audience
 from leoflow_controlplane.bell import Bell
-from leoflow_controlplane.book.book import Book, Progress, Stop
+from leoflow_controlplane.book.book import Book
+from leoflow_controlplane.book.progress import Progress, Stop
 from leoflow_controlplane.database import Database
 from leoflow_controlplane.error import ControlPlaneError, NotLeading, SecretMissing
 from leoflow_controlplane.executor.protocol import Executor

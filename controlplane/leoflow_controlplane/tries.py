@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
-from leoflow_controlplane.book.book import Progress, Stop
+from leoflow_controlplane.book.progress import Progress, Stop
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.protocol import Ended, Executor
 from leoflow_controlplane.launching import Launcher

@@ -6,9 +6,7 @@ dropped at any moment and is read from the tables again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
@@ -18,18 +16,10 @@ from leoflow_controlplane.book.dagversion import DagVersion, Versions
 from leoflow_controlplane.book.draft import Draft
 from leoflow_controlplane.book.gate import Gate
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
-from leoflow_controlplane.book.line import HeldUp, Line, Waiting
-from leoflow_controlplane.model import (
-    FINISHED_RUN,
-    SERVER,
-    RunKey,
-    RunState,
-    TaskState,
-    TryKey,
-)
+from leoflow_controlplane.book.place import Places
+from leoflow_controlplane.book.progress import Progress
+from leoflow_controlplane.model import FINISHED_RUN, SERVER, RunKey, TaskState, TryKey
 from leoflow_controlplane.setting import Settings
-from leoflow_controlplane.verdict import Loss
-from leoflow_controlplane.workload import Dispatch
 
 
 class Policy(NamedTuple):
@@ -39,39 +29,6 @@ class Policy(NamedTuple):
     settings: Settings
     issue_token: Callable[[TryKey, float], str]
     artifacts_folder: Callable[[TryKey], str]
-
-
-class Stop(NamedTuple):
-    """A try whose container has to go. ``grace_seconds`` 0: at once."""
-
-    key: TryKey
-    grace_seconds: float
-
-
-@dataclass(slots=True)
-class Progress:
-    """What a step led to: what is to be started and stopped, the first instant at which a timer
-    has work, and the runs of which somebody may want to know. Nobody changes it afterwards."""
-
-    dispatches: list[Dispatch] = field(default_factory=list)
-    stops: list[Stop] = field(default_factory=list)
-    next_due: float | None = None
-    changed: list[RunKey] = field(default_factory=list)
-    # Runs that are over and had a folder that their tries shared.
-    over: list[RunKey] = field(default_factory=list)
-    # All runs that are over: with their final state, and no try of theirs is left.
-    done: list[RunKey] = field(default_factory=list)
-    # Whether there are messages for webhooks that were not there before.
-    has_webhooks: bool = False
-    # Whether there are inline calls that may begin: see `calling.move_calls`.
-    calls_wait: bool = False
-    # For whoever counts: final states, how long those handed out had been due, what was closed.
-    task_ends: list[TaskState] = field(default_factory=list)
-    run_ends: list[tuple[RunKey, RunState]] = field(default_factory=list)
-    lags: list[float] = field(default_factory=list)
-    closed: list[Mapping[str, float | None]] = field(default_factory=list)
-    queued: int = 0
-    losses: list[Loss] = field(default_factory=list)
 
 
 class Companion(Protocol):
@@ -155,12 +112,8 @@ class Book:
         self.runs: dict[RunKey, HeldRun] = {}
         self.runs_by_pk: dict[int, HeldRun] = {}
         self.tries: dict[TryKey, OpenTry] = {}
-        self.lines = {False: Line(self._held_up), True: Line(self._held_up)}
+        self.places = Places(self.is_paused)
         self.agenda = Agenda()
-        # Tries without a verdict: by kind, by DAG, by task.
-        self.under_way: Counter[bool] = Counter()
-        self.active_tasks: Counter[str] = Counter()
-        self.active_tries: Counter[tuple[str, str]] = Counter()
         self._gates: dict[tuple[str, int | None], Gate] = {}
         self._paused: dict[str, bool] = {}
         self._followers: dict[int, set[int]] = {}
@@ -197,10 +150,11 @@ class Book:
             if at is not None and (due_at is None or at < due_at):
                 due_at = at
         progress.next_due = due_at
+        places, lines = self.places, self.places.lines
         progress.calls_wait = bool(
-            self.lines[True].open and self.under_way[True] < self.settings.max_inline_calls
+            lines[True].open and places.under_way[True] < self.settings.max_inline_calls
         )
-        progress.queued = self.lines[False].length + self.lines[True].length
+        progress.queued = lines[False].length + lines[True].length
         return progress
 
     def touch(self, run: HeldRun) -> None:
@@ -262,8 +216,7 @@ class Book:
             if name == dag_id:
                 gate.dag_is_paused = paused
         if not paused:
-            for line in self.lines.values():
-                line.free_dag(dag_id)
+            self.places.free_dag(dag_id)
 
     def forget_dag(self, dag_id: str) -> None:
         """Drop what is known of a DAG that is no more."""
@@ -275,53 +228,15 @@ class Book:
         """Remember a try; one without a verdict takes a place."""
         self.tries[held.key] = held.run.tries[held.key] = held
         if held.is_current:
-            self._count(held, 1)
+            self.places.count(held, 1)
         self.agenda.note_try(held)
-
-    def free_place(self, held: OpenTry) -> None:
-        """Give the place of a try that has its verdict to whoever waits for it."""
-        self._count(held, -1)
-        for line in self.lines.values():
-            if line.is_held_up:
-                line.free_dag(held.key.dag_id)
-                line.free_task(held.run, held.instance)
 
     def end_try(self, held: OpenTry) -> None:
         """Remember a try no more: its container is gone."""
         self.tries.pop(held.key, None)
         held.run.tries.pop(held.key, None)
-        line = self.lines[held.inline]
-        if line.is_held_up:
-            line.free_try(held.run, held.instance)
+        self.places.lines[held.inline].free_try(held.run, held.instance)
         self.led_to.closed.append(held.instants)
-
-    def _count(self, held: OpenTry, step: int) -> None:
-        dag_id, task_id = held.key.dag_id, held.key.task_id
-        self.under_way[held.inline] += step
-        self.active_tasks[dag_id] += step
-        if not self.active_tasks[dag_id]:
-            del self.active_tasks[dag_id]
-        task = held.run.version.tasks[task_id]
-        if task.max_active_tis_per_dag is not None:
-            self.active_tries[dag_id, task_id] += step
-        if task.max_active_tis_per_dagrun is not None:
-            held.run.active[task_id] = held.run.active.get(task_id, 0) + step
-
-    def _held_up(self, waiting: Waiting) -> HeldUp | None:
-        run, instance = waiting.run, waiting.instance
-        task_id = instance.task_id
-        dag_id, spec = run.key.dag_id, run.version.spec
-        if self.active_tasks[dag_id] >= spec.max_active_tasks or self.is_paused(dag_id):
-            return "dag"
-        task = run.version.tasks[task_id]
-        limit = task.max_active_tis_per_dag
-        if limit is not None and self.active_tries[dag_id, task_id] >= limit:
-            return "task"
-        limit = task.max_active_tis_per_dagrun
-        if limit is not None and run.active.get(task_id, 0) >= limit:
-            return "run_task"
-        last = run.find_try(instance)
-        return "try" if last is not None and last.is_stopping else None
 
     def _let_go(self) -> None:
         for run in self.touched.values():

@@ -43,11 +43,6 @@ class Line:
         self._shut: set[str] = set()
         self._parked: dict[_Place, deque[Waiting]] = {}
 
-    @property
-    def is_held_up(self) -> bool:
-        """Whether anybody waits for a limit, so that a place that is freed is of interest."""
-        return bool(self._shut or self._parked)
-
     def join(self, run: HeldRun, instance: Instance) -> None:
         """Let a task instance wait at the end."""
         self._turn += 1
@@ -75,8 +70,14 @@ class Line:
                 return waiting
             if cause in (None, "try"):
                 # It does not take the place that it may have been freed for.
-                self.free_task(waiting.run, waiting.instance)
+                self._free_task(waiting.run, waiting.instance)
         return None
+
+    def free(self, run: HeldRun, instance: Instance) -> None:
+        """Let those try again that a limit held up within which an instance has left a place."""
+        if self._shut or self._parked:
+            self.free_dag(run.key.dag_id)
+            self._free_task(run, instance)
 
     def free_dag(self, dag_id: str) -> None:
         """Look again at a DAG that was held up as a whole."""
@@ -86,14 +87,15 @@ class Line:
             if lane:
                 heapq.heappush(self.open, (lane[0].turn, dag_id))
 
-    def free_task(self, run: HeldRun, instance: Instance) -> None:
+    def free_try(self, run: HeldRun, instance: Instance) -> None:
+        """Let an instance try again that was held up by a try of its own."""
+        if self._parked:
+            self._free(_place("try", run, instance))
+
+    def _free_task(self, run: HeldRun, instance: Instance) -> None:
         """Let one of those that a task's limit held up try again."""
         for cause in ("task", "run_task"):
             self._free(_place(cause, run, instance))
-
-    def free_try(self, run: HeldRun, instance: Instance) -> None:
-        """Let an instance try again that was held up by a try of its own."""
-        self._free(_place("try", run, instance))
 
     def _free(self, place: _Place) -> None:
         parked = self._parked.get(place)

@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
-from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.dagversion import DagVersion
 from leoflow_controlplane.book.heldrun import HeldRun
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.calendar.schedule import make_run, plan_of
 from leoflow_controlplane.command import BackfillRequest, TaskSelection
 from leoflow_controlplane.error import Conflict, NotFound, Refused

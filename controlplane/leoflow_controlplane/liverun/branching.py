@@ -15,6 +15,7 @@ from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.ledger import Ledger
 from leoflow_controlplane.liverun.plan import Plan
 from leoflow_controlplane.model import NOT_MAPPED
+from leoflow_controlplane.verdict import Verdict
 
 
 class BranchInvalid(Refused):
@@ -56,6 +57,16 @@ class Branching:
             if chosen is not None and position not in chosen:
                 return self._plan.tasks[up].task_id
         return None
+
+    def heed(self, position: int, instance: Instance, verdict: Verdict) -> Verdict:
+        """Give the verdict on a try of a branch: one that does not say which way to go failed."""
+        if verdict.state != "success":
+            return verdict
+        try:
+            choose(self._plan, position, self._values.value(instance.task_id, instance.map_index))
+        except BranchInvalid as error:
+            return Verdict("failed", str(error))
+        return verdict
 
     def left_out(self, position: int) -> list[int]:
         """List the tasks that a branch, unless it is mapped, has decided not to run."""

@@ -93,6 +93,16 @@ class Decider:
         for instance in sorted(task.undecided.values(), key=_by_index):
             self._ledger.move(instance, state, reason, finished_at=now)
 
+    def follow_branch(self, position: int, now: float) -> None:
+        """Skip what a branch leaves out, once it is done; anything that has started goes on."""
+        reason = not_chosen(self._ledger.plan.tasks[position].task_id)
+        for number in self._branching.left_out(position):
+            task = self._ledger.tasks[number]
+            if task.undecided or task.count("scheduled"):
+                for instance in list(task.instances.values()):
+                    if instance.state in (None, "scheduled"):
+                        self._ledger.move(instance, "skipped", reason, finished_at=now)
+
     def _schedule(self, task: TaskLedger, now: float) -> None:
         if self._is_held_by_past(task):
             self.waiting.add(task.position)

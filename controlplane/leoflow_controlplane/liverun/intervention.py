@@ -102,7 +102,7 @@ def _mark(run: LiveRun, instance: Instance, state: TaskState, now: float) -> Non
 def _follow_branches(run: LiveRun, marked: Iterable[Instance], now: float) -> None:
     for position in sorted({run.plan.position[item.task_id] for item in marked}):
         if run.plan.tasks[position].branch is not None:
-            run.follow_branch(position, now)
+            run.decider.follow_branch(position, now)
 
 
 def _is_to_succeed(run: LiveRun, instance: Instance) -> bool:

@@ -11,27 +11,21 @@ from typing import Literal
 from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.error import IllegalTransition
 from leoflow_controlplane.liverun import intervention
-from leoflow_controlplane.liverun.branching import Branching, BranchInvalid, choose
+from leoflow_controlplane.liverun.branching import Branching
 from leoflow_controlplane.liverun.change import Change, RunMoved
-from leoflow_controlplane.liverun.decider import Decider, not_chosen
+from leoflow_controlplane.liverun.decider import Decider
 from leoflow_controlplane.liverun.facts import NO_PAST, Past, RunFacts, Values
 from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.ledger import Ledger
 from leoflow_controlplane.liverun.mapping import Mapping as TaskMapping
 from leoflow_controlplane.liverun.mapping import succeeded
 from leoflow_controlplane.liverun.plan import Plan
-from leoflow_controlplane.liverun.retry import Retries, machinery_delay_seconds, retry_delay_seconds
+from leoflow_controlplane.liverun.retry import Retries
 from leoflow_controlplane.liverun.selection import select
 from leoflow_controlplane.liverun.trigger import ANY_FAILED
+from leoflow_controlplane.liverun.tryend import TryEnds
 from leoflow_controlplane.model import FINISHED_RUN, NOT_MAPPED, RunState, TaskState
 from leoflow_controlplane.verdict import Verdict
-
-
-def describe_spent(tries: int) -> str:
-    """Say that the budget for what is the machinery's fault is used up."""
-    again = "once" if tries == 1 else f"{tries} times"
-    return f"it was tried again {again} for such a reason, and machinery_retries allows no more"
-
 
 _STUCK = "the run could not go on: nothing runs, and nothing that is left may start"
 
@@ -56,12 +50,14 @@ class LiveRun:
         self.plan = plan if facts.selected is None else plan.alone(facts.selected)
         self.facts = facts
         self.values = values
-        self.machinery_retries = machinery_retries
         self.ledger = Ledger(self.plan, instances)
         self.branching = Branching(self.plan, self.ledger, values)
         mapping = TaskMapping(self.ledger, values, max_map_length)
         self.decider = Decider(self.ledger, self.branching, mapping, past)
         self._retries = Retries(self.instances)
+        self.ends = TryEnds(
+            facts.key, self.ledger, self.branching, self._retries, machinery_retries
+        )
         if facts.state == "running":
             for task in self.ledger.tasks:
                 self.decider.note_waiting(task)
@@ -157,22 +153,13 @@ class LiveRun:
             self.ledger.move(instance, None, started_at=None)
             self.ledger.touch(self.plan.position[task_id])
         elif instance.state in ("queued", "running"):
-            weighed = self.weigh(task_id, map_index, verdict)
-            self._end_try(instance, self._heed_branch(instance, weighed), now)
+            self.ends.end(instance, verdict, now)
+            position = self.plan.position[task_id]
+            if self.plan.tasks[position].branch is not None:
+                self.decider.follow_branch(position, now)
         else:
             raise IllegalTransition(f"task '{task_id}' is '{instance.state}': no try of it is open")
         return self._settle(now)
-
-    def weigh(self, task_id: str, map_index: int, verdict: Verdict) -> Verdict:
-        """Give the verdict that ``end`` takes for this one: once the budget for what is the
-        machinery's fault is used up, it is a failure as any other."""
-        if not verdict.machinery:
-            return verdict
-        spent = self.instance(task_id, map_index).machinery_tries
-        if spent < self.machinery_retries:
-            return verdict
-        reason = f"{verdict.reason}; {describe_spent(spent)}" if spent else verdict.reason
-        return Verdict("failed", reason, verdict.retryable)
 
     def come_due(self, now: float) -> list[Change]:
         """Do what is due: tries again, and the end of a run that took too long."""
@@ -250,58 +237,6 @@ class LiveRun:
         facts.finished_at = now if state in FINISHED_RUN else None
         facts.state, facts.reason, facts.cancelled = state, reason, cancelled
         self.ledger.note(RunMoved(state, reason, cancelled))
-
-    def follow_branch(self, position: int, now: float) -> None:
-        """Skip what a branch leaves out, once it is done; anything that has started goes on."""
-        reason = not_chosen(self.plan.tasks[position].task_id)
-        for number in self.branching.left_out(position):
-            task = self.ledger.tasks[number]
-            if task.undecided or task.count("scheduled"):
-                for instance in list(task.instances.values()):
-                    if instance.state in (None, "scheduled"):
-                        self.ledger.move(instance, "skipped", reason, finished_at=now)
-
-    def _heed_branch(self, instance: Instance, verdict: Verdict) -> Verdict:
-        position = self.plan.position[instance.task_id]
-        if verdict.state != "success" or self.plan.tasks[position].branch is None:
-            return verdict
-        try:
-            choose(self.plan, position, self.values.value(instance.task_id, instance.map_index))
-        except BranchInvalid as error:
-            return Verdict("failed", str(error))
-        return verdict
-
-    def _end_try(self, instance: Instance, verdict: Verdict, now: float) -> None:
-        position = self.plan.position[instance.task_id]
-        task = self.plan.tasks[position]
-        if verdict.machinery:
-            self._make_up_for(instance, verdict, now)
-            return
-        again = verdict.retryable and instance.try_number <= instance.max_tries
-        if verdict.state == "failed" and again:
-            due_at = now + retry_delay_seconds(task, self.facts.key, instance)
-            self.ledger.move(
-                instance, "up_for_retry", verdict.reason, due_at=due_at, finished_at=now
-            )
-            self._retries.add(instance)
-            return
-        self.ledger.move(instance, verdict.state, verdict.reason, finished_at=now)
-        if task.branch is not None:
-            self.follow_branch(position, now)
-
-    def _make_up_for(self, instance: Instance, verdict: Verdict, now: float) -> None:
-        """Have another try that takes none of the task's own retries, as after a clear."""
-        tries = instance.machinery_tries + 1
-        self.ledger.move(
-            instance,
-            "up_for_retry",
-            verdict.reason,
-            due_at=now + machinery_delay_seconds(self.facts.key, instance, tries),
-            max_tries=instance.max_tries + 1,
-            machinery_tries=tries,
-            finished_at=now,
-        )
-        self._retries.add(instance)
 
     def _settle(self, now: float) -> list[Change]:
         ledger = self.ledger

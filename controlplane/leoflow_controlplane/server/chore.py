@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from leoflow_controlplane.audience import Audience
-from leoflow_controlplane.book.book import Progress
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.error import DatabaseUnusable
 from leoflow_controlplane.retention import Keep, Sweeper
@@ -93,7 +93,7 @@ async def _prune(plane: ControlPlane) -> None:
     """Have removed what was kept of runs that are no more, whatever has deleted them."""
     while True:
         try:
-            await plane.prune()
+            await plane.commands.prune()
         except DatabaseUnusable as error:
             logger.warning("what was kept of deleted runs stays a while longer: %s", error)
         await asyncio.sleep(PRUNE_SECONDS)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.heldrun import OpenTry
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.steps.ending import close_open, end_open
 from leoflow_controlplane.steps.progress import follow, go_on, start_try
@@ -65,9 +66,9 @@ def _take_in(book: Book, held: OpenTry, told: Told, now: float) -> None:
 
 
 def _begin_calls(book: Book, most: int, now: float) -> None:
-    line, limit = book.lines[True], book.settings.max_inline_calls
+    line, limit = book.places.lines[True], book.settings.max_inline_calls
     for _ in range(most):
-        waiting = line.next() if book.under_way[True] < limit else None
+        waiting = line.next() if book.places.under_way[True] < limit else None
         if waiting is None:
             return
         held = start_try(book, waiting.run, waiting.instance, now)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from leoflow_agent.spec import BuiltDag
 from sqlalchemy import Connection
 
-from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.dagversion import DagVersion
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.command import Registered, Trigger
 from leoflow_controlplane.error import Conflict, NotFound
 from leoflow_controlplane.model import RunKey

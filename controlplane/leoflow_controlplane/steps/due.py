@@ -6,8 +6,9 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from leoflow_controlplane.book.book import Book, Progress, Stop
+from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
+from leoflow_controlplane.book.progress import Progress, Stop
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.steps.progress import ask_to_stop, follow, give_verdict, go_on
 from leoflow_controlplane.verdict import NOT_ENDED, judge_told

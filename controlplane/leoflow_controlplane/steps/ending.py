@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.heldrun import OpenTry
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.book.values import read_texts
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.steps.progress import give_verdict, go_on

@@ -6,8 +6,9 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.heldrun import HeldRun
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.command import TaskRef, TaskSelection
 from leoflow_controlplane.error import Conflict
 from leoflow_controlplane.liverun.instance import Instance

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from leoflow_controlplane.book.book import Book, Progress, Stop
+from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.draft import StateChange
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
+from leoflow_controlplane.book.progress import Progress, Stop
 from leoflow_controlplane.book.values import read_inputs
 from leoflow_controlplane.book.webhook import tell_run_end, tell_task_end
 from leoflow_controlplane.error import Refused
@@ -58,10 +59,10 @@ def give_verdict(book: Book, held: OpenTry, verdict: Verdict, now: float) -> Non
     """End a try, which has to be current, and bring its task where that leaves it."""
     book.touch(held.run)
     key, live = held.key, held.run.live
-    held.verdict = verdict = live.weigh(key.task_id, key.map_index, verdict)
+    held.verdict = verdict = live.ends.weigh(held.instance, verdict)
     held.instants["reported"] = now
     book.draft.note_try(held)
-    book.free_place(held)
+    book.places.free(held)
     if held.is_gone:
         book.end_try(held)
     follow(book, held.run, live.end(key.task_id, key.map_index, verdict, now), now)
@@ -89,7 +90,7 @@ def _follow_move(book: Book, run: HeldRun, move: Moved, now: float) -> None:
     place = (task_id, instance.map_index, instance.try_number)
     draft.note_change(run.pk, StateChange(now, state or "none", *place, reason))
     if state == "scheduled":
-        book.lines[task_id in run.version.inline].join(run, instance)
+        book.places.lines[task_id in run.version.inline].join(run, instance)
     elif old_state in OPEN and state not in ("queued", "running"):
         _leave_try(book, run, move, now)
     if state in FINISHED and state is not None:
@@ -113,7 +114,7 @@ def _leave_try(book: Book, run: HeldRun, move: Moved, now: float) -> None:
             final = move.state
         held.verdict = Verdict(final, reason)
         book.draft.note_try(held)
-        book.free_place(held)
+        book.places.free(held)
         if held.is_gone:
             book.end_try(held)
 
@@ -149,8 +150,8 @@ def _wake_followers(book: Book, run: HeldRun, ended: set[str], now: float) -> No
 
 def _hand_out(book: Book, now: float) -> None:
     """Hand out tries in containers; those of calls are `calling.move_calls`'s."""
-    line, limit = book.lines[False], book.settings.max_parallel_tasks
-    while line.open and book.under_way[False] < limit:
+    line, limit = book.places.lines[False], book.settings.max_parallel_tasks
+    while line.open and book.places.under_way[False] < limit:
         waiting = line.next()
         if waiting is None:
             break

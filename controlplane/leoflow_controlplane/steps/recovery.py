@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from leoflow_controlplane.book.book import Book, Progress, Stop
+from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.heldrun import OpenTry
+from leoflow_controlplane.book.progress import Progress, Stop
 from leoflow_controlplane.model import FINISHED_RUN, RunKey, TryKey
 from leoflow_controlplane.repetition import may_repeat
 from leoflow_controlplane.steps.progress import dispatch, give_verdict, go_on, let_through

@@ -10,9 +10,10 @@ from leoflow_agent.spec import TaskSpec
 from leoflow_agent.wire import Acknowledgement, Event, Inputs, Pulled, Report
 from sqlalchemy import Connection
 
-from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.draft import JournalEntry
 from leoflow_controlplane.book.heldrun import OpenTry
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.book.values import read_inputs, read_texts
 from leoflow_controlplane.error import Stale, Unauthorized
 from leoflow_controlplane.jsontext import encode

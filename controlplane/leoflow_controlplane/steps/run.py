@@ -7,10 +7,11 @@ import json
 from leoflow_agent.spec import DagSpec
 from sqlalchemy import Connection
 
-from leoflow_controlplane.book.book import Book, Progress
+from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.dagversion import DagVersion
 from leoflow_controlplane.book.draft import StateChange
 from leoflow_controlplane.book.heldrun import HeldRun, RunPlan
+from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.error import Conflict, NotFound
 from leoflow_controlplane.liverun.liverun import LiveRun
 from leoflow_controlplane.model import FINISHED_RUN, NOT_MAPPED, RunKey

@@ -132,7 +132,7 @@ def _queue_instances(book: Book, held: list[HeldRun]) -> None:
         if instance.state == "scheduled"
     ]
     for _, _, run, instance in sorted(waiting, key=lambda item: item[:2]):
-        book.lines[instance.task_id in run.version.inline].join(run, instance)
+        book.places.lines[instance.task_id in run.version.inline].join(run, instance)
 
 
 def _facts(row: Row[Any], version: DagVersion, instances: list[Instance]) -> RunFacts:
