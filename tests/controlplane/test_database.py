@@ -124,7 +124,7 @@ async def test_a_change_that_cannot_be_written_fails_its_step_alone(database_url
         done = await together(database, (ledger.add, "a"), (ledger.add, "taken"))
         assert [done[0], type(done[1])] == ["a", IntegrityError]
         assert await database.read(names) == ["taken", "a"]
-        assert database.healthy
+        assert database.trouble is None
 
 
 async def test_a_value_of_no_use_is_its_steps_mistake_alone(database_url: str) -> None:
@@ -136,7 +136,7 @@ async def test_a_value_of_no_use_is_its_steps_mistake_alone(database_url: str) -
         done = await together(database, (ledger.add, "a"), (confuse,), (ledger.add, "c"))
         assert [done[0], done[2]] == ["a", "c"]
         assert isinstance(done[1], DBAPIError)
-        assert database.healthy
+        assert database.trouble is None
 
 
 @pytest.mark.postgresql
@@ -219,7 +219,7 @@ async def test_a_query_can_write_nothing(database_url: str) -> None:
         with pytest.raises(DatabaseUnusable, match=r"read-?only"):
             await database.read(write, "a")
         assert await database.read(names) == []
-        assert database.healthy
+        assert database.trouble is None
 
 
 async def test_acknowledged_means_on_the_disk(database_url: str) -> None:

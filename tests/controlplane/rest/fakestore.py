@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from leoflow_controlplane.model import RunKey
-from leoflow_controlplane.schema import (
-    metadata,
-)
+from leoflow_controlplane.schema import metadata
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import StaticPool
 
