@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+import docker
+import docker.errors
 import pytest
 from leoflow_controlplane.executor.docker.engine import Engine, open_engine
 from leoflow_controlplane.executor.docker.fault import EngineUnreachable, NoEngine
@@ -39,15 +40,20 @@ def test_the_reason_is_in_plain_words(error: Exception, text: str) -> None:
 
 
 def test_no_engine_is_told_with_its_address_and_the_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    host = f"unix://{tmp_path}/none.sock"
-    monkeypatch.setenv("DOCKER_HOST", host)
+    def no_client(**_: object) -> Any:
+        raise docker.errors.DockerException("Error while fetching") from ConnectionError(
+            ProtocolError("aborted", FileNotFoundError(2, "No such file or directory"))
+        )
+
+    monkeypatch.setattr(docker, "APIClient", no_client)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///none.sock")
     with pytest.raises(NoEngine) as caught:
         open_engine()
     assert str(caught.value) == (
-        f"no Docker engine answers at '{host}': No such file or directory. Start one, set "
-        "DOCKER_HOST, or run without containers: --executor subprocess."
+        "no Docker engine answers at 'unix:///none.sock': No such file or directory. Start one, "
+        "set DOCKER_HOST, or run without containers: --executor subprocess."
     )
 
 
