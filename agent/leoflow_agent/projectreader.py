@@ -5,6 +5,7 @@ Used by ``read_dag`` only; never imported in a task's container.
 
 import importlib
 import os
+import sys
 import traceback
 
 from leoflow.mistake import DagError
@@ -64,11 +65,26 @@ def _import_failure(error: BaseException, module: str) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         if error.name == module:
             return f"there is no module '{module}' in the project"
+        if error.name.partition(".")[0] == "airflow":
+            return (
+                f"No module named '{error.name}': write `from leoflow import dag, task`. If tasks "
+                "need Airflow itself, add apache-airflow to `dependencies` in leoflow.yaml"
+            )
         return (
             f"No module named '{error.name}': add the package that has it to `dependencies` in "
             "leoflow.yaml, or the file to the project"
         )
+    if isinstance(error, ImportError) and error.name == "leoflow":
+        return _unknown_name(str(error.msg).split("'")[1])
     if isinstance(error, SystemExit):
         return f"sys.exit({error.code!r}) is called while the DAG is read: remove it"
     text = traceback.format_exception_only(type(error), error)[-1].strip()
     return f"{text} (while '{module}' is imported)"
+
+
+def _unknown_name(name: str) -> str:
+    from leoflow.mistake import guess
+
+    known: list[str] = vars(sys.modules["leoflow"])["__all__"]
+    hint = guess(name, known) or f" It has {', '.join(known)}."
+    return f"leoflow has no '{name}'.{hint}"

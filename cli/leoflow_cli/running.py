@@ -15,7 +15,6 @@ from leoflow_builder.host import prepare_host
 from leoflow_builder.project import load_project
 from leoflow_builder.wish import BuildWish
 from leoflow_controlplane.controlplane import ControlPlane
-from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.protocol import ExecutorFactory
 from leoflow_controlplane.model import RunRequest, RunResult
 from leoflow_controlplane.outbound.guard import LOOPBACK
@@ -33,11 +32,6 @@ from leoflow_cli.liveview import LiveView
 from leoflow_cli.option import parse_date
 from leoflow_cli.outcome import InvalidInput
 from leoflow_cli.screen import Screen
-
-NO_ENGINE = (
-    "no container engine answers, so the tasks run as subprocesses of this machine. For containers "
-    "install Docker with buildx and start it, or point DOCKER_HOST at an engine."
-)
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ def run(wish: Wish, screen: Screen) -> Outcome:
     allowed_hosts = (*settings.inline_allowed_hosts, *LOOPBACK)
     settings = replace(settings, inline_allowed_hosts=allowed_hosts)
     logical_date = parse_date(wish.logical_date, "--logical-date")
-    name = wish.executor or _find_executor(screen)
+    name = wish.executor or choose_executor(screen)
     ready = _make_ready(name, wish, settings, screen)
     _tell_ignored(ready.spec, name, screen)
     request = RunRequest(
@@ -127,13 +121,20 @@ def _tell_ignored(spec: DagSpec, executor: str, screen: Screen) -> None:
             screen.line(line, style="yellow")
 
 
-def _find_executor(screen: Screen) -> str:
+def choose_executor(screen: Screen) -> str:
+    """Return what runs tries here when nobody has said it; that no engine answers is told."""
     from leoflow_controlplane.executor.docker.engine import open_engine
+    from leoflow_controlplane.executor.docker.fault import NoEngine
 
     try:
         open_engine().close()
-    except ExecutorUnusable:
-        screen.line(NO_ENGINE, style="yellow")
+    except NoEngine as error:
+        screen.line(
+            f"no container engine answers at '{error.place}' ({error.reason}), so the tasks run as "
+            "subprocesses of this machine. For containers install Docker with buildx and start it, "
+            "or point DOCKER_HOST at an engine.",
+            style="yellow",
+        )
         return "subprocess"
     return "docker"
 

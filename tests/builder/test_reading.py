@@ -4,54 +4,15 @@ from __future__ import annotations
 
 import logging
 import subprocess
-import sys
-import textwrap
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from dagfolder import DAG, SETTINGS, problems, read, write
 from leoflow_agent.action import BashAction, DictOf, HttpAction, PythonAction, Value, XCom
-from leoflow_agent.spec import DagSpec
-from leoflow_builder.interpreter import HostInterpreter
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.project import load_project
 from leoflow_builder.reading import read_dag
-
-HOST = HostInterpreter(Path(sys.executable))
-SETTINGS = "defaults: {resources: {requests: {cpu: 100m, memory: 64Mi}}}\n"
-DAG = """
-from leoflow import dag, task
-
-@task
-def extract():
-    return 1
-
-@dag
-def project():
-    extract()
-
-project()
-"""
-
-
-def write(folder: Path, dag: str = DAG, settings: str = SETTINGS, **files: str) -> Path:
-    (folder / "dag.py").write_text(textwrap.dedent(dag), encoding="utf-8")
-    (folder / "leoflow.yaml").write_text(settings, encoding="utf-8")
-    for name, text in files.items():
-        path = folder / name.replace("_py", ".py")
-        path.write_text(text, encoding="utf-8")
-    return folder
-
-
-def read(folder: Path, *path: Path, timeout_seconds: float = 30.0) -> DagSpec:
-    return read_dag(load_project(folder), HOST, path, timeout_seconds)
-
-
-def problems(folder: Path, *path: Path, timeout_seconds: float = 30.0) -> list[str]:
-    with pytest.raises(ProjectError) as caught:
-        read(folder, *path, timeout_seconds=timeout_seconds)
-    return [str(problem) for problem in caught.value.problems]
 
 
 def test_a_whole_dag_is_read(tmp_path: Path) -> None:
@@ -98,37 +59,6 @@ def test_what_user_code_prints_does_not_break_the_answer(
     assert "from a child" in caplog.text
 
 
-def test_modules_of_the_project_and_of_the_path_are_importable(tmp_path: Path) -> None:
-    library = tmp_path / "library"
-    library.mkdir()
-    (library / "pandoc_like.py").write_text("VALUE = 1\n")
-    folder = tmp_path / "project"
-    folder.mkdir()
-    write(folder, "import pandoc_like, steps\n" + DAG, steps_py="from pandoc_like import VALUE\n")
-    assert read(folder, library).dag_id == "project"
-
-
-def test_what_is_installed_beside_the_builder_is_not_importable(tmp_path: Path) -> None:
-    (problem,) = problems(write(tmp_path, "import pydantic\n" + DAG))
-    assert problem.startswith("dag.py:1: No module named 'pydantic': add the package that has it")
-
-
-def test_a_reading_without_the_dependencies_says_so(tmp_path: Path) -> None:
-    folder = write(tmp_path, "import absent_thing\n" + DAG, SETTINGS + "dependencies: [absent]\n")
-    (problem,) = problems(folder)
-    assert "It was read without the project's dependencies; `leoflow build`" in problem
-
-
-def test_a_broken_library_is_told_at_the_line_that_imports_it(tmp_path: Path) -> None:
-    library = tmp_path / "library"
-    library.mkdir()
-    (library / "fragile.py").write_text("import absent_thing\n")
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (problem,) = problems(write(folder, "import os\nimport fragile\n" + DAG), library)
-    assert problem.startswith("dag.py:2: No module named 'absent_thing'")
-
-
 def test_reading_leaves_no_bytecode_in_the_project(tmp_path: Path) -> None:
     read(write(tmp_path, "import steps\n" + DAG, steps_py=""))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -156,78 +86,6 @@ def test_a_task_made_in_another_module_is_placed_there(tmp_path: Path) -> None:
     dag = DAG.replace("    extract()\n", "    steps.draw()\n")
     spec = read(write(tmp_path, "import steps\n" + dag, steps_py=steps))
     assert (spec.tasks[0].source.file, spec.tasks[0].source.line) == ("steps.py", 8)
-
-
-def test_a_package_that_hides_the_entry_is_named(tmp_path: Path) -> None:
-    folder = write(tmp_path)
-    (folder / "dag").mkdir()
-    (folder / "dag" / "__init__.py").write_text("")
-    (problem,) = problems(folder)
-    assert problem == "dag.py: 'dag/__init__.py' is imported in its place: rename one of them"
-
-
-def test_a_slow_import_is_told_with_the_line_that_it_hangs_in(tmp_path: Path) -> None:
-    folder = write(tmp_path, "import steps\n" + DAG, steps_py="import time\n\n\ntime.sleep(600)\n")
-    begin = time.monotonic()
-    (problem,) = problems(folder, timeout_seconds=0.5)
-    assert time.monotonic() - begin < 5
-    assert problem.startswith("steps.py:4: was still being imported after 0.5 s.")
-
-
-def test_a_process_left_behind_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leoflow_builder.reading._SPARE_SECONDS", 0.5)
-    code = "import subprocess\nsubprocess.Popen(['sleep', '600'])\n"
-    (problem,) = problems(write(tmp_path, code + DAG), timeout_seconds=1)
-    assert problem.startswith("dag.py: starts a process that goes on after the import")
-
-
-def test_a_thread_left_behind_does_not_hold_the_reader(tmp_path: Path) -> None:
-    code = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
-    assert read(write(tmp_path, code + DAG), timeout_seconds=10).dag_id == "project"
-
-
-def test_a_crash_of_the_interpreter_is_told_with_its_line(tmp_path: Path) -> None:
-    (problem,) = problems(write(tmp_path, "import ctypes\nctypes.string_at(0)\n" + DAG))
-    assert problem.startswith("dag.py:2: the interpreter crashed while it was imported: Fatal")
-
-
-def test_context_is_given_at_run_time_so_it_may_be_absent(tmp_path: Path) -> None:
-    takes = "def extract(ti, params, *, logical_date):"
-    assert read(write(tmp_path, DAG.replace("def extract():", takes)))
-
-
-def test_a_function_may_take_the_context_as_a_whole(tmp_path: Path) -> None:
-    assert read(write(tmp_path, DAG.replace("def extract():", "def extract(**context):")))
-
-
-def test_a_wrapper_is_looked_through(tmp_path: Path) -> None:
-    wrapper = (
-        "import functools\n"
-        "def logged(function):\n"
-        "    @functools.wraps(function)\n"
-        "    def wrapper(*args, **kwargs):\n        return function(*args, **kwargs)\n"
-        "    return wrapper\n"
-    )
-    fits = DAG.replace("@task\ndef extract():", "@task\n@logged\ndef extract(ds):")
-    assert fits != DAG
-    assert read(write(tmp_path, wrapper + fits))
-    (problem,) = problems(write(tmp_path, wrapper + fits.replace("(ds)", "(rows)")))
-    assert "missing a required argument: 'rows'" in problem
-    generates = fits.replace("(ds):", "(ds):\n    yield 1\n    return 2\n")
-    (problem,) = problems(write(tmp_path, wrapper + generates))
-    assert "is a generator; a task returns one value" in problem
-
-
-@pytest.mark.parametrize(("name", "place"), [("conf", "dag_run.conf"), ("dag", "dag_id")])
-def test_what_airflow_has_elsewhere_is_told(tmp_path: Path, name: str, place: str) -> None:
-    (problem,) = problems(write(tmp_path, DAG.replace("extract():", f"extract({name}):", 1)))
-    assert problem.endswith(f"Airflow's '{name}' is {place} here")
-
-
-def test_what_is_no_context_has_to_be_given(tmp_path: Path) -> None:
-    (problem,) = problems(write(tmp_path, DAG.replace("extract():", "extract(ti, rows):", 1)))
-    expected = "the call does not fit extract(ti, rows): missing a required argument: 'rows'"
-    assert problem == f"dag.py:10: task 'extract': {expected}"
 
 
 @pytest.mark.parametrize(

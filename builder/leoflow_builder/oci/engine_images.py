@@ -151,9 +151,10 @@ class SocketImages:
                 f"this user may not talk to the engine at '{self.host}'. Let it reach the socket, "
                 "for example by the group 'docker'"
             )
+        reason = error.strerror or str(error) or type(error).__name__
         return (
-            f"no container engine answers at '{self.host}': {error or type(error).__name__}. Start "
-            "it, point DOCKER_HOST at one, or build without one: --output or --push"
+            f"no container engine answers at '{self.host}': {reason}. Start it, point "
+            "DOCKER_HOST at one, or build without one: --output or --push"
         )
 
 

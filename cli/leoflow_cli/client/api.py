@@ -5,6 +5,7 @@ Knows no resource but DAGs' names, which it looks up to tell what was mistyped.
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -192,4 +193,5 @@ def _unanswered(error: httpx.HTTPError, address: Address) -> Unusable:
 def _reason(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return "Nothing came back in 5 s."
-    return str(error).rstrip(".") + "."
+    # Not the number that the system's errors begin with.
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)).rstrip(".") + "."

@@ -5,19 +5,21 @@ The one module that imports the docker client, and only when an engine is opened
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
-from leoflow_controlplane.error import ExecutorUnusable, LaunchFailed
+from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.docker.archive import only_file, open_folder
 from leoflow_controlplane.executor.docker.ending import End, read_state
 from leoflow_controlplane.executor.docker.enginepull import Report, read_pull
 from leoflow_controlplane.executor.docker.eventstream import EventStream
-from leoflow_controlplane.executor.docker.fault import launching, translated
+from leoflow_controlplane.executor.docker.fault import NoEngine, innermost, launching, translated
 from leoflow_controlplane.tryenvironment import STAGING_FOLDER
 
+DEFAULT_HOST = "unix:///var/run/docker.sock"
 TIMEOUT_SECONDS = 60
 CONNECTIONS = 16
 _KILLED = 137
@@ -233,20 +235,17 @@ class Engine:
 
 
 def open_engine() -> Engine:
-    """Connect to the engine that DOCKER_HOST names, or the local one; ExecutorUnusable if none."""
+    """Connect to the engine that DOCKER_HOST names, or the local one; NoEngine if none answers."""
     import docker
     from docker.errors import DockerException
     from docker.utils import kwargs_from_env
 
-    settings = kwargs_from_env()
+    place = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
     try:
+        settings = kwargs_from_env()
         client = docker.APIClient(
             **settings, version="auto", timeout=TIMEOUT_SECONDS, max_pool_size=CONNECTIONS
         )
     except DockerException as error:
-        place = settings.get("base_url", "its default address")
-        raise ExecutorUnusable(
-            f"no Docker engine answers at '{place}': {error}. Start one, set DOCKER_HOST, or run "
-            "without containers: --executor subprocess."
-        ) from error
+        raise NoEngine(place, innermost(error)) from error
     return Engine(client)

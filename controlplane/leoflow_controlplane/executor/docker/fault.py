@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +31,19 @@ class EngineUnreachable(ExecutorUnusable):
     """The engine did not answer, or not as an engine does; a later call may work."""
 
 
+class NoEngine(ExecutorUnusable):
+    """No engine answers at ``place``, which DOCKER_HOST names or is the default; ``reason`` is in
+    the system's words."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+        fix = "Start one, set DOCKER_HOST, or run without containers: --executor subprocess"
+        if reason == os.strerror(errno.EACCES):
+            fix = "Let this user reach the socket, for example by the group 'docker'"
+        super().__init__(f"no Docker engine answers at '{place}': {reason}. {fix}.")
+
+
 class NoAnswer(LaunchFailed):
     """The engine did not answer a launch, so what became of it has to be looked at."""
 
@@ -52,7 +67,7 @@ def translated(*harmless: int) -> Iterator[None]:
         if error.status_code not in harmless:
             raise EngineUnreachable(text_of(error)) from error
     except (DockerException, RequestException, OSError) as error:
-        raise EngineUnreachable(_innermost(error)) from error
+        raise EngineUnreachable(innermost(error)) from error
     except _SENSELESS as error:
         raise EngineUnreachable(f"its answer makes no sense: {error!r}") from error
 
@@ -68,7 +83,7 @@ def launching(image: str) -> Iterator[None]:
     except APIError as error:
         raise _refusal(image, error.status_code or 500, text_of(error)) from error
     except (DockerException, RequestException, OSError) as error:
-        raise NoAnswer(_innermost(error)) from error
+        raise NoAnswer(innermost(error)) from error
     except _SENSELESS as error:
         raise NoAnswer(f"its answer makes no sense: {error!r}") from error
     except EngineUnreachable as error:
@@ -101,7 +116,7 @@ def _refusal(image: str, status: int, text: str) -> LaunchFailed:
     return LaunchFailed(f"the Docker engine refused the container: {text}", transient=status >= 500)
 
 
-def _innermost(error: BaseException) -> str:
+def innermost(error: BaseException) -> str:
     """Give the operating system's words, which HTTP libraries wrap into one another."""
     found: BaseException | None = error
     seen: list[BaseException] = []
