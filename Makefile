@@ -4,8 +4,10 @@ VENV := .venv
 RUN := $(VENV)/bin/
 ENGINE ?= auto
 export POSTGRES ?= auto
-# Whole files side by side: most tests wait, for containers or for processes.
-PYTEST := $(RUN)python -m pytest -n 2 --dist=loadfile --postgres=$(POSTGRES)
+# Whole files side by side, in the order of tests/conftest.py, and one more than there are processors:
+# half of the time a test waits, for containers or for processes.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PYTEST := $(RUN)python -m pytest -n $(WORKERS) --dist=loadfile --no-loadscope-reorder --postgres=$(POSTGRES)
 # Options of the benchmark, such as BENCH="--settings --with-airflow --write-readme".
 BENCH ?=
 export KUBECONFIG
