@@ -4,11 +4,15 @@ VENV := .venv
 RUN := $(VENV)/bin/
 ENGINE ?= auto
 export POSTGRES ?= auto
-# Whole files side by side: most tests wait, for containers or for processes.
-PYTEST := $(RUN)python -m pytest -n 2 --dist=loadfile --postgres=$(POSTGRES)
+# Whole files side by side, in the order of tests/conftest.py, and one more than there are processors:
+# half of the time a test waits, for containers or for processes.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PYTEST := $(RUN)python -m pytest -n $(WORKERS) --dist=loadfile --no-loadscope-reorder --postgres=$(POSTGRES)
 # Options of the benchmark, such as BENCH="--settings --with-airflow --write-readme".
 BENCH ?=
 export KUBECONFIG
+# Each of hundreds of processes would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 export LEOFLOW_TEST_HOME ?= $(CURDIR)/.leoflow
 
 .PHONY: demo test test-long test-kubernetes lint bench bench-quick bench-agent-design bench-build schema server-lock manifests clean
@@ -79,5 +83,6 @@ $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "leoflow needs Python 3.11 or later, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)python -m pip install --quiet --upgrade pip
-	$(RUN)python -m pip install --quiet --editable . --group dev
+	@# To compile all of it would take a third of the time; what is imported is compiled then, once.
+	$(RUN)python -m pip install --quiet --no-compile --editable . --group dev
 	@touch $@

@@ -167,6 +167,8 @@ def test_the_blob_is_the_tar_of_the_tree_and_ends_as_tars_do(
     assert names_in(made)[0] == "usr"
 
 
+# Setting up its cache takes pex, the fallback, ten seconds.
+@pytest.mark.long
 def test_uv_and_pex_give_the_same_bytes(
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,

@@ -233,16 +233,17 @@ def test_a_task_can_use_system_packages(
 
 @pytest.mark.engine
 def test_wheels_with_compiled_code_work(base: BaseImage, load: list[str], tmp_path: Path) -> None:
-    wheels = ["numpy", "pandas", "pydantic", "cryptography"]
+    wheels = ["numpy", "pydantic", "cryptography"]  # pandas is in an example
     options = ["--python-version=3.11", "--only-binary=:all:", "--platform=manylinux_2_28_x86_64"]
     options += ["--platform=manylinux2014_x86_64", "--implementation=cp"]
     site = tmp_path / base.site_packages.lstrip("/")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(site)]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
+    command += ["--target", str(site)]
     subprocess.run([*command, *options, *wheels], check=True, capture_output=True)
     code = (
-        "import numpy, pandas, pydantic; from cryptography.fernet import Fernet;"
+        "import numpy, pydantic; from cryptography.fernet import Fernet;"
         "key = Fernet(Fernet.generate_key()); print(key.decrypt(key.encrypt(b'x')).decode(),"
-        "pandas.DataFrame({'a': numpy.arange(4)}).a.sum(),"
+        "numpy.arange(4).sum(),"
         "pydantic.TypeAdapter(int).validate_python('7'))"
     )
     done = in_container(image_of(load, base.rootfs, tmp_path), base.python, "-c", code)

@@ -19,16 +19,16 @@ KINDS = ("before", "after")
 DAGS = {"crash": make_crash_dag, "small": make_small_dag}
 
 
-def main(folder: str, world: str, port: str, dag_id: str, stride: str) -> None:
+def main(folder: str, world: str, port: str, dag_id: str, part: str, parts: str) -> None:
     """Kill one control plane before and one after each commit that a run of a DAG takes, and let
     another one end what it had begun. Each has a home of its own; tells how many were killed.
 
-    A ``stride`` of more than one leaves commits out, and takes one side of each in turn.
+    Of the commits it takes those of one part, from 1 to ``parts``; all parts have each of them.
     """
     dag, killed = DAGS[dag_id](), 0
-    for turn, number in enumerate(count(1, int(stride))):
+    for number in count(int(part), int(parts)):
         dead = []
-        for kind in KINDS if stride == "1" else [KINDS[turn % 2]]:
+        for kind in KINDS:
             name = f"{kind}-{number}"
             home = Path(folder) / name
             home.mkdir()
