@@ -54,7 +54,9 @@ class TryTokens:
     def issue(self, key: TryKey, now: float) -> str:
         """Make a token for a try."""
         expires_at = now + self._lifetime_seconds
-        claims = {"sub": encode(key).decode(), "aud": AUDIENCE, "exp": int(expires_at)}
+        # As a plain tuple: the serializer takes four times as long for one that has names.
+        subject = encode(tuple(key)).decode()
+        claims = {"sub": subject, "aud": AUDIENCE, "exp": int(expires_at)}
         signed = _HEADER + b"." + base64url_encode(encode(claims))
         signature = self._unsigned.copy()
         signature.update(signed)

@@ -195,7 +195,7 @@ def _standing(held: OpenTry) -> tuple[Any, ...]:
 def _journal_row(entry: JournalEntry | StateChanges) -> tuple[Any, ...]:
     if isinstance(entry, JournalEntry):
         return entry
-    at, text = entry.changes[0].at, write_changes(entry.changes)
+    at, text = entry.changes[0][0], write_changes(entry.changes)
     return JournalEntry(entry.run_pk, "states", at, text)
 
 
