@@ -69,8 +69,8 @@ async def _count(home: Path) -> float:
 
     settings = Settings(max_parallel_tasks=1)
     async with ControlPlane(home, make, settings, role=Role(is_server=True)) as plane:
-        await plane.register_dag(chains("d", 1, 1))
-        await plane.trigger("d", Trigger(run_id="r"))
+        await plane.commands.register_dag(chains("d", 1, 1))
+        await plane.commands.trigger("d", Trigger(run_id="r"))
         token = await tokens.get()
         protocol, wire = _connect(AgentApp(sites[0].desk))
         # The first one starts what later ones find.

@@ -144,10 +144,10 @@ async def _obey(
             executor.end(TryKey(*key))
     elif kind == "register":
         name, *numbers = rest
-        await plane.register_dag(getattr(shape, name)(*numbers))
+        await plane.commands.register_dag(getattr(shape, name)(*numbers))
         _say(writer, ["registered"])
     elif kind == "trigger":
-        await plane.trigger(rest[0], Trigger(run_id=rest[1]))
+        await plane.commands.trigger(rest[0], Trigger(run_id=rest[1]))
     elif kind == "succeeded":
         _say(writer, ["succeeded", await plane.database.read(_count_succeeded, rest[0])])
     elif kind == "figures":

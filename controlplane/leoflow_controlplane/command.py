@@ -1,6 +1,6 @@
 """What may be asked of a control plane from outside: the values and the protocol, no doing.
 
-The HTTP API turns requests into these calls; `controlplane.ControlPlane` answers them. All of them
+The HTTP API turns requests into these calls; `commander.Commander` carries them out. All of them
 are durable when they return. Reading is not here: that is done on connections of its own.
 """
 

@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import re
 import secrets as randomness
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
-from leoflow_agent.spec import BuiltDag, DagSpec
-
-from leoflow_controlplane.admission import admit, admit_dag
+from leoflow_controlplane.admission import admit
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import AgentApp
+from leoflow_controlplane.artifactfolder import artifact_folder
 from leoflow_controlplane.audience import NOBODY, Audience
 from leoflow_controlplane.book.book import Book, Companion, Policy
 from leoflow_controlplane.book.heldrun import RunPlan
 from leoflow_controlplane.calendar.backfill import Backfills
 from leoflow_controlplane.calendar.schedule import Schedules
-from leoflow_controlplane.command import (
-    BackfillRequest,
-    Registered,
-    TaskRef,
-    TaskSelection,
-    Trigger,
-)
+from leoflow_controlplane.commander import Commander
 from leoflow_controlplane.database import Database
-from leoflow_controlplane.error import ControlPlaneError, DagRefused, RunRefused
+from leoflow_controlplane.error import ControlPlaneError, RunRefused
 from leoflow_controlplane.executor.protocol import Executor, ExecutorFactory, Limits, Site
 from leoflow_controlplane.instance import Instance, open_instance
 from leoflow_controlplane.model import SERVER, RunKey, RunRequest, RunResult, TryKey, Update
-from leoflow_controlplane.pod.image import pinned
-from leoflow_controlplane.podcheck import in_pods
-from leoflow_controlplane.rehearsal import Findings, rehearse
+from leoflow_controlplane.rehearsal import rehearse
 from leoflow_controlplane.scheduler import Scheduler, wall_clock
 from leoflow_controlplane.secretsource import EnvironmentSecrets, SecretSource
 from leoflow_controlplane.setting import Settings
-from leoflow_controlplane.steps import dag, intervention, run
+from leoflow_controlplane.steps import run
 from leoflow_controlplane.store.keeper import Keeper
 from leoflow_controlplane.store.orphan import fail_orphans
-from leoflow_controlplane.store.query.run import find_runs
 from leoflow_controlplane.store.result import load_log, load_result, load_updates
 from leoflow_controlplane.traceparent import read_traceparent
 from leoflow_controlplane.trytoken import TryTokens, load_key
@@ -78,7 +65,7 @@ class Role:
 
 
 class ControlPlane:
-    """Runs DAGs while its context is open; implements `command.Commands`.
+    """Runs DAGs while its context is open, at the orders of ``commands`` and runs of its own.
 
     ``home`` is LEOFLOW_HOME. Entering raises DatabaseUnusable or ExecutorUnusable. ``swept``
     then names what dead processes of the same home had left behind and is gone now. ``secrets``
@@ -104,6 +91,7 @@ class ControlPlane:
         self._backfills = Backfills()
         self._stack = AsyncExitStack()
         self._scheduler: Scheduler | None = None
+        self._commander: Commander | None = None
         self._executor: Executor | None = None
         self._database: Database | None = None
         self._book: Book | None = None
@@ -127,6 +115,9 @@ class ControlPlane:
             await self.database.run(fail_orphans, instance.is_alive, self._clock())
             # A step may hand out tries as soon as it is there, and asks where artifacts are.
             self._executor = executor
+            self._commander = Commander(
+                scheduler, self.database, executor, self._settings, self._backfills, self._clock
+            )
             await scheduler.start(executor)
             self._stack = stack.pop_all()
         return self
@@ -143,13 +134,20 @@ class ControlPlane:
     def database(self) -> Database:
         """Where the state is; queries of others read it."""
         if self._database is None:
-            raise ControlPlaneError("the control plane is not running: enter its context first")
+            raise _not_running()
         return self._database
 
     @property
     def desk(self) -> Scheduler:
         """Who takes in what agents say, for an `AgentApp` of a server's own."""
         return self._running
+
+    @property
+    def commands(self) -> Commander:
+        """Who carries out what people ask for."""
+        if self._commander is None:
+            raise _not_running()
+        return self._commander
 
     def holds(self, run_pk: int) -> bool:
         """Say whether a run is in memory, and its rows may be behind; for the writer's thread."""
@@ -158,7 +156,9 @@ class ControlPlane:
     async def create_run(self, request: RunRequest) -> RunKey:
         """Start a run; RunRefused says everything that is wrong with the request."""
         admit(request, self._settings, self._secrets)
-        found = await self._rehearse(request.spec, request.image)
+        if self._executor is None:
+            raise _not_running()
+        found = await rehearse(request.spec, request.image, self._executor, self._settings)
         if found.problems:
             raise RunRefused("\n".join(found.problems))
         date = request.logical_date or datetime.fromtimestamp(self._clock(), UTC).isoformat()
@@ -176,71 +176,6 @@ class ControlPlane:
         wanted = (request.spec, request.image)
         await self._running.do(run.submit, wanted, plan, self._clock())
         return RunKey(request.spec.dag_id, plan.run_id)
-
-    async def register_dag(self, built: BuiltDag) -> Registered:
-        """Make a version of a DAG known and current; DagRefused says all that is wrong with it."""
-        # In a thread: a DAG of many thousand tasks takes seconds.
-        await asyncio.to_thread(admit_dag, built, self._settings)
-        image = pinned(built.image.reference, built.image.digest)
-        found = await self._rehearse(built.spec, image)
-        if found.problems:
-            raise DagRefused("\n".join(found.problems))
-        registered = await self._running.run(dag.register_dag, built, self._clock())
-        notes = self._prepull(built.spec, image) if registered.created else ()
-        return replace(registered, warnings=found.warnings, notes=notes)
-
-    async def delete_dag(self, dag_id: str) -> None:
-        """Forget a DAG, its versions and runs; Conflict while one of its runs is not over."""
-        await self._running.do(dag.delete_dag, dag_id, self._clock())
-        self._running.do_beside(self.prune())
-
-    async def pause_dag(self, dag_id: str, paused: bool) -> None:
-        """Let a DAG start nothing, or go on."""
-        await self._running.do(dag.pause_dag, dag_id, paused, self._clock())
-
-    async def trigger(self, dag_id: str, trigger: Trigger) -> RunKey:
-        """Make a run of the current version of a DAG."""
-        return await self._running.run(dag.trigger, dag_id, trigger, self._clock())
-
-    async def set_run_state(
-        self, key: RunKey, state: Literal["queued", "success", "failed"]
-    ) -> None:
-        """End a run as success or failed, stopping what runs; or queue it again (clear it)."""
-        await self._running.do(intervention.set_run_state, key, state, self._clock())
-
-    async def delete_run(self, key: RunKey) -> None:
-        """Forget a run that is over."""
-        await self._running.do(intervention.delete_run, key)
-        self._running.do_beside(self.prune())
-
-    async def clear(
-        self, key: RunKey, selection: TaskSelection, *, dry_run: bool = False
-    ) -> list[TaskRef]:
-        """Let task instances run again, with as many retries as at first, and open their run."""
-        asked = (selection, dry_run)
-        return await self._running.run(intervention.clear, key, asked, self._clock())
-
-    async def set_task_state(
-        self,
-        key: RunKey,
-        selection: TaskSelection,
-        state: Literal["success", "failed", "skipped"],
-        *,
-        dry_run: bool = False,
-    ) -> list[TaskRef]:
-        """Set the states of task instances; a try of theirs that runs is stopped."""
-        asked = (selection, state, dry_run)
-        return await self._running.run(intervention.set_task_state, key, asked, self._clock())
-
-    async def create_backfill(self, request: BackfillRequest) -> int:
-        """Begin a backfill and give its id."""
-        return await self._running.run(self._backfills.create, request, self._clock())
-
-    async def change_backfill(
-        self, backfill_id: int, action: Literal["pause", "unpause", "cancel"]
-    ) -> None:
-        """Pause, unpause or cancel a backfill."""
-        await self._running.do(self._backfills.change, backfill_id, action, self._clock())
 
     async def watch(self, key: RunKey) -> AsyncIterator[Update]:
         """Yield all that happens in a run, from its beginning to its end, in order.
@@ -281,39 +216,12 @@ class ControlPlane:
         Pods."""
         if self._executor is not None and self._executor.pods is not None:
             return self._executor.pods.place_of_artifacts(key)
-        words = [key.dag_id, key.run_id, key.task_id]
-        if key.map_index >= 0:
-            words.append(str(key.map_index))
-        folder = self._home / "runs"
-        return str(folder.joinpath(*map(_path_word, words), f"try-{key.try_number}"))
-
-    async def prune(self) -> None:
-        """Have removed what an executor has kept for people of runs that are no more."""
-
-        async def find(keys: Collection[RunKey]) -> Collection[RunKey]:
-            return await self.database.read(find_runs, keys)
-
-        if self._executor is not None and self._executor.pods is not None:
-            await self._executor.pods.prune(find)
-
-    async def _rehearse(self, spec: DagSpec, image: str) -> Findings:
-        """Ask what becomes of what a DAG says of its Pods."""
-        if self._executor is None:
-            raise ControlPlaneError("the control plane is not running: enter its context first")
-        return await rehearse(spec, image, self._executor, self._settings)
-
-    def _prepull(self, spec: DagSpec, image: str) -> tuple[str, ...]:
-        """Begin to pull the image of a new version ahead of need, if that is wanted; say so."""
-        pods = None if self._executor is None else self._executor.pods
-        if pods is None or not pods.prepulls or not (tasks := tuple(in_pods(spec))):
-            return ()
-        self._running.do_beside(pods.prepull(image, tasks))
-        return (f"image '{image}' is being pulled on the nodes where its tasks may run",)
+        return str(artifact_folder(self._home, key))
 
     @property
     def _running(self) -> Scheduler:
         if self._scheduler is None:
-            raise ControlPlaneError("the control plane is not running: enter its context first")
+            raise _not_running()
         return self._scheduler
 
     async def _open(self, stack: AsyncExitStack, instance: Instance) -> Scheduler:
@@ -354,9 +262,5 @@ class ControlPlane:
             raise ControlPlaneError(f"the control plane failed: {failure}") from failure
 
 
-def _path_word(word: str) -> str:
-    """Make a name that is one path component, and another one for another word."""
-    safe = re.sub(r"[^A-Za-z0-9_.+-]", "-", word)
-    if safe == word and word not in ("", ".", ".."):
-        return word
-    return f"{safe[:80]}-{hashlib.sha256(word.encode()).hexdigest()[:8]}"
+def _not_running() -> ControlPlaneError:
+    return ControlPlaneError("the control plane is not running: enter its context first")

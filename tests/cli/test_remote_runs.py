@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from fakeserver import LATER, NOON, FakeServer, log_line, make_dag, make_run, make_task
@@ -81,30 +80,6 @@ def test_waiting_shows_each_state_and_the_log_and_ends_as_the_run(
     (task,) = document["tasks"]
     assert (document["state"], task["timeline_ms"]["total"]) == (state, 125.0)
     assert task.get("return_value") == (None if code else 5)
-
-
-@pytest.mark.parametrize(
-    ("dag", "run_type", "says"),
-    [
-        ({"is_paused": True}, "manual", "DAG 'etl' is paused. Let it go on: leoflow dags unpause"),
-        ({"max_active_runs": 1}, "manual", "another run is under way, and max_active_runs of DAG"),
-        ({"max_active_runs": 1}, "backfill", "its backfill is paused, or lets no more"),
-        ({"max_active_runs": 2}, "manual", None),
-        ({"max_active_runs": None}, "manual", None),
-    ],
-)
-def test_a_run_that_is_queued_says_what_it_waits_for(
-    server: FakeServer, call, dag: dict[str, Any], run_type: str, says: str | None
-):
-    server.dags["etl"] = make_dag("etl", **dag)
-    server.add_run(make_run("etl", "before", "running"))
-    server.add_run(make_run("etl", "filled", "running", run_type="backfill"))
-    server.add_run(make_run("etl", "mine", "queued", run_type=run_type), make_task("load", None))
-    result = call("runs", "show", "etl", "mine", "--json")
-    assert result.exit_code == 0
-    wait = json.loads(result.stdout).get("waits_for")
-    assert wait is None if says is None else wait.startswith(says)
-    assert ("it has not begun" in result.stderr) is (says is not None)
 
 
 def test_each_try_is_read_to_its_end_before_the_next(server: FakeServer, quick, call):

@@ -15,11 +15,11 @@ from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.model import SERVER, RunKey, RunResult, TaskState, TryKey
 from leoflow_controlplane.schema import metadata
-from leoflow_controlplane.steps import dag, report, run
+from leoflow_controlplane.steps import calling, dag, report, run
 from leoflow_controlplane.store.keeper import Keeper
 from leoflow_controlplane.store.result import load_result
 from leoflow_controlplane.workload import Dispatch
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, select
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -139,3 +139,22 @@ def open_ground(url: str, **settings: Any) -> Ground:
 
 def _keep_foreign_keys(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def names(keys: list[TryKey]) -> list[str]:
+    """Give what people call the task instances of tries."""
+    return [key.task_id if key.map_index < 0 else f"{key.task_id}[{key.map_index}]" for key in keys]
+
+
+def rows(ground: Ground, table: Any) -> list[Any]:
+    """Read all rows of a table."""
+    return ground.read(lambda connection: list(connection.execute(select(table))))
+
+
+def begin_call(ground: Ground, task: TaskSpec) -> TryKey:
+    """Make a run of one call, which begins."""
+    assert ground.submit(task) == []
+    assert ground.progress.calls_wait
+    ground.step(calling.move_calls, (), 1, ground.now)
+    (key,) = ground.handed_out()
+    return key

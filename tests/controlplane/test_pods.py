@@ -95,19 +95,25 @@ def built(digest: str | None = None) -> BuiltDag:
 async def test_the_image_of_a_new_version_is_pulled_ahead_by_its_digest(tmp_path: Path) -> None:
     pods, digest = FakePods(), "sha256:" + "1" * 64
     async with cluster(tmp_path, pods) as house:
-        first = await house.plane.register_dag(built(digest))
-        again = await house.plane.register_dag(built(digest))
+        first = await house.plane.commands.register_dag(built(digest))
+        again = await house.plane.commands.register_dag(built(digest))
         await asyncio.sleep(0)
     assert pods.pulled == [(f"registry.example/dag@{digest}", ["a", "b"])]
     assert "is being pulled on the nodes" in first.notes[0]
     assert again.notes == ()
 
 
+async def test_inputs_are_not_in_a_pod_whose_task_must_not_begin_unheard(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FakePods()) as house:
+        await house.run(make_task("a"))
+    assert house.executor.started[0].workload["inputs"] is None
+
+
 async def test_a_pull_ahead_that_fails_harms_nobody(tmp_path: Path) -> None:
     pods = FakePods()
     pods.failure = RuntimeError("a defect")
     async with cluster(tmp_path, pods) as house:
-        await house.plane.register_dag(built())
+        await house.plane.commands.register_dag(built())
         await asyncio.sleep(0.01)
         assert house.plane.desk.failure is None
 
@@ -116,7 +122,7 @@ async def test_who_does_not_want_it_has_nothing_pulled_ahead(tmp_path: Path) -> 
     pods = FakePods()
     pods.prepulls = False
     async with cluster(tmp_path, pods) as house:
-        assert (await house.plane.register_dag(built())).notes == ()
+        assert (await house.plane.commands.register_dag(built())).notes == ()
     assert pods.pulled == []
 
 
@@ -178,7 +184,7 @@ async def test_what_is_kept_of_a_run_goes_when_the_run_is_deleted(tmp_path: Path
         for run in runs:
             await house.plane.wait(run)
         pods.kept = frozenset(runs)
-        await house.plane.delete_run(runs[0])
+        await house.plane.commands.delete_run(runs[0])
         async with asyncio.timeout(20):
             while len(pods.kept) == 2:
                 await asyncio.sleep(0.001)

@@ -42,8 +42,8 @@ async def server(
 
 async def begin(house: House) -> None:
     dag = make_dag(make_task("a"), make_task("b", "a"))
-    await house.plane.register_dag(BuiltDag(dag, ImageRef("i", None, "linux/amd64")))
-    await house.plane.trigger("d", Trigger(run_id="r"))
+    await house.plane.commands.register_dag(BuiltDag(dag, ImageRef("i", None, "linux/amd64")))
+    await house.plane.commands.trigger("d", Trigger(run_id="r"))
 
 
 async def test_what_a_server_leaves_running_the_next_one_adopts(tmp_path: Path) -> None:
@@ -81,8 +81,8 @@ async def test_what_is_gone_meanwhile_has_failed_and_is_tried_again(tmp_path: Pa
     machine = FakeMachine()
     async with server(tmp_path, machine, hang_once) as house:
         dag = make_dag(make_task("a", retries=1))
-        await house.plane.register_dag(BuiltDag(dag, ImageRef("i", None, "linux/amd64")))
-        await house.plane.trigger("d", Trigger(run_id="r"))
+        await house.plane.commands.register_dag(BuiltDag(dag, ImageRef("i", None, "linux/amd64")))
+        await house.plane.commands.trigger("d", Trigger(run_id="r"))
         await running.wait()
     for play in machine.plays.values():
         assert play.task is not None

@@ -90,11 +90,11 @@ async def test_a_dag_that_the_cluster_refuses_is_neither_known_nor_run(
         house.executor.pods = FakePods(a="no such class")
         dag = make_dag(make_task("a"))
         with pytest.raises(DagRefused, match="the cluster refuses its Pod: no such class"):
-            await house.plane.register_dag(built(dag))
+            await house.plane.commands.register_dag(built(dag))
         with pytest.raises(RunRefused, match="the cluster refuses its Pod: no such class"):
             await house.begin(make_task("a"))
         house.executor.pods = pods = FakePods()
-        registered = await house.plane.register_dag(built(dag))
+        registered = await house.plane.commands.register_dag(built(dag))
         assert (registered.version_number, registered.warnings) == (1, ())
         assert pods.asked[0].image == "reg.example/d@sha256:" + "a" * 64
 
@@ -104,7 +104,7 @@ async def test_what_has_no_effect_where_there_are_no_pods_is_a_warning(
 ) -> None:
     async with open_house() as house:
         task = make_task("a", kubernetes=PodOptions(priority_class_name="high"))
-        registered = await house.plane.register_dag(built(make_dag(task)))
+        registered = await house.plane.commands.register_dag(built(make_dag(task)))
         (warning,) = registered.warnings
         assert "kubernetes.priority_class_name has no effect here" in warning
 
@@ -112,7 +112,7 @@ async def test_what_has_no_effect_where_there_are_no_pods_is_a_warning(
 async def test_a_tag_that_has_moved_is_a_version_of_its_own(open_house: OpenHouse) -> None:
     async with open_house() as house:
         dag = make_dag(make_task("a"))
-        told = [await house.plane.register_dag(built(dag, digest)) for digest in "abab"]
+        told = [await house.plane.commands.register_dag(built(dag, digest)) for digest in "abab"]
         assert [(one.version_number, one.created) for one in told] == [
             (1, True),
             (2, True),

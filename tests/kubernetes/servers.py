@@ -79,10 +79,10 @@ async def serve(errand: Errand) -> None:
     role, dag = Role(is_server=True), make_wide_dag()
     secrets = EnvironmentSecrets({})
     async with ControlPlane(errand.home, factory, settings, secrets, role=role) as plane:
-        await plane.register_dag(BuiltDag(dag, ImageRef("image", None, "linux/amd64")))
+        await plane.commands.register_dag(BuiltDag(dag, ImageRef("image", None, "linux/amd64")))
         for number in range(errand.runs):
             try:
-                await plane.trigger(dag.dag_id, Trigger(f"run-{number}"))
+                await plane.commands.trigger(dag.dag_id, Trigger(f"run-{number}"))
             except Conflict:
                 continue
         for number in range(errand.runs):

@@ -75,7 +75,7 @@ def _task_result(task: Document) -> TaskResult:
         task["map_index"],
         task["state"],
         task["try_number"],
-        task["reason"],
+        task["reason"] or task.get("waits_for"),
         task.get("return_value"),
         task["artifacts"],
         task["timeline_ms"],

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from leoflow_cli.client.api import Api
 from leoflow_cli.client.following import Follower, Wanted
+from leoflow_cli.client.queue import add_waits
 from leoflow_cli.client.run import (
     Document,
     add_returned,
@@ -55,6 +56,7 @@ def show_run(
     run = api.get(run_path(dag_id, run_id))
     tasks = read_tasks(api, dag_id, run_id)
     add_returned(api, run, tasks)
+    add_waits(api, run, tasks)
     if heading is not None:
         screen.line(heading, style="bold")
     began = run["start_date"] or run["queued_at"]

@@ -93,7 +93,7 @@ async def _prune(plane: ControlPlane) -> None:
     """Have removed what was kept of runs that are no more, whatever has deleted them."""
     while True:
         try:
-            await plane.prune()
+            await plane.commands.prune()
         except DatabaseUnusable as error:
             logger.warning("what was kept of deleted runs stays a while longer: %s", error)
         await asyncio.sleep(PRUNE_SECONDS)

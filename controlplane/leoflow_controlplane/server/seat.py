@@ -171,14 +171,14 @@ class _Relay:
         self._seat = seat
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._seat.plane, name)
+        return getattr(self._seat.plane.commands, name)
 
     async def register_dag(self, built: BuiltDag) -> Registered:
         """Make a version of a DAG known, unless it could never run here."""
         reason = await asyncio.to_thread(self._seat.refuse_dag, built.spec.dag_id)
         if reason is not None:
             raise DagRefused(reason)
-        return await self._seat.plane.register_dag(built)
+        return await self._seat.plane.commands.register_dag(built)
 
 
 def _part(trouble: str | None) -> Part:

@@ -54,9 +54,9 @@ async def serve(errand: Errand) -> None:
     role = Role(is_server=True)
     factory = world_executor(world, port)
     async with ControlPlane(home, factory, SETTINGS, EnvironmentSecrets({}), role=role) as plane:
-        await plane.register_dag(BuiltDag(dag, ImageRef("image", None, "linux/amd64")))
+        await plane.commands.register_dag(BuiltDag(dag, ImageRef("image", None, "linux/amd64")))
         try:
-            key = await plane.trigger(dag.dag_id, Trigger(run_id))
+            key = await plane.commands.trigger(dag.dag_id, Trigger(run_id))
         except Conflict:
             key = RunKey(dag.dag_id, run_id)
         await plane.wait(key)

@@ -80,8 +80,10 @@ class Replica:
 
 async def begin(replica: Replica) -> None:
     dag = make_dag(make_task("a"), make_task("b", "a"))
-    await replica.seat.plane.register_dag(BuiltDag(dag, ImageRef("i", None, "linux/amd64")))
-    await replica.seat.plane.trigger("d", Trigger(run_id="r"))
+    await replica.seat.plane.commands.register_dag(
+        BuiltDag(dag, ImageRef("i", None, "linux/amd64"))
+    )
+    await replica.seat.plane.commands.trigger("d", Trigger(run_id="r"))
 
 
 async def test_a_scheduler_that_fails_is_followed_by_another_one(

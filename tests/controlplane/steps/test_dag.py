@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from ground import Ground, make_plan
+import pytest
+from ground import Ground, make_plan, names, rows
 from house import make_dag, make_task
 from leoflow_agent.spec import BuiltDag, ImageRef
-from leoflow_controlplane.steps import dag, run
+from leoflow_controlplane.error import Conflict, NotFound
+from leoflow_controlplane.schema import journal, task_instances, tries, xcoms
+from leoflow_controlplane.steps import (
+    dag,
+    ending,
+    run,
+)
+from leoflow_controlplane.verdict import Exit
 
 
 def created(ground: Ground, image: str = "i") -> bool:
@@ -25,3 +33,38 @@ def test_a_version_is_new_once(ground: Ground) -> None:
 def test_a_dag_that_was_only_run_by_hand_is_new_when_it_is_pushed(ground: Ground) -> None:
     ground.step(run.submit, (make_dag(make_task("t")), "i"), make_plan(), ground.now)
     assert [created(ground), created(ground)] == [True, False]
+
+
+def test_a_new_version_is_for_new_runs(ground: Ground) -> None:
+    ground.register(make_dag(make_task("a"), make_task("b", "a")))
+    (old,) = ground.trigger("old")
+    ground.register(make_dag(make_task("a"), make_task("c", "a")), image="new")
+    (new,) = ground.trigger("new")
+    assert names(ground.finish(old)) == ["b"]
+    assert names(ground.finish(new)) == ["c"]
+    assert (ground.result("old").image, ground.result("new").image) == ("i", "new")
+
+
+def test_a_paused_dag_starts_nothing(ground: Ground) -> None:
+    ground.register(make_dag(make_task("a"), make_task("b", "a")))
+    (first,) = ground.trigger("one")
+    ground.step(dag.pause_dag, "d", True, ground.now)
+    assert ground.trigger("two") == []
+    assert ground.finish(first) == []
+    ground.restart()
+    ground.step(dag.pause_dag, "d", False, ground.now)
+    assert sorted(names(ground.handed_out())) == ["a", "b"]
+
+
+def test_a_dag_is_forgotten_when_its_runs_are_over(durable: Ground) -> None:
+    durable.register(make_dag(make_task("a")))
+    (key,) = durable.trigger()
+    with pytest.raises(Conflict, match="has a run that is not over"):
+        durable.step(dag.delete_dag, "d", durable.now)
+    durable.finish(key, value=1)
+    durable.step(ending.close_tries, [ending.End(key, Exit(0), {})], durable.now)
+    durable.step(dag.delete_dag, "d", durable.now)
+    for table in (task_instances, tries, journal, xcoms):
+        assert rows(durable, table) == []
+    with pytest.raises(NotFound, match="there is no DAG 'd'"):
+        durable.trigger()
