@@ -137,7 +137,7 @@ async def _first_line(stage: Stage, key: RunKey, task: TaskResult) -> dict[str, 
 
 
 async def _output(stage: Stage, key: RunKey, task: TaskResult) -> str:
-    log = await stage.plane.log(key, task.task_id, task.try_number)
+    log = await stage.plane.log(_try_key(key, task))
     return "\n".join(one.text for one in log if one.stream == "stdout")
 
 

@@ -207,9 +207,9 @@ class ControlPlane:
         """Tell how a run stands; KeyError if there is no such run."""
         return await self.database.read(load_result, key)
 
-    async def log(self, key: RunKey, task_id: str, try_number: int) -> list[Update]:
-        """Give what one try of a task wrote, in order."""
-        return await self.database.read(load_log, key, task_id, try_number)
+    async def log(self, key: TryKey) -> list[Update]:
+        """Give what a try wrote, in order; KeyError if there is no such run."""
+        return await self.database.read(load_log, key)
 
     def artifacts_folder(self, key: TryKey) -> str:
         """Name the place that keeps the artifacts of a try: a folder of this machine, but for

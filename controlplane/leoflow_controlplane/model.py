@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 from leoflow_agent.spec import DagSpec
 
 NOT_MAPPED = -1
+# The key of what a task returned, in Airflow's spelling.
+RETURN_VALUE = "return_value"
 # Whose runs are those of ``leoflow server``, whichever process leads.
 SERVER = "server"
 

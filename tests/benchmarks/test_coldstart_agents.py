@@ -14,7 +14,7 @@ from leoflow_agent.spec import DagSpec, Quantities, Resources, Source, TaskSpec
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.hostproject import HostProject
 from leoflow_controlplane.executor.subprocess import subprocess_executor
-from leoflow_controlplane.model import RunRequest, RunResult, Update
+from leoflow_controlplane.model import RunRequest, RunResult, TryKey, Update
 from leoflow_controlplane.setting import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ async def _run(folder: Path, home: Path, last: str) -> tuple[RunResult, list[Upd
     settings = Settings(max_parallel_tasks=1)
     async with ControlPlane(home, subprocess_executor(lambda _: naive), settings) as plane:
         key = await plane.create_run(request)
-        return await plane.wait(key), await plane.log(key, "clock", 1)
+        return await plane.wait(key), await plane.log(TryKey(*key, "clock", -1, 1))
 
 
 @pytest.mark.filterwarnings("ignore:tasks run as plain subprocesses")

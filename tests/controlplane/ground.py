@@ -10,7 +10,7 @@ from house import SETTINGS, make_dag
 from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef, TaskSpec
 from leoflow_agent.wire import Acknowledgement, Event, Report
 from leoflow_controlplane.book.book import Book, Companion, Policy
-from leoflow_controlplane.book.heldrun import HeldRun, RunPlan
+from leoflow_controlplane.book.heldrun import RunPlan
 from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.model import SERVER, RunKey, RunResult, TaskState, TryKey
@@ -118,10 +118,6 @@ class Ground:
             t.task_id if t.map_index < 0 else f"{t.task_id}[{t.map_index}]": t.state
             for t in self.result(run_id).tasks
         }
-
-    def held(self, run_id: str = "r") -> HeldRun:
-        """Give a run as the book has it."""
-        return self.book.runs[RunKey("d", run_id)]
 
     def restart(self) -> None:
         """Go on with a memory that was read from the tables."""

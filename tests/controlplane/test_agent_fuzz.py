@@ -21,7 +21,7 @@ from leoflow_controlplane.api import AgentApp, Reply
 from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.fake import FakeAgent, FakeExecutor
 from leoflow_controlplane.executor.protocol import Site
-from leoflow_controlplane.model import RunKey, RunRequest
+from leoflow_controlplane.model import RunKey, RunRequest, TryKey
 from leoflow_controlplane.verdict import Exit
 
 PATIENCE_SECONDS = 10.0
@@ -242,7 +242,7 @@ def test_strangers_read_nothing_and_write_nothing(tmp_path: Path, examples: int)
 
         attack()
         assert runner.run(plane.plane.result(key)) == before
-        assert runner.run(plane.plane.log(key, "a", 1)) == []
+        assert runner.run(plane.plane.log(TryKey(*key, "a", -1, 1))) == []
         assert runner.run(plane.report(good, end)) == 200
 
 

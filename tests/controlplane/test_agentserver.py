@@ -1,7 +1,8 @@
-"""Where the agents of a server find it: at the same place, whichever process serves there."""
+"""Where agents find who takes in what they say, and that whoever serves there is found alike."""
 
 from __future__ import annotations
 
+import socket
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from fakedesk import REPORT, FakeDesk
+from leoflow_agent import wire
 from leoflow_controlplane.agentserver import MAX_SOCKET_PATH, SOCKET_NAME, AgentServer
+from leoflow_controlplane.api import AgentApp
 from leoflow_controlplane.instance import Instance, open_instance
 
 Opened = Callable[[Path, str], Awaitable[tuple[AgentServer, Path]]]
@@ -90,3 +94,50 @@ async def test_a_free_port_is_the_same_one_the_next_time(opened: Opened, tmp_pat
     await first.close()
     second, _ = await opened(tmp_path, "")
     assert await second.listen_tcp(stable=True) == port
+
+
+async def test_it_serves_on_a_socket_that_only_containers_can_reach(tmp_path: Path) -> None:
+    instance = open_instance(tmp_path)
+    server = AgentServer(instance, AgentApp(FakeDesk()))
+    folder = await server.listen_unix()
+    assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE((folder / "agent.sock").stat().st_mode) == 0o666
+    transport = httpx.AsyncHTTPTransport(uds=str(folder / "agent.sock"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://leoflow") as client:
+        answer = await client.post(
+            wire.EVENTS_PATH, json=REPORT, headers={"Authorization": "Bearer good"}
+        )
+    assert answer.status_code == 200
+    assert answer.headers["content-length"] == str(len(answer.content))
+    await server.close()
+    instance.close()
+    assert not folder.parent.exists()
+
+
+async def test_over_the_network_it_listens_on_loopback_only(tmp_path: Path) -> None:
+    instance = open_instance(tmp_path)
+    server = AgentServer(instance, AgentApp(FakeDesk()))
+    port = await server.listen_tcp()
+    assert port == await server.listen_tcp()
+    assert server._servers[0][1].getsockname()[0] == "127.0.0.1"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"http://127.0.0.1:{port}{wire.INPUTS_PATH}")
+    assert answer.status_code == 401
+    await server.close()
+    instance.close()
+
+
+async def test_over_the_network_an_answer_is_not_held_back(tmp_path: Path) -> None:
+    """By Nagle's algorithm and the delayed acknowledgement together: 40 ms for each report."""
+    instance = open_instance(tmp_path)
+    server = AgentServer(instance, AgentApp(FakeDesk()))
+    url = f"http://127.0.0.1:{await server.listen_tcp()}{wire.EVENTS_PATH}"
+    headers = {"Authorization": "Bearer good"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        assert (await client.post(url, json=REPORT)).status_code == 200
+        (connection,) = server._servers[0][0].server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    await server.close()
+    instance.close()

@@ -1,67 +1,19 @@
-"""The HTTP surface of agents: shapes, tokens, versions; over a real socket as well."""
+"""The HTTP surface of agents: shapes, tokens, versions."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import stat
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
 import pytest
+from fakedesk import INPUTS, REPORT, FakeDesk
 from leoflow_agent import wire
-from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
-from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import MAX_BODY_BYTES, AgentApp, Reply
-from leoflow_controlplane.error import DatabaseUnusable, Stale, Unauthorized
-from leoflow_controlplane.instance import open_instance
-from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.reportbody import EventBody, ReportBody
 from starlette.types import Message
-
-REPORT = {"protocol": 1, "nonce": "n", "events": [{"seq": 1, "at": 1.0, "type": "heartbeat"}]}
-INPUTS = Inputs(args=[1], kwargs={}, environment={}, request=None)
-
-
-class FakeDesk:
-    """Knows the token ``good``, a try that is over, ``old``, and one that fills the disk."""
-
-    def __init__(self) -> None:
-        self.reports: list[Report] = []
-        self.answer = Acknowledgement(ack=1, terminate=None, heartbeat_seconds=3.0)
-
-    def _check(self, token: str) -> None:
-        if token == "torn":
-            raise RuntimeError("a defect")
-        if token == "old":
-            raise Stale("try 1 of task 'a' is over")
-        if token == "full":
-            raise DatabaseUnusable("disk is full")
-        if token != "good":
-            raise Unauthorized("unknown token")
-
-    def check_token(self, token: str) -> TryKey:
-        if token not in ("good", "old", "full", "torn"):
-            raise Unauthorized("unknown token")
-        return TryKey("d", "r", "a", -1, 1)
-
-    def take_report(self, token: str, report: Report) -> asyncio.Future[Acknowledgement]:
-        self._check(token)
-        self.reports.append(report)
-        taken: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
-        taken.set_result(self.answer)
-        return taken
-
-    async def give_inputs(self, token: str) -> Inputs:
-        self._check(token)
-        return INPUTS
-
-    async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
-        self._check(token)
-        return Pulled(value=[task_id, key, map_index], error=None)
 
 
 @pytest.fixture
@@ -248,55 +200,6 @@ async def test_a_defect_is_answered_too(desk: FakeDesk, caplog: pytest.LogCaptur
 async def test_what_is_not_there_is_said(client: httpx.AsyncClient) -> None:
     assert (await client.get("/nowhere")).status_code == 404
     assert (await client.get(wire.EVENTS_PATH)).status_code == 405
-
-
-async def test_it_serves_on_a_socket_that_only_containers_can_reach(
-    tmp_path: Path, desk: FakeDesk
-) -> None:
-    instance = open_instance(tmp_path)
-    server = AgentServer(instance, AgentApp(desk))
-    folder = await server.listen_unix()
-    assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
-    assert stat.S_IMODE((folder / "agent.sock").stat().st_mode) == 0o666
-    transport = httpx.AsyncHTTPTransport(uds=str(folder / "agent.sock"))
-    async with httpx.AsyncClient(transport=transport, base_url="http://leoflow") as client:
-        answer = await client.post(
-            wire.EVENTS_PATH, json=REPORT, headers={"Authorization": "Bearer good"}
-        )
-    assert answer.status_code == 200
-    assert answer.headers["content-length"] == str(len(answer.content))
-    await server.close()
-    instance.close()
-    assert not folder.parent.exists()
-
-
-async def test_over_the_network_it_listens_on_loopback_only(tmp_path: Path, desk: FakeDesk) -> None:
-    instance = open_instance(tmp_path)
-    server = AgentServer(instance, AgentApp(desk))
-    port = await server.listen_tcp()
-    assert port == await server.listen_tcp()
-    assert server._servers[0][1].getsockname()[0] == "127.0.0.1"
-    async with httpx.AsyncClient(trust_env=False) as client:
-        answer = await client.get(f"http://127.0.0.1:{port}{wire.INPUTS_PATH}")
-    assert answer.status_code == 401
-    await server.close()
-    instance.close()
-
-
-async def test_over_the_network_an_answer_is_not_held_back(tmp_path: Path, desk: FakeDesk) -> None:
-    """By Nagle's algorithm and the delayed acknowledgement together: 40 ms for each report."""
-    instance = open_instance(tmp_path)
-    server = AgentServer(instance, AgentApp(desk))
-    url = f"http://127.0.0.1:{await server.listen_tcp()}{wire.EVENTS_PATH}"
-    headers = {"Authorization": "Bearer good"}
-    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
-        assert (await client.post(url, json=REPORT)).status_code == 200
-        (connection,) = server._servers[0][0].server_state.connections
-        accepted = connection.transport.get_extra_info("socket")
-        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    await server.close()
-    instance.close()
 
 
 async def test_the_body_of_who_has_no_token_is_not_even_read(desk: FakeDesk) -> None:

@@ -10,7 +10,7 @@ import pytest
 from house import OpenHouse, make_task, states
 from leoflow_controlplane.error import RunRefused
 from leoflow_controlplane.executor.fake import FakeAgent
-from leoflow_controlplane.model import RunResult
+from leoflow_controlplane.model import RunResult, TryKey
 from leoflow_controlplane.verdict import Exit
 
 
@@ -102,7 +102,7 @@ async def test_logs_are_in_order_and_come_before_the_verdict(open_house: OpenHou
     async with open_house(talk) as house:
         key = await house.begin(make_task("a"))
         seen = [u.text async for u in house.plane.watch(key) if u.task_id == "a"]
-        log = await house.plane.log(key, "a", 1)
+        log = await house.plane.log(TryKey(*key, "a", -1, 1))
     lines = [f"line {number}\n" for number in range(20)]
     assert seen == ["scheduled", "queued", "running", *lines, "success"]
     assert [entry.text for entry in log] == lines

@@ -234,7 +234,7 @@ async def test_a_server_that_is_away_is_told_and_used_again(
             await database.run(ledger.add, "away")
         with pytest.raises(DatabaseUnusable):
             await database.read(names)
-        assert not database.healthy
+        assert database.trouble is not None
         durable_server.start()
         await database.usable()
         await database.run(ledger.add, "after")
@@ -247,7 +247,7 @@ async def test_a_loss_is_noticed_though_nothing_is_written(
 ) -> None:
     async with open_database(durable_server.url(durable_server.make_database())) as database:
         durable_server.stop()
-        while database.healthy:
+        while database.trouble is None:
             await asyncio.sleep(0.01)
         durable_server.start()
         await database.usable()
@@ -286,7 +286,7 @@ async def test_a_standby_is_refused(durable_server: PostgresqlServer) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             f"WHERE datname = '{name}' AND application_name = 'leoflow'"
         )
-        while database.healthy:
+        while database.trouble is None:
             await asyncio.sleep(0.01)
         with pytest.raises(DatabaseUnusable, match="is read-only"):
             await insist_until(database, "is read-only")

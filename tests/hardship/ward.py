@@ -158,7 +158,7 @@ class Ward:
         return (self.home / "id").read_text().strip()
 
     async def _log(self, key: RunKey, task_id: str) -> str:
-        return "".join(update.text for update in await self.plane.log(key, task_id, 1))
+        return "".join(update.text for update in await self.plane.log(TryKey(*key, task_id, -1, 1)))
 
 
 def left_behind(home: Path) -> list[str]:

@@ -12,6 +12,7 @@ from leoflow_agent.spec import DagSpec, TaskSpec
 
 from leoflow_controlplane.inputs import expansion_xcoms, needed_xcoms
 from leoflow_controlplane.liverun.plan import Plan
+from leoflow_controlplane.model import RETURN_VALUE
 
 MOST_KEPT = 512
 
@@ -59,7 +60,7 @@ class DagVersion:
                 found.setdefault(task_id, set()).add(key)
         for name, task in self.tasks.items():
             if task.branch is not None:
-                found.setdefault(name, set()).add("return_value")
+                found.setdefault(name, set()).add(RETURN_VALUE)
         return {name: frozenset(keys) for name, keys in found.items()}
 
     @cached_property

@@ -26,7 +26,7 @@ class PreviousRun:
         self._pk = pk
         self._snapshot: Snapshot | None = None
 
-    def state(self, task_id: str, map_index: int) -> TaskState | None:  # noqa: ARG002
+    def state(self, task_id: str) -> TaskState | None:
         """Give the state of a task; one that the previous run did not have holds up nobody."""
         live = self._live()
         if live is None:

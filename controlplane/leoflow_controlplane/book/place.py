@@ -23,8 +23,8 @@ class Places:
         self.lines = {False: Line(self._held_up), True: Line(self._held_up)}
         # Tries without a verdict: by kind, by DAG, by task.
         self.under_way: Counter[bool] = Counter()
-        self._of_dags: Counter[str] = Counter()
-        self._of_tasks: Counter[tuple[str, str]] = Counter()
+        self.active_tasks: Counter[str] = Counter()
+        self.active_tries: Counter[tuple[str, str]] = Counter()
 
     def free(self, held: OpenTry) -> None:
         """Give the place of a try that has its verdict to whoever waits for it."""
@@ -41,12 +41,12 @@ class Places:
         """Count a try that takes a place (1), or takes none any more (-1)."""
         dag_id, task_id = held.key.dag_id, held.key.task_id
         self.under_way[held.inline] += by
-        self._of_dags[dag_id] += by
-        if not self._of_dags[dag_id]:
-            del self._of_dags[dag_id]
+        self.active_tasks[dag_id] += by
+        if not self.active_tasks[dag_id]:
+            del self.active_tasks[dag_id]
         task = held.run.version.tasks[task_id]
         if task.max_active_tis_per_dag is not None:
-            self._of_tasks[dag_id, task_id] += by
+            self.active_tries[dag_id, task_id] += by
         if task.max_active_tis_per_dagrun is not None:
             held.run.active[task_id] = held.run.active.get(task_id, 0) + by
 
@@ -54,11 +54,11 @@ class Places:
         run, instance = waiting.run, waiting.instance
         task_id = instance.task_id
         dag_id, spec = run.key.dag_id, run.version.spec
-        if self._of_dags[dag_id] >= spec.max_active_tasks or self._is_paused(dag_id):
+        if self.active_tasks[dag_id] >= spec.max_active_tasks or self._is_paused(dag_id):
             return "dag"
         task = run.version.tasks[task_id]
         limit = task.max_active_tis_per_dag
-        if limit is not None and self._of_tasks[dag_id, task_id] >= limit:
+        if limit is not None and self.active_tries[dag_id, task_id] >= limit:
             return "task"
         limit = task.max_active_tis_per_dagrun
         if limit is not None and run.active.get(task_id, 0) >= limit:

@@ -13,9 +13,7 @@ from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.heldrun import HeldRun
 from leoflow_controlplane.inputs import resolve_task_inputs
 from leoflow_controlplane.liverun.facts import MISSING
-from leoflow_controlplane.model import NOT_MAPPED
-
-RETURN_VALUE = "return_value"
+from leoflow_controlplane.model import NOT_MAPPED, RETURN_VALUE
 
 
 class RunValues:

@@ -50,11 +50,6 @@ class Database:
         """What is wrong, or None."""
         return self._trouble
 
-    @property
-    def healthy(self) -> bool:
-        """Whether steps can be made durable, as far as is known."""
-        return self._trouble is None
-
     async def open(self) -> None:
         """Connect, making or upgrading the tables; DatabaseUnusable says why that is impossible."""
         writer = Writer(self._place, self._memory, asyncio.get_running_loop(), self, self._observer)

@@ -120,7 +120,7 @@ class Decider:
         spec = self._ledger.plan.tasks[task.position]
         if not spec.depends_on_past and not spec.wait_for_downstream:
             return False
-        if self._past.state(spec.task_id, NOT_MAPPED) not in FINISHED_WELL:
+        if self._past.state(spec.task_id) not in FINISHED_WELL:
             return True
         return spec.wait_for_downstream and not self._past.downstream_done(spec.task_id)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Protocol
 
-from leoflow_controlplane.model import RunKey, RunState, RunType, TaskState
+from leoflow_controlplane.model import RunKey, RunState, TaskState
 
 
 class Missing(Enum):
@@ -29,10 +29,8 @@ class RunFacts:
 
     key: RunKey
     pk: int
-    run_type: RunType = "manual"
     state: RunState = "queued"
     cancelled: bool = False
-    created_at: float = 0.0
     started_at: float | None = None
     selected: str | None = None
     finished_at: float | None = None
@@ -52,18 +50,16 @@ class Values(Protocol):
 class Past(Protocol):
     """How the DAG's previous run stands; NO_PAST if there is none."""
 
-    def state(self, task_id: str, map_index: int) -> TaskState | None:
-        """Give the state of a task; of a mapped one, a bad or open state if any instance has one.
-
-        ``map_index`` is always -1: as in Airflow the past of a task is that of all its instances.
-        """
+    def state(self, task_id: str) -> TaskState | None:
+        """Give the state of a task; of a mapped one, a bad or open state if any instance has one:
+        as in Airflow the past of a task is that of all its instances."""
 
     def downstream_done(self, task_id: str) -> bool:
         """Say whether all that is directly downstream of a task ended as success or skipped."""
 
 
 class _NoPast:
-    def state(self, task_id: str, map_index: int) -> TaskState | None:  # noqa: ARG002
+    def state(self, task_id: str) -> TaskState | None:  # noqa: ARG002
         return "success"
 
     def downstream_done(self, task_id: str) -> bool:  # noqa: ARG002

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leoflow_controlplane.model import FINISHED, NOT_MAPPED, TaskState
+from leoflow_controlplane.model import NOT_MAPPED, TaskState
 
 # A try of the instance may be open: somebody has to stop it before the state can be another one.
 OPEN: frozenset[TaskState | None] = frozenset({"queued", "running", "restarting"})
@@ -34,11 +34,6 @@ class Instance:
     started_at: float | None = None
     finished_at: float | None = None
     reason: str | None = None
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing more happens to it, unless somebody clears it."""
-        return self.state in FINISHED
 
     @property
     def is_marked(self) -> bool:

@@ -5,7 +5,7 @@ Methods take the instant and give what changed, in order. After one that raises,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from leoflow_controlplane.command import TaskSelection
@@ -17,14 +17,13 @@ from leoflow_controlplane.liverun.decider import Decider
 from leoflow_controlplane.liverun.facts import NO_PAST, Past, RunFacts, Values
 from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.ledger import Ledger
-from leoflow_controlplane.liverun.mapping import Mapping as TaskMapping
-from leoflow_controlplane.liverun.mapping import succeeded
+from leoflow_controlplane.liverun.mapping import Mapping, succeeded
 from leoflow_controlplane.liverun.plan import Plan
 from leoflow_controlplane.liverun.retry import Retries
 from leoflow_controlplane.liverun.selection import select
 from leoflow_controlplane.liverun.trigger import ANY_FAILED
 from leoflow_controlplane.liverun.tryend import TryEnds
-from leoflow_controlplane.model import FINISHED_RUN, NOT_MAPPED, RunState, TaskState
+from leoflow_controlplane.model import FINISHED_RUN, FINISHED_WELL, NOT_MAPPED, RunState, TaskState
 from leoflow_controlplane.verdict import Verdict
 
 _STUCK = "the run could not go on: nothing runs, and nothing that is left may start"
@@ -49,15 +48,12 @@ class LiveRun:
     ) -> None:
         self.plan = plan if facts.selected is None else plan.alone(facts.selected)
         self.facts = facts
-        self.values = values
         self.ledger = Ledger(self.plan, instances)
-        self.branching = Branching(self.plan, self.ledger, values)
-        mapping = TaskMapping(self.ledger, values, max_map_length)
-        self.decider = Decider(self.ledger, self.branching, mapping, past)
+        branching = Branching(self.plan, self.ledger, values)
+        mapping = Mapping(self.ledger, values, max_map_length)
+        self.decider = Decider(self.ledger, branching, mapping, past)
         self._retries = Retries(self.instances)
-        self.ends = TryEnds(
-            facts.key, self.ledger, self.branching, self._retries, machinery_retries
-        )
+        self.ends = TryEnds(facts.key, self.ledger, branching, self._retries, machinery_retries)
         if facts.state == "running":
             for task in self.ledger.tasks:
                 self.decider.note_waiting(task)
@@ -74,39 +70,21 @@ class LiveRun:
         for task in self.ledger.tasks:
             yield from task.instances.values()
 
-    @property
-    def state(self) -> RunState:
-        """The state of the run."""
-        return self.facts.state
-
     def instance(self, task_id: str, map_index: int = NOT_MAPPED) -> Instance:
         """Find an instance; NotFound if there is none."""
         return self.ledger.instance(task_id, map_index)
-
-    def task_instances(self, task_id: str) -> Mapping[int, Instance]:
-        """Give the instances of one task by map index."""
-        return self.ledger.task(task_id).instances
-
-    def counts(self) -> dict[TaskState | None, int]:
-        """Count the instances by state. Costs as much as there are tasks."""
-        counts: dict[TaskState | None, int] = {}
-        for task in self.ledger.tasks:
-            for state, count in task.counts.items():
-                if count:
-                    counts[state] = counts.get(state, 0) + count
-        return counts
 
     def task_state(self, task_id: str) -> TaskState | None:
         """Give the state of a task as a whole, for the Past of the run after this one."""
         states = [item.state for item in self.ledger.task(task_id).instances.values()]
         alive = [state for state in states if state != "removed"]
-        return next((state for state in alive if state not in ("success", "skipped")), alive[0])
+        return next((state for state in alive if state not in FINISHED_WELL), alive[0])
 
     def downstream_done(self, task_id: str) -> bool:
         """Say whether all directly downstream of a task ended well, for the run after this one."""
         below = self.plan.downstream[self.ledger.task(task_id).position]
         names = [self.plan.tasks[number].task_id for number in below]
-        return all(self.task_state(name) in ("success", "skipped") for name in names)
+        return all(self.task_state(name) in FINISHED_WELL for name in names)
 
     def succeeded(self, task_id: str) -> list[int]:
         """List the instances of a task whose values, if they left any, make up the list that is

@@ -11,7 +11,7 @@ from leoflow_controlplane.liverun.expansion import Unmappable, length_of, static
 from leoflow_controlplane.liverun.facts import MISSING, Values
 from leoflow_controlplane.liverun.instance import Instance
 from leoflow_controlplane.liverun.ledger import Ledger, TaskLedger
-from leoflow_controlplane.model import NOT_MAPPED
+from leoflow_controlplane.model import NOT_MAPPED, RETURN_VALUE
 
 
 def succeeded(task: TaskLedger) -> list[int]:
@@ -61,7 +61,7 @@ class Mapping:
     def _length_of(self, argument: Argument, *, listed: bool = False) -> int:
         if not isinstance(argument, XCom):
             return length_of(argument, static_value(argument), listed=listed)
-        if argument.key != "return_value":
+        if argument.key != RETURN_VALUE:
             raise Unmappable(
                 f"cannot be expanded over the XCom '{argument.key}' of task '{argument.task_id}': "
                 "only return values can"

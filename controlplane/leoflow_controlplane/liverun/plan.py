@@ -67,10 +67,6 @@ class Plan:
         """Say whether the task cleans up."""
         return self.tasks[position].teardown is not None
 
-    def rule(self, position: int) -> TriggerRule:
-        """Give the trigger rule of a task; that of a teardown cannot be chosen, as in Airflow."""
-        return self.rules[position]
-
     def above(self, *positions: int) -> set[int]:
         """Give all that is upstream of at least one of the tasks, however far."""
         return _reached(self.upstream, positions)
@@ -89,7 +85,7 @@ class Plan:
 
     @cached_property
     def rules(self) -> tuple[TriggerRule, ...]:
-        """The trigger rule of each task."""
+        """The trigger rule of each task; that of a teardown cannot be chosen, as in Airflow."""
         return tuple(
             "all_done_setup_success" if task.teardown is not None else task.trigger_rule
             for task in self.tasks

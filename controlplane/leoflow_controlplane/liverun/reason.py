@@ -16,7 +16,7 @@ _ORDER: tuple[TaskState, ...] = ("failed", "upstream_failed", "skipped", "succes
 def explain_rule(ledger: Ledger, position: int, outcome: Outcome) -> str:
     """Say which upstream tasks decided against a task, by its trigger rule."""
     task, plan = ledger.tasks[position], ledger.plan
-    return f"trigger rule '{plan.rule(position)}' with upstream " + _list(
+    return f"trigger rule '{plan.rules[position]}' with upstream " + _list(
         (ledger.tasks[up] for up in plan.upstream[position]), task.tally, outcome, ledger
     )
 

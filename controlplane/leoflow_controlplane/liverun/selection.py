@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leoflow_controlplane.command import TaskSelection
-from leoflow_controlplane.liverun.instance import Instance
+from leoflow_controlplane.liverun.instance import OPEN, Instance
 from leoflow_controlplane.liverun.ledger import Ledger
 from leoflow_controlplane.liverun.plan import Plan
 
 _FAILED = frozenset({"failed", "upstream_failed"})
-_RUNNING = frozenset({"queued", "running", "restarting"})
 
 
 def select(
@@ -75,4 +74,4 @@ def _is_meant(instance: Instance, selection: TaskSelection) -> bool:
         return False
     if selection.only_failed and instance.state not in _FAILED:
         return False
-    return not selection.only_running or instance.state in _RUNNING
+    return not selection.only_running or instance.state in OPEN

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.heldrun import OpenTry
 from leoflow_controlplane.book.progress import Progress
-from leoflow_controlplane.model import TryKey
+from leoflow_controlplane.model import RETURN_VALUE, TryKey
 from leoflow_controlplane.steps.ending import close_open, end_open
 from leoflow_controlplane.steps.progress import follow, go_on, start_try
 from leoflow_controlplane.steps.report import log_of
@@ -61,7 +61,7 @@ def _take_in(book: Book, held: OpenTry, told: Told, now: float) -> None:
     if told.value is not None and verdict.state == "success":
         key = held.key
         place = (held.run.pk, key.task_id, key.map_index)
-        book.draft.note_xcom(*place, "return_value", told.value)
+        book.draft.note_xcom(*place, RETURN_VALUE, told.value)
     end_open(book, held, verdict, now)
 
 

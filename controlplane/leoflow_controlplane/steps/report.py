@@ -17,7 +17,7 @@ from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.book.values import read_inputs, read_texts
 from leoflow_controlplane.error import Stale, Unauthorized
 from leoflow_controlplane.jsontext import encode
-from leoflow_controlplane.model import NOT_MAPPED, TryKey
+from leoflow_controlplane.model import NOT_MAPPED, RETURN_VALUE, TryKey
 from leoflow_controlplane.steps.progress import follow, give_verdict, go_on
 from leoflow_controlplane.store.reading import read_run_pk, read_try
 from leoflow_controlplane.verdict import Verdict
@@ -176,7 +176,7 @@ def _take_log(book: Book, held: OpenTry, event: Event, _now: float) -> None:
 
 
 def _take_xcom(book: Book, held: OpenTry, event: Event, _now: float) -> None:
-    key, limit = event.get("key", "return_value"), book.settings.xcom_limit_bytes
+    key, limit = event.get("key", RETURN_VALUE), book.settings.xcom_limit_bytes
     text = encode(event.get("value"))
     if len(text) > limit:
         held.defect = describe_oversize(held.key.task_id, key, len(text), limit)

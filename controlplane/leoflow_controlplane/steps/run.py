@@ -13,7 +13,7 @@ from leoflow_controlplane.book.heldrun import HeldRun, RunPlan
 from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.error import Conflict, NotFound
 from leoflow_controlplane.liverun.liverun import LiveRun
-from leoflow_controlplane.model import FINISHED_RUN, NOT_MAPPED, RunKey
+from leoflow_controlplane.model import FINISHED_RUN, NOT_MAPPED, RETURN_VALUE, RunKey
 from leoflow_controlplane.steps.progress import follow, go_on, let_through
 from leoflow_controlplane.store.keeper import hold_run, make_run
 from leoflow_controlplane.store.newrun import insert_run, register_version
@@ -48,7 +48,7 @@ def create_run(book: Book, version: DagVersion, plan: RunPlan, now: float) -> He
         book.draft.note_instance(run, instance)
     for task_id, value in (plan.inputs or {}).items():
         text = json.dumps(value)
-        book.draft.note_xcom(run.pk, task_id, NOT_MAPPED, "return_value", text)
+        book.draft.note_xcom(run.pk, task_id, NOT_MAPPED, RETURN_VALUE, text)
     book.gate(key.dag_id, plan.backfill_id).join(run)
     let_through(book, key.dag_id, plan.backfill_id, now)
     return run

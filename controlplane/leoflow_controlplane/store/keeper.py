@@ -23,6 +23,9 @@ from leoflow_controlplane.store.flush import write_draft
 from leoflow_controlplane.store.reading import RunRows
 from leoflow_controlplane.verdict import Verdict
 
+# More runs of a DAG at once than anybody has.
+NO_LIMIT = 2**31
+
 
 class Keeper:
     """Implements ``book.Store``."""
@@ -77,9 +80,6 @@ class Keeper:
     def write_draft(self, connection: Connection, draft: Draft) -> None:
         """Write everything that changed."""
         write_draft(connection, draft)
-
-
-NO_LIMIT = 2**31
 
 
 def hold_run(book: Book, rows: RunRows) -> HeldRun:
@@ -142,10 +142,8 @@ def _facts(row: Row[Any], version: DagVersion, instances: list[Instance]) -> Run
     return RunFacts(
         key=RunKey(row.dag_id, row.run_id),
         pk=row.id,
-        run_type=row.run_type,
         state=row.state,
         cancelled=row.cancelled,
-        created_at=row.created_at,
         started_at=row.started_at,
         selected=next(iter(alone)),
         finished_at=row.finished_at,

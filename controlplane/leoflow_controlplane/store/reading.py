@@ -4,7 +4,6 @@ nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -151,19 +150,6 @@ def read_values(connection: Connection, run_pk: int, task_id: str, key: str) -> 
         f"WHERE run_pk = {mark} AND task_id = {mark} AND key = {mark}"
     )
     return dict(fetch(connection, statement, (run_pk, task_id, key)))
-
-
-def read_value(connection: Connection, run_pk: int, task_id: str, map_index: int, key: str) -> Any:
-    """Read one value of a run, None if it is not there."""
-    text = connection.execute(
-        select(xcoms.c.value).where(
-            xcoms.c.run_pk == run_pk,
-            xcoms.c.task_id == task_id,
-            xcoms.c.map_index == map_index,
-            xcoms.c.key == key,
-        )
-    ).scalar_one_or_none()
-    return None if text is None else json.loads(text)
 
 
 def _with_rows(connection: Connection, found: Sequence[Row[Any]]) -> list[RunRows]:

@@ -11,9 +11,11 @@ from sqlalchemy import Connection, Row, and_, bindparam, select
 from leoflow_controlplane.model import (
     FINISHED_RUN,
     PHASES,
+    RETURN_VALUE,
     RunKey,
     RunResult,
     TaskResult,
+    TryKey,
     Update,
 )
 from leoflow_controlplane.schema import (
@@ -83,7 +85,7 @@ def load_result(connection: Connection, key: RunKey) -> RunResult:
                 xcoms.c.run_pk == task_instances.c.run_pk,
                 xcoms.c.task_id == task_instances.c.task_id,
                 xcoms.c.map_index == task_instances.c.map_index,
-                xcoms.c.key == "return_value",
+                xcoms.c.key == RETURN_VALUE,
             ),
         )
         .where(task_instances.c.run_pk == run.id)
@@ -121,13 +123,14 @@ def has_open_try(connection: Connection, run_pk: int) -> bool:
     return connection.execute(_FIND_OPEN_TRY, {"run_pk": run_pk}).first() is not None
 
 
-def load_log(connection: Connection, key: RunKey, task_id: str, try_number: int) -> list[Update]:
-    """Give what one try of a task wrote, in order."""
-    run = find_run(connection, key)
+def load_log(connection: Connection, key: TryKey) -> list[Update]:
+    """Give what a try wrote, in order; KeyError if there is no such run."""
+    run = find_run(connection, key.run)
     rows = connection.execute(
         select(journal)
         .where(journal.c.run_pk == run.id, journal.c.kind == "log")
-        .where(journal.c.task_id == task_id, journal.c.try_number == try_number)
+        .where(journal.c.task_id == key.task_id, journal.c.map_index == key.map_index)
+        .where(journal.c.try_number == key.try_number)
         .order_by(journal.c.id)
     )
     return [_update(row) for row in rows]

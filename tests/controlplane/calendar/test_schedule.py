@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ground import Ground, make_book, open_ground
+from ground import Ground, make_book, open_ground, rows
 from house import make_dag, make_task
 from leoflow_agent.spec import DagSpec, Schedule
 from leoflow_controlplane.calendar.schedule import Schedules
@@ -65,11 +65,8 @@ def test_a_run_is_made_at_its_instant_and_starts_at_once(ground: Ground) -> None
     assert ground.progress.next_due == NOON + 18 * HOUR
     (key,) = wait(ground, NOON + 18 * HOUR)
     assert key.run_id == "scheduled__2026-01-11T06:00:00+00:00"
-    held = ground.held(key.run_id)
-    assert (held.facts.run_type, held.data_interval_start) == (
-        "scheduled",
-        "2026-01-11T06:00:00+00:00",
-    )
+    (row,) = rows(ground, runs)
+    assert (row.run_type, row.data_interval_start) == ("scheduled", "2026-01-11T06:00:00+00:00")
 
 
 def test_a_timer_that_is_late_does_not_miss_the_first_run(ground: Ground) -> None:

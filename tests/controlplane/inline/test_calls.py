@@ -4,83 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from callee import Callee
-from house import SETTINGS, make_call
-from leoflow_agent.action import FromEnvironment, HttpAction
-from leoflow_agent.spec import TaskSpec
+from callmaking import key, making, once
+from house import make_call
 from leoflow_controlplane.inline import calls, process
-from leoflow_controlplane.inline.calls import PATIENCE, Calls, Outcome, Patience
-from leoflow_controlplane.inline.desk import Desk
-from leoflow_controlplane.inline.message import Order, variables_of
+from leoflow_controlplane.inline.calls import PATIENCE, Outcome, Patience
 from leoflow_controlplane.inline.process import Process
-from leoflow_controlplane.inlinecalls import make_terms
-from leoflow_controlplane.inputs import resolve_request
-from leoflow_controlplane.model import TryKey
 
-QUICK = Patience(idle_seconds=60.0, silence_seconds=60.0, pauses_seconds=(0.0,))
 SECRET = "geheim-und-lang"
-
-
-class Making:
-    """Calls whose tries are numbers, and what came of them."""
-
-    def __init__(self, **more: Any) -> None:
-        self._news = asyncio.Event()
-        self.calls = Calls(make_terms(SETTINGS), self._news.set, **more)
-        self.lines: list[str] = []
-
-    def send(self, number: int, task: TaskSpec, environment: dict[str, str] | None = None) -> None:
-        assert isinstance(task.action, HttpAction)
-        request = resolve_request(task.action, {})
-        order = Order(task_id="h", request=request, environment=environment or {}, seconds=60.0)
-        self.calls.send(key(number), task, order)
-
-    async def outcomes(self, count: int = 1) -> dict[int, Outcome]:
-        found: dict[int, Outcome] = {}
-        while len(found) < count:
-            await self._news.wait()
-            self._news.clear()
-            for news in self.calls.take(10_000):
-                self.lines += news.lines
-                if news.outcome is not None:
-                    found[news.key.map_index] = news.outcome
-        return found
-
-    @property
-    def lost(self) -> list[str]:
-        return [line for line in self.lines if "was lost" in line]
-
-    async def outcome(self) -> Outcome:
-        (found,) = (await self.outcomes()).values()
-        return found
-
-
-def key(number: int) -> TryKey:
-    return TryKey("d", "r", "h", number, 1)
-
-
-@asynccontextmanager
-async def making(patience: Patience = QUICK, **more: Any) -> AsyncIterator[Making]:
-    made = Making(patience=patience, **more)
-    try:
-        yield made
-    finally:
-        await made.calls.close()
-
-
-def once(*answers: bytes | None) -> Callable[[bytes], bytes | None]:
-    left = list(answers)
-    return lambda head: left.pop(0)
 
 
 async def test_many_calls_at_once_lose_nothing() -> None:
@@ -191,82 +127,6 @@ async def test_a_process_that_has_nothing_to_do_ends_and_the_next_call_has_anoth
         assert (await made.outcome()).value == "1"
 
 
-async def test_no_secret_can_be_seen_where_processes_are_listed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("LEOFLOW_DB", f"postgresql://{SECRET}")
-    monkeypatch.setenv("http_proxy", f"http://user:{SECRET}@127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    headers = {"Authorization": FromEnvironment("TOKEN", "Bearer ")}
-    async with Callee(lambda head: None) as callee, making() as made:
-        made.send(1, make_call(callee.url, headers=headers), {"TOKEN": SECRET})
-        await callee.asked.wait()
-        folder = Path(f"/proc/{made.calls.pid}")
-        seen = (folder / "environ").read_text() + (folder / "cmdline").read_text()
-    assert SECRET in callee.heads[0].decode()
-    assert SECRET not in seen
-    assert "inline.child" in seen
-
-
-def test_a_request_is_given_the_variables_that_it_names() -> None:
-    action = HttpAction(
-        FromEnvironment("PLACE"),
-        headers={"a": FromEnvironment("A")},
-        query={"b": FromEnvironment("B"), "c": FromEnvironment("A")},
-    )
-    assert variables_of(resolve_request(action, {})) == {"PLACE", "A", "B"}
-
-
-async def test_a_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "END_SECONDS", 0.1)
-    async with Callee(lambda head: None) as callee, making() as made:
-        made.send(1, make_call(callee.url))
-        await callee.asked.wait()
-        assert made.calls.pid is not None
-        handle = os.pidfd_open(made.calls.pid)
-        os.kill(made.calls.pid, signal.SIGSTOP)
-    assert has_ended(handle)
-
-
-PARENT = """
-import asyncio, sys
-sys.path[:0] = {path!r}
-from test_calls import Making, make_call
-
-async def main():
-    made = Making()
-    made.send(1, make_call({url!r}))
-    while made.calls.pid is None:
-        await asyncio.sleep(0.01)
-    print(made.calls.pid, flush=True)
-    await asyncio.sleep(600)
-
-asyncio.run(main())
-"""
-
-
-async def test_it_does_not_outlive_a_control_plane_that_is_killed() -> None:
-    path = [str(Path(__file__).parent), *sys.path]
-    async with Callee(lambda head: None) as callee:
-        script = PARENT.format(path=path, url=callee.url)
-        parent = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", script, stdout=subprocess.PIPE
-        )
-        assert parent.stdout is not None
-        handle = os.pidfd_open(int(await parent.stdout.readline()))
-        await callee.asked.wait()
-        parent.kill()
-        await parent.communicate()
-        assert await asyncio.to_thread(has_ended, handle)
-
-
-def has_ended(handle: int) -> bool:
-    """Wait for the end of a process, as long as it takes on a busy machine."""
-    found, _, _ = select.select([handle], [], [], 60.0)
-    os.close(handle)
-    return bool(found)
-
-
 class Talkative:
     """A process that always has one more line to say."""
 
@@ -305,33 +165,3 @@ async def test_no_more_is_heard_than_is_taken_in(monkeypatch: pytest.MonkeyPatch
         assert len(made.calls.take(1)[0].lines) == 5
         await pass_turns()
         assert talkative.said == 10
-
-
-class Failing:
-    """Makes a mistake in each call."""
-
-    async def call(self, order: Order, say: object) -> None:
-        raise LookupError(SECRET)
-
-
-class Told:
-    """Keeps what is told."""
-
-    def __init__(self) -> None:
-        self.messages: list[list[Any]] = []
-        self.told = asyncio.Event()
-
-    def put(self, message: list[Any]) -> None:
-        self.messages.append(message)
-        self.told.set()
-
-
-async def test_a_mistake_of_ours_fails_its_call_and_shows_nothing_of_it() -> None:
-    outbox = Told()
-    desk = Desk(Failing(), outbox)  # type: ignore[arg-type]
-    desk.obey(["call", 7, {}])
-    await outbox.told.wait()
-    ((kind, number, state, reason, _),) = outbox.messages
-    assert (kind, number, state) == ("over", 7, "failed")
-    assert "leoflow could not carry out this call: LookupError at test_calls.py:" in reason
-    assert SECRET not in reason

@@ -145,7 +145,7 @@ class Scene:
         found: dict[str, Any] = {}
         for item in self.plan.tasks:
             instances = (
-                dict(self.run.task_instances(item.task_id))
+                dict(self.run.ledger.task(item.task_id).instances)
                 if (item.task_id in self.run.plan.position)
                 else {}
             )
@@ -165,7 +165,7 @@ class Scene:
     @property
     def over(self) -> str | None:
         """The state of the run if it is over."""
-        return self.run.state if self.run.state in FINISHED_RUN else None
+        return self.run.facts.state if self.run.facts.state in FINISHED_RUN else None
 
     def _live(self, facts: RunFacts, instances: Iterable[Instance]) -> LiveRun:
         limits = {"max_map_length": self.limit, "machinery_retries": self.budget}

@@ -130,7 +130,7 @@ def test_a_whole_run_costs_the_same_for_each_task() -> None:
                 end(run, name)
 
         count = calls(ended)
-        assert run.state == "success"
+        assert run.facts.state == "success"
         return count
 
     small, large = play(SMALL), play(LARGE)

@@ -23,7 +23,7 @@ def test_cleared_a_finished_run_is_queued_and_goes_on_from_there() -> None:
     scene.ends(a="success", b="failed")
     scene.clear("b", downstream=True)
     assert scene.states() == {"a": "success", "b": None, "c": None}
-    assert scene.run.state == "queued"
+    assert scene.run.facts.state == "queued"
     assert scene.run.facts.finished_at is None
     scene.begin()
     scene.ends(b="success", c="success")
@@ -102,7 +102,7 @@ def test_marked_success_what_failed_because_of_it_is_cleared() -> None:
     scene = Scene(A, B, C)
     scene.end("a", "failed")
     scene.mark("success", "a")
-    assert scene.run.state == "queued"
+    assert scene.run.facts.state == "queued"
     scene.begin()
     assert scene.states() == {"a": "success", "b": "scheduled", "c": None}
 

@@ -129,8 +129,7 @@ class Yesterday:
     def __init__(self, state: TaskState | None, downstream: bool = True) -> None:
         self.is_, self.downstream = state, downstream
 
-    def state(self, task_id: str, map_index: int) -> TaskState | None:
-        assert map_index == -1
+    def state(self, task_id: str) -> TaskState | None:
         return self.is_
 
     def downstream_done(self, task_id: str) -> bool:
@@ -187,12 +186,6 @@ def test_a_run_that_cannot_go_on_fails_and_says_so() -> None:
     assert scene.run.facts.reason == (
         "the run could not go on: nothing runs, and nothing that is left may start"
     )
-
-
-def test_instances_are_counted_by_state() -> None:
-    scene = Scene(A, B, task("x"))
-    scene.end("a", "failed")
-    assert scene.run.counts() == {"failed": 1, "upstream_failed": 1, "scheduled": 1}
 
 
 SCOPED = (

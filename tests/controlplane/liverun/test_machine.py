@@ -174,7 +174,7 @@ class Player:
                 self.oracle.marked.discard((instance.task_id, instance.map_index))
             states[instance.task_id, instance.map_index] = "restarting" if is_open else None
         self.scene.step(self.scene.run.clear(selection, self.scene.now))
-        if self.scene.run.state == "queued":
+        if self.scene.run.facts.state == "queued":
             self.scene.begin()
         self.agree(states)
 
@@ -261,7 +261,7 @@ def test_a_run_that_is_ended_by_hand_is_over_once_its_teardowns_are(
         scene.step(scene.run.cancel(scene.now))
     elif how != "time":
         scene.step(scene.run.set_run_state(how, scene.now))
-    before = scene.run.state in FINISHED_RUN
+    before = scene.run.facts.state in FINISHED_RUN
     while not scene.over:
         (place, *_) = [
             (i.task_id, i.map_index) for i in scene.run.instances if i.state in ("scheduled", *OPEN)

@@ -134,7 +134,7 @@ def test_whatever_comes_both_budgets_are_kept_apart(
     for event in events:
         if event == "clear":
             scene.clear("a")
-            if scene.run.state == "queued":
+            if scene.run.facts.state == "queued":
                 scene.begin()
             own, machinery, state = retries, budget, "scheduled"
         elif scene.over:

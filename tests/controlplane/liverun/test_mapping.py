@@ -140,7 +140,7 @@ def test_cleared_and_expanded_to_more_the_new_ones_are_added() -> None:
         for index in range(len(values)):
             scene.end(("b", index))
     assert scene.states()["b"] == ["success"] * 3
-    assert [item.try_number for item in scene.run.task_instances("b").values()] == [3, 2, 1]
+    assert [item.try_number for item in scene.run.ledger.task("b").instances.values()] == [3, 2, 1]
 
 
 def test_cleared_and_expanded_to_nothing_and_back() -> None:
@@ -153,7 +153,7 @@ def test_cleared_and_expanded_to_nothing_and_back() -> None:
         for index in range(len(values)):
             scene.end(("b", index))
         scene.end("c")
-    assert dict(scene.run.task_instances("b")).keys() == {0, 1}
+    assert dict(scene.run.ledger.task("b").instances).keys() == {0, 1}
     assert scene.states()["b"] == ["success", "removed"]
 
 

@@ -14,7 +14,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fakecommands import FakeBell, FakeCommands, FakeStore
+from fakecommands import FakeCommands
+from fakestore import FakeBell, FakeStore
 from fastapi import FastAPI
 from leoflow_controlplane.auth.keyring import Keyring
 from leoflow_controlplane.auth.token import hash_token

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import World, built_dag, shared_api
-from fakecommands import FakeStore
+from fakestore import FakeStore
 from leoflow_controlplane.auth.token import hash_token
 from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.store.token import add_token

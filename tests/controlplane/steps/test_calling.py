@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from ground import KEY, Ground, begin_call, make_book, names
 from house import make_call
-from leoflow_controlplane.steps import (
-    calling,
-    run,
-)
+from leoflow_controlplane.steps import calling, run
 from leoflow_controlplane.verdict import Verdict
 
 

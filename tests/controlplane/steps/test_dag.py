@@ -8,11 +8,7 @@ from house import make_dag, make_task
 from leoflow_agent.spec import BuiltDag, ImageRef
 from leoflow_controlplane.error import Conflict, NotFound
 from leoflow_controlplane.schema import journal, task_instances, tries, xcoms
-from leoflow_controlplane.steps import (
-    dag,
-    ending,
-    run,
-)
+from leoflow_controlplane.steps import dag, ending, run
 from leoflow_controlplane.verdict import Exit
 
 

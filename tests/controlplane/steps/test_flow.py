@@ -12,12 +12,7 @@ from leoflow_agent.spec import Expansion, Webhook
 from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.schema import webhooks
-from leoflow_controlplane.steps import (
-    due,
-    ending,
-    intervention,
-    report,
-)
+from leoflow_controlplane.steps import due, ending, intervention, report
 from leoflow_controlplane.store.result import load_updates
 from leoflow_controlplane.verdict import Exit
 

@@ -9,12 +9,7 @@ from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.error import Conflict, NotFound
 from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.schema import tries
-from leoflow_controlplane.steps import (
-    ending,
-    intervention,
-    recovery,
-    run,
-)
+from leoflow_controlplane.steps import ending, intervention, recovery, run
 from leoflow_controlplane.verdict import Exit
 
 

@@ -186,7 +186,7 @@ class World:
             k: memory(r) for k, r in second.runs.items()
         }
         for name in ("under_way", "active_tasks", "active_tries"):
-            assert +getattr(book, name) == +getattr(second, name)
+            assert +getattr(book.places, name) == +getattr(second.places, name)
         self._check_containers()
         self._check_limits(book)
 

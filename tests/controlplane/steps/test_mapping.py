@@ -7,9 +7,8 @@ from house import make_task
 from leoflow_agent.action import PythonAction, Value, XCom
 from leoflow_agent.spec import Expansion
 from leoflow_controlplane.schema import task_instances
-from leoflow_controlplane.steps import (
-    report,
-)
+from leoflow_controlplane.steps import report
+from leoflow_controlplane.store.result import load_log
 
 
 def test_a_mapped_task_runs_once_for_each_value(durable: Ground) -> None:
@@ -55,3 +54,11 @@ def test_what_cannot_be_expanded_fails_and_says_why(ground: Ground) -> None:
     task = ground.result().tasks[1]
     assert task.state in ("failed", "upstream_failed")
     assert "cannot be expanded over what task 'a' returned" in str(task.reason)
+
+
+def test_each_instance_has_a_log_of_its_own(ground: Ground) -> None:
+    handed = ground.submit(make_task("m", expansion=Expansion({"x": Value([1, 2])})))
+    for key in handed:
+        ground.report(key, {"seq": 1, "type": "log", "text": f"{key.map_index}\n"})
+    logs = [[entry.text for entry in ground.read(load_log, key)] for key in handed]
+    assert logs == [["0\n"], ["1\n"]]

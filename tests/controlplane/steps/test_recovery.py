@@ -6,11 +6,7 @@ import pytest
 from ground import KEY, Ground, begin_call, rows
 from house import make_call, make_task
 from leoflow_controlplane.schema import tries
-from leoflow_controlplane.steps import (
-    calling,
-    ending,
-    recovery,
-)
+from leoflow_controlplane.steps import calling, ending, recovery
 from leoflow_controlplane.verdict import Exit, Verdict
 
 

@@ -28,7 +28,7 @@ def finished(seq: int, state: str = "success") -> dict[str, Any]:
 
 
 def logs(ground: Ground) -> list[str]:
-    return [entry.text for entry in ground.read(load_log, KEY, "a", 1)]
+    return [entry.text for entry in ground.read(load_log, FIRST)]
 
 
 def begin(ground: Ground, **task: Any) -> Ground:

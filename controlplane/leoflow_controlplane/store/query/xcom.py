@@ -8,12 +8,10 @@ from typing import Any, cast
 from sqlalchemy import Connection, Row, and_, select
 
 from leoflow_controlplane.error import NotFound
-from leoflow_controlplane.model import SERVER, RunKey
+from leoflow_controlplane.model import RETURN_VALUE, SERVER, RunKey
 from leoflow_controlplane.schema import runs, task_instances, xcoms
 from leoflow_controlplane.store.query.page import Listed, Page, take_page
 from leoflow_controlplane.store.query.run import ALL, find_run
-
-RETURN_VALUE = "return_value"
 
 
 @dataclass(frozen=True)
