@@ -5,6 +5,7 @@ Whoever has the key can make and check them, so a token outlives the process tha
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import hmac
 import json
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jwt
-from jwt.utils import base64url_encode
 
 from leoflow_controlplane.error import Unauthorized
 from leoflow_controlplane.jsontext import encode
@@ -29,8 +29,16 @@ ALGORITHM = "HS256"
 KEY_BYTES = 32
 # Tokens that were checked are remembered, so that one that comes again costs a look.
 MOST_REMEMBERED = 20_000
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def base64url(data: bytes) -> bytes:
+    """Spell bytes as RFC 7515 has them, at once: the library's way goes through four functions."""
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=")
+
+
 # What jwt.encode() does anew each time: it takes longer than all else that a try's start costs.
-_HEADER = base64url_encode(json.dumps({"alg": ALGORITHM, "typ": "JWT"}).encode())
+_HEADER = base64url(json.dumps({"alg": ALGORITHM, "typ": "JWT"}).encode())
 
 
 class _Checked(NamedTuple):
@@ -54,11 +62,13 @@ class TryTokens:
     def issue(self, key: TryKey, now: float) -> str:
         """Make a token for a try."""
         expires_at = now + self._lifetime_seconds
-        claims = {"sub": encode(key).decode(), "aud": AUDIENCE, "exp": int(expires_at)}
-        signed = _HEADER + b"." + base64url_encode(encode(claims))
+        # As a plain tuple: the serializer takes four times as long for one that has names.
+        subject = encode(tuple(key)).decode()
+        claims = {"sub": subject, "aud": AUDIENCE, "exp": int(expires_at)}
+        signed = _HEADER + b"." + base64url(encode(claims))
         signature = self._unsigned.copy()
         signature.update(signed)
-        token = (signed + b"." + base64url_encode(signature.digest())).decode()
+        token = (signed + b"." + base64url(signature.digest())).decode()
         self._remember(token, _Checked(key, int(expires_at)))
         return token
 

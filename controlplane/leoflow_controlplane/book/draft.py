@@ -24,15 +24,10 @@ class JournalEntry(NamedTuple):
     reason: str | None = None
 
 
-class StateChange(NamedTuple):
-    """A task instance or, with ``task_id`` None, its run has another state since ``at``."""
-
-    at: float
-    state: str
-    task_id: str | None = None
-    map_index: int = NOT_MAPPED
-    try_number: int = 0
-    reason: str | None = None
+# Since when a task instance or, with None for its task_id, its run has another state: at, state,
+# task_id, map_index, try_number, reason. There are four for each task, and a NamedTuple takes five
+# times as long to be made and to be written as JSON.
+StateChange = tuple[float, str, str | None, int, int, str | None]
 
 
 class StateChanges(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,11 @@ _WRITER = (
     "PRAGMA foreign_keys = ON",
 )
 _READER = (f"PRAGMA busy_timeout = {_BUSY_MS}", "PRAGMA query_only = ON")
+
+# The driver takes None and bool as they are, but only after it has looked for three ways to convert
+# each of them, which takes longer than to store it. Both of these give what is stored anyway.
+sqlite3.register_adapter(type(None), {None: None}.get)
+sqlite3.register_adapter(bool, int)
 
 
 class SqlitePlace:

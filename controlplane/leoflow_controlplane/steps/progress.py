@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leoflow_controlplane.book.book import Book
-from leoflow_controlplane.book.draft import StateChange
 from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
 from leoflow_controlplane.book.progress import Progress, Stop
 from leoflow_controlplane.book.values import read_inputs
@@ -13,7 +12,7 @@ from leoflow_controlplane.book.webhook import tell_run_end, tell_task_end
 from leoflow_controlplane.error import Refused
 from leoflow_controlplane.liverun.change import Added, Change, Dropped, Moved
 from leoflow_controlplane.liverun.instance import OPEN, Instance
-from leoflow_controlplane.model import FINISHED, FINISHED_RUN, FinalState
+from leoflow_controlplane.model import FINISHED, FINISHED_RUN, NOT_MAPPED, FinalState
 from leoflow_controlplane.verdict import Verdict
 from leoflow_controlplane.workload import Dispatch
 
@@ -88,7 +87,7 @@ def _follow_move(book: Book, run: HeldRun, move: Moved, now: float) -> None:
     draft, task_id = book.draft, instance.task_id
     draft.note_instance(run, instance)
     place = (task_id, instance.map_index, instance.try_number)
-    draft.note_change(run.pk, StateChange(now, state or "none", *place, reason))
+    draft.note_change(run.pk, (now, state or "none", *place, reason))
     if state == "scheduled":
         book.places.lines[task_id in run.version.inline].join(run, instance)
     elif old_state in OPEN and state not in ("queued", "running"):
@@ -123,7 +122,7 @@ def _follow_run(book: Book, run: HeldRun, now: float) -> None:
     facts = run.facts
     gate = book.gate(run.key.dag_id, run.backfill_id)
     book.draft.note_run(run)
-    book.draft.note_change(run.pk, StateChange(now, facts.state, reason=facts.reason))
+    book.draft.note_change(run.pk, (now, facts.state, None, NOT_MAPPED, 0, facts.reason))
     if facts.state == "running":
         gate.running.add(run.pk)
         return

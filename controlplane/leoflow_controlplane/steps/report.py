@@ -134,13 +134,9 @@ def _repeat_closed(
 
 
 def _in_order(events: list[Event], acked: int) -> list[Event]:
-    fresh, last = [], acked
-    for event in events:
-        if event["seq"] == last + 1:
-            fresh.append(event)
-            last += 1
-    if len(fresh) == len(events):
-        return fresh
+    first = acked + 1
+    if [event["seq"] for event in events] == list(range(first, first + len(events))):
+        return events
     # Some are not new, or not in order.
     fresh = []
     for event in sorted(events, key=lambda event: event["seq"]):

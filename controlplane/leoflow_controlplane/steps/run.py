@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from leoflow_controlplane.book.book import Book
 from leoflow_controlplane.book.dagversion import DagVersion
-from leoflow_controlplane.book.draft import StateChange
 from leoflow_controlplane.book.heldrun import HeldRun, RunPlan
 from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.error import Conflict, NotFound
@@ -44,7 +43,7 @@ def create_run(book: Book, version: DagVersion, plan: RunPlan, now: float) -> He
     instances = LiveRun.new_instances(version.plan, plan.task_id)
     run = make_run(book, row, instances)
     book.touch(run)
-    book.draft.note_change(run.pk, StateChange(now, "queued"))
+    book.draft.note_change(run.pk, (now, "queued", None, NOT_MAPPED, 0, None))
     for instance in instances:
         book.draft.note_instance(run, instance)
     for task_id, value in (plan.inputs or {}).items():

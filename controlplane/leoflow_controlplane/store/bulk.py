@@ -6,9 +6,10 @@ statement, and taking it back from a busy thread is what costs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -24,13 +25,21 @@ FEW = 32
 class Upsert:
     """Inserts rows of a table, or sets ``changed`` columns of those that are there already.
 
-    Without ``changed`` a row that is there is an error.
+    Without ``changed`` a row that is there is an error. ``constants`` are further columns and what
+    they are in all rows, as SQL: no value has to be handed over for these.
     """
 
-    def __init__(self, table: Table, columns: Sequence[str], changed: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        changed: Sequence[str] = (),
+        constants: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._table = table
         self._columns = tuple(columns)
         self._changed = tuple(changed)
+        self._constants = dict(constants)
 
     def write(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Write ``rows``, each with a value for each column, in this order."""
@@ -43,9 +52,10 @@ class Upsert:
 
     @lru_cache(maxsize=512)  # noqa: B019 (there is one for each table, made when it is imported)
     def _statement(self, size: int, placeholder: str) -> str:
-        row = f"({', '.join([placeholder] * len(self._columns))})"
+        row = f"({', '.join([*[placeholder] * len(self._columns), *self._constants.values()])})"
         text = (
-            f"INSERT INTO {self._table.name} ({', '.join(map(_quoted, self._columns))}) "
+            f"INSERT INTO {self._table.name} "
+            f"({', '.join(map(_quoted, [*self._columns, *self._constants]))}) "
             f"VALUES {', '.join([row] * size)}"
         )
         if self._changed:

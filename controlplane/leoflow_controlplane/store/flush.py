@@ -8,53 +8,39 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from leoflow_controlplane.book.draft import Draft, JournalEntry, StateChanges
-from leoflow_controlplane.book.heldrun import HeldRun, OpenTry
+from leoflow_controlplane.book.heldrun import HeldRun
 from leoflow_controlplane.liverun.instance import Instance
-from leoflow_controlplane.model import PHASES, Phase
-from leoflow_controlplane.schema import journal, runs, task_instances, tries, webhooks, xcoms
+from leoflow_controlplane.schema import journal, runs, task_instances, webhooks, xcoms
 from leoflow_controlplane.store.bulk import Upsert
 from leoflow_controlplane.store.told import write_changes
+from leoflow_controlplane.store.tryrow import write_tries
 
-_INSTANCE_VALUES = (
+_INSTANCE_KEY = ("run_pk", "task_id", "map_index", "position")
+_VALUES = (
     "state",
     "try_number",
     "max_tries",
     "machinery_tries",
-    "due_at",
     "scheduled_at",
     "started_at",
     "finished_at",
-    "reason",
 )
-_INSTANCES = Upsert(
+_RARE = ("due_at", "reason")
+_INSTANCES = Upsert(task_instances, (*_INSTANCE_KEY, *_VALUES, *_RARE), (*_VALUES, *_RARE))
+# Nearly all rows are of these two: made with the run, and changed without a reason or a delay. What
+# is not handed over is not converted, copied and compared.
+_BLANK_INSTANCES = Upsert(
     task_instances,
-    ("run_pk", "task_id", "map_index", "position", *_INSTANCE_VALUES),
-    _INSTANCE_VALUES,
+    (*_INSTANCE_KEY, "max_tries"),
+    (*_VALUES, *_RARE),
+    {"try_number": "0", "machinery_tries": "0"}
+    | dict.fromkeys((*_VALUES[4:], "state", *_RARE), "NULL"),
 )
-_STANDING = (
-    *("nonce", "acked_seq", "state", "reason", "reported_verdict", "terminate", "defect"),
-    *("deadline_at", "exit_code", "oom_killed"),
-)
-_TRY_VALUES = (*_STANDING, *(f"{phase}_at" for phase in PHASES))
-_TRIES = Upsert(
-    tries,
-    ("run_pk", "task_id", "map_index", "try_number", "inline", "artifacts", *_TRY_VALUES),
-    _TRY_VALUES,
-)
-# By far the most writes of a try are these two: its row when it is handed out, and again while its
-# container is there. Not to touch ``ended_at`` spares the database the index over it.
-_FRESH_TRIES = Upsert(
-    tries,
-    (
-        *("run_pk", "task_id", "map_index", "try_number", "inline", "artifacts"),
-        *("acked_seq", "reported_verdict", "oom_killed"),
-        *("deadline_at", "scheduled_at", "dispatched_at"),
-    ),
-)
-_OPEN_PHASES: tuple[Phase, ...] = ("agent_up", "import_started", "entered", "left", "reported")
-_OPEN_VALUES = (*_STANDING, *(f"{phase}_at" for phase in _OPEN_PHASES))
-_OPEN_TRIES = Upsert(
-    tries, ("run_pk", "task_id", "map_index", "try_number", "inline", *_OPEN_VALUES), _OPEN_VALUES
+_PLAIN_INSTANCES = Upsert(
+    task_instances,
+    (*_INSTANCE_KEY, *_VALUES),
+    (*_VALUES, *_RARE),
+    dict.fromkeys(_RARE, "NULL"),
 )
 _XCOMS = Upsert(xcoms, ("run_pk", "task_id", "map_index", "key", "value"), ("value",))
 _JOURNAL = Upsert(journal, JournalEntry._fields)
@@ -83,9 +69,9 @@ def write_draft(connection: Connection, draft: Draft) -> None:
     if draft.removed_instances:
         connection.execute(_REMOVE_INSTANCE, _places(draft.removed_instances))
     if draft.instances:
-        _INSTANCES.write(connection, [_instance_row(*pair) for pair in draft.instances.values()])
+        _write_instances(connection, draft.instances.values())
     if draft.tries:
-        _write_tries(connection, draft.tries.values())
+        write_tries(connection, draft.tries.values())
     if draft.forgotten_xcoms:
         places = [(*at, n) for at, some in draft.forgotten_xcoms.items() for n in some]
         connection.execute(_FORGET_XCOMS, _places(places))
@@ -111,91 +97,54 @@ def _places(places: Iterable[tuple[int, str, int]]) -> list[dict[str, Any]]:
     return [dict(zip(names, place, strict=True)) for place in places]
 
 
-def _instance_row(run: HeldRun, instance: Instance) -> tuple[Any, ...]:
-    return (
-        run.pk,
-        instance.task_id,
-        instance.map_index,
-        run.version.position[instance.task_id],
-        instance.state,
-        instance.try_number,
-        instance.max_tries,
-        instance.machinery_tries,
-        instance.due_at,
-        instance.scheduled_at,
-        instance.started_at,
-        instance.finished_at,
-        instance.reason,
-    )
-
-
-def _write_tries(connection: Connection, changed: Iterable[OpenTry]) -> None:
-    fresh, still_open, others = [], [], []
-    for held in changed:
-        if held.instants.get("ended") is not None:
-            others.append(_try_row(held))
-        elif held.is_written:
-            still_open.append(_open_row(held))
-        elif held.nonce is None and held.verdict is None and held.terminate is None:
-            fresh.append(_fresh_row(held))
+def _write_instances(connection: Connection, changed: Iterable[tuple[HeldRun, Instance]]) -> None:
+    blank, plain, others = [], [], []
+    for run, instance in changed:
+        task_id = instance.task_id
+        place = (run.pk, task_id, instance.map_index, run.version.position[task_id])
+        if _is_blank(instance):
+            blank.append((*place, instance.max_tries))
+            continue
+        row = (
+            *place,
+            instance.state,
+            instance.try_number,
+            instance.max_tries,
+            instance.machinery_tries,
+            instance.scheduled_at,
+            instance.started_at,
+            instance.finished_at,
+        )
+        if instance.due_at is None and instance.reason is None:
+            plain.append(row)
         else:
-            others.append(_try_row(held))
-        # Should this not become durable, the memory is dropped.
-        held.is_written = True
-    if fresh:
-        _FRESH_TRIES.write(connection, fresh)
-    if still_open:
-        _OPEN_TRIES.write(connection, still_open)
+            others.append((*row, instance.due_at, instance.reason))
+    if blank:
+        _BLANK_INSTANCES.write(connection, blank)
+    if plain:
+        _PLAIN_INSTANCES.write(connection, plain)
     if others:
-        _TRIES.write(connection, others)
+        _INSTANCES.write(connection, others)
 
 
-def _fresh_row(held: OpenTry) -> tuple[Any, ...]:
-    instants = held.instants
+def _is_blank(instance: Instance) -> bool:
+    """Say whether nothing was decided about an instance yet, or it was cleared before its first
+    try."""
     return (
-        held.run.pk,
-        *held.key[2:],
-        held.inline,
-        held.artifacts,
-        0,
-        False,
-        False,
-        held.deadline_at,
-        instants.get("scheduled"),
-        instants.get("dispatched"),
-    )
-
-
-def _open_row(held: OpenTry) -> tuple[Any, ...]:
-    place = (held.run.pk, *held.key[2:], held.inline)
-    return (*place, *_standing(held), *map(held.instants.get, _OPEN_PHASES))
-
-
-def _try_row(held: OpenTry) -> tuple[Any, ...]:
-    place = (held.run.pk, *held.key[2:], held.inline, held.artifacts)
-    return (*place, *_standing(held), *map(held.instants.get, PHASES))
-
-
-def _standing(held: OpenTry) -> tuple[Any, ...]:
-    verdict = held.verdict
-    return (
-        held.nonce,
-        held.acked_seq,
-        None if verdict is None else verdict.state,
-        None if verdict is None else verdict.reason,
-        held.reported_verdict,
-        held.terminate,
-        held.defect,
-        held.deadline_at,
-        held.exit_code,
-        held.oom_killed,
+        instance.state is None
+        and instance.try_number == instance.machinery_tries == 0
+        and instance.scheduled_at is None
+        and instance.started_at is None
+        and instance.finished_at is None
+        and instance.due_at is None
+        and instance.reason is None
     )
 
 
 def _journal_row(entry: JournalEntry | StateChanges) -> tuple[Any, ...]:
     if isinstance(entry, JournalEntry):
         return entry
-    at, text = entry.changes[0].at, write_changes(entry.changes)
+    at, text = entry.changes[0][0], write_changes(entry.changes)
     return JournalEntry(entry.run_pk, "states", at, text)
 
 

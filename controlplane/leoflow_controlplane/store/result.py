@@ -157,10 +157,7 @@ def _task_result(row: Row[Any]) -> TaskResult:
 def _updates(row: Row[Any]) -> list[Update]:
     if row.kind != "states":
         return [_update(row)]
-    return [
-        Update("state", change.at, change.state, *change[2:5], reason=change.reason)
-        for change in read_changes(row.text)
-    ]
+    return [Update("state", *change[:5], reason=change[5]) for change in read_changes(row.text)]
 
 
 def _update(row: Row[Any]) -> Update:

@@ -18,4 +18,4 @@ def write_changes(changes: Sequence[StateChange]) -> str:
 
 def read_changes(text: str) -> list[StateChange]:
     """Read them again, in order."""
-    return [StateChange(*change) for change in json.loads(text)]
+    return [tuple(change) for change in json.loads(text)]
