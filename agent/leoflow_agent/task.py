@@ -45,7 +45,8 @@ class Task:
         self.pid = pid
         self.inquiry: Inquiry | None = None
         self.stopped: tuple[int, str] | None = None
-        self.deadline = NEVER
+        limit = workload["execution_timeout_seconds"]
+        self.deadline = NEVER if limit is None else time.monotonic() + limit
         self._outbox = outbox
         self._stdout = Stream("stdout", pipes[0], 1, outbox)
         self._stderr = Stream("stderr", pipes[1], 2, outbox)
@@ -61,10 +62,7 @@ class Task:
 
             self._stdout.last_line = bash_output.LastLine(workload["xcom_limit_bytes"])
         if workload["inputs"] is None:
-            # Until it has them, the task has not begun.
-            self._inquire().ask_inputs(self._start_clock)
-        else:
-            self._start_clock()
+            self._inquire().ask_inputs(self)
 
     def interests(self, now: float, hold: bool) -> "list[tuple[int, int]]":
         """Return the descriptors to poll, with their events; ``hold``: not the task's output."""
@@ -130,11 +128,6 @@ class Task:
                     pass
                 if not self.over:
                     self._end(status)
-
-    def _start_clock(self) -> None:
-        limit = self.workload["execution_timeout_seconds"]
-        if limit is not None and self.stopped is None:
-            self.deadline = time.monotonic() + limit
 
     def _end(self, wait_status: int) -> None:
         left = time.time()

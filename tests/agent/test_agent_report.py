@@ -108,7 +108,8 @@ def test_without_inputs_a_task_begins_only_once_its_agent_was_heard(agent, clock
     source = f"def task():\n    open({str(begun)!r}, 'x')\n"
     ended = agent.run(source, inputs=None, execution_timeout_seconds=60.0)
     assert ended.returncode == 0, ended.stderr
-    assert early[:51] == [False] * 51 and begun.exists()
+    assert early[:51] == [False] * 51
+    assert begun.exists()
     assert agent.control_plane.finished["state"] == "success"
 
 
