@@ -40,6 +40,8 @@ class Watch:
         self._tidying = tidying
         self._figures = figures
         self._look_now = asyncio.Event()
+        # As of which version all Pods were looked at last.
+        self._seen_version = ""
 
     def open(self) -> None:
         """Begin to look, until ``ends`` is closed."""
@@ -49,6 +51,12 @@ class Watch:
     def look_soon(self) -> None:
         """Look at all Pods again: what is looked after from now on may have ended already."""
         self._look_now.set()
+
+    def look_for(self, pod: Object) -> None:
+        """Look at all Pods again if one whose creation was answered was not seen when they were
+        looked at last, and was there before: it was gone by then, and no watch tells."""
+        if _is_as_old(pod["metadata"].get("resourceVersion", ""), self._seen_version):
+            self.look_soon()
 
     def note_answer(self) -> None:
         """Note that the API server answers."""
@@ -115,7 +123,7 @@ class Watch:
 
     async def _reconcile(self) -> str:
         """Look at all Pods; give the version of what was seen."""
-        asked_for = [live for live in self.ends.live.values() if live.started]
+        asked_for = {name: live for name, live in self.ends.live.items() if live.started}
         seen: dict[str, Seen] = {}
         uids: set[str] = set()
         version = ""
@@ -127,10 +135,15 @@ class Watch:
                     uids.add(view.uid)
                     self.ends.update(view)
         self.note_answer()
-        for live in asked_for:
+        self._seen_version = version
+        for live in [live for live in self.ends.live.values() if live.started]:
             # Somebody may have put another Pod of this name into its place.
-            if live.view is not None and live.view.uid not in uids:
+            if live.view is None or live.view.uid in uids:
+                continue
+            if asked_for.get(live.name) is live:
                 self.ends.vanish(live)
+            elif _is_as_old(live.view.version, version):
+                self.look_soon()
         self._tidying.look(seen, self.ends.live)
         return version
 
@@ -147,3 +160,9 @@ class Watch:
             return
         self._tidying.forget(view.name)
         self.ends.take_deleted(view)
+
+
+def _is_as_old(version: str, other: str) -> bool:
+    """Say whether a version is not after another. They can be compared where they are numbers
+    (KEP-5504), and nothing hangs on it but when it is looked again."""
+    return version.isdigit() and other.isdigit() and int(version) <= int(other)

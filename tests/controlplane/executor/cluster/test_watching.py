@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from executor_contract import end_of
-from fakecalls import FakeCluster, pod_status, running, terminated
+from fakecalls import FakeCalls, FakeCluster, pod_status, running, terminated
 from leoflow_controlplane.executor.cluster import pace, tidying, watching
 from leoflow_controlplane.executor.cluster.calls import OPENED, Event
 from leoflow_controlplane.executor.cluster.fault import Broken, Refused, Throttled
@@ -69,6 +70,44 @@ async def test_a_list_that_fails_is_made_again_soon(
     cluster.vanish(name)
     cluster.faults["list_pods"].extend([Throttled("try again later", 1.0), Broken("etcd")])
     assert (await end_of(heir)).exit.loss == "deleted"
+
+
+@pytest.mark.parametrize("while_listing", [True, False])
+async def test_a_pod_that_went_before_its_creation_was_answered_is_missed(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, while_listing: bool
+) -> None:
+    """The list from which a new watch goes on has it no more, and nobody looked after it yet."""
+    monkeypatch.setattr(watching, "LIST_SECONDS", 3600.0)
+    executor = await opened()
+    await come(lambda: cluster.watches)
+    created, listed = answer_late(monkeypatch, "create_pod"), answer_late(monkeypatch, "list_pods")
+    cluster.mute = True
+    starting = asyncio.create_task(executor.start(launch_of()))
+    (name,) = await come(lambda: cluster.pods)
+    cluster.vanish(name)
+    cluster.forget_history()
+    cluster.cut()
+    await come(lambda: [call for call in cluster.asked if call[0] == "list_pods"][1:])
+    if not while_listing:
+        listed.set()
+        await come(lambda: cluster.watches == 3)
+    created.set()
+    await starting
+    listed.set()
+    assert (await end_of(executor)).exit.loss == "deleted"
+
+
+def answer_late(monkeypatch: pytest.MonkeyPatch, call: str) -> asyncio.Event:
+    """Hold the answers to a call back until the event that is given is set."""
+    may_answer, make = asyncio.Event(), getattr(FakeCalls, call)
+
+    async def make_late(*arguments: Any, **options: Any) -> Any:
+        answer = await make(*arguments, **options)
+        await may_answer.wait()
+        return answer
+
+    monkeypatch.setattr(FakeCalls, call, make_late)
+    return may_answer
 
 
 async def test_a_server_that_ends_watches_at_once_is_not_asked_all_the_time(
