@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
+for beside in ("controlplane", "integration"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / beside))
 
 from clusterground import Ground, emulated_ground, real_ground
 from emulator.cluster import Cluster, running_cluster

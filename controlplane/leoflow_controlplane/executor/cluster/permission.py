@@ -45,7 +45,7 @@ async def check_rights(connection: Connection, *, prepull: bool) -> None:
     namespace = connection.namespace
     await _check_namespace(connection)
     wanted = (*NEEDED, *FOR_STAGING, *(FOR_PREPULL if prepull else ()))
-    granted = await asyncio.gather(*(_is_granted(connection, right) for right in wanted))
+    granted = await asyncio.gather(*(is_granted(connection, right) for right in wanted))
     missing = [str(right) for right, may in zip(wanted, granted, strict=True) if not may]
     if missing:
         raise ExecutorUnusable(
@@ -69,7 +69,8 @@ async def _check_namespace(connection: Connection) -> None:
         return
 
 
-async def _is_granted(connection: Connection, right: Right) -> bool:
+async def is_granted(connection: Connection, right: Right) -> bool:
+    """Say whether this process has a right in the namespace."""
     attributes = {
         "namespace": connection.namespace,
         "verb": right.verb,
