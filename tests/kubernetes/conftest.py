@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-for beside in ("controlplane", "integration"):
-    sys.path.insert(0, str(Path(__file__).parents[1] / beside))
+sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
 from clusterground import Ground, emulated_ground, real_ground
 from emulator.cluster import Cluster, running_cluster
