@@ -39,6 +39,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# What not every cluster has: see tests/kubernetes/clusterprobe.py.
+_OF_CLUSTERS = {
+    "storage": "volumes of a StorageClass",
+    "imagevolume": "volumes that are images",
+    "prepull": "the right to make DaemonSets",
+    "nodes": "several nodes",
+    "sparenode": "a node that tests may drain",
+    "nodeswitch": "a command that stops and starts it",
+}
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "engine: needs a Docker engine with buildx")
     config.addinivalue_line("markers", "postgresql: starts a private PostgreSQL")
@@ -46,7 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "cluster: needs a Kubernetes cluster; left out unless asked for with -m"
     )
-    config.addinivalue_line("markers", "storage: needs volumes of a StorageClass on it")
+    for marker, what in _OF_CLUSTERS.items():
+        config.addinivalue_line("markers", f"{marker}: needs {what}")
     if "long" in config.option.markexpr:
         hypothesis.settings.load_profile("long")
     # Started in the background these are ignored, by what the tests start as well.

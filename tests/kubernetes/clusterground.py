@@ -19,6 +19,7 @@ from emulator.cluster import NAMESPACE, Cluster
 from leoflow_agent.podoption import PodOptions
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import AgentApp
+from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.cluster.calls import ApiCalls
 from leoflow_controlplane.executor.cluster.connect import choose_access
 from leoflow_controlplane.executor.cluster.connection import Connection
@@ -31,6 +32,8 @@ from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.pod.name import REALM, label_value
+from leoflow_controlplane.secretsource import EnvironmentSecrets
+from leoflow_controlplane.setting import Settings
 
 PROGRAM = """
 import os, signal, sys
@@ -190,6 +193,17 @@ async def opened(ground: Ground, home: Path, **settings: Any) -> AsyncIterator[D
     finally:
         await made.close()
         await assert_nothing_left(ground, made.instance)
+
+
+@asynccontextmanager
+async def running_plane(ground: Ground, home: Path, **settings: Any) -> AsyncIterator[ControlPlane]:
+    """Give a control plane of one task at a time, to whose address agents of real Pods report."""
+    chosen = KubernetesSettings(namespace=ground.namespace, **settings)
+    address = Address(ground.agent_url, os.environ["LEOFLOW_AGENT_LISTEN"])
+    factory = kubernetes_executor(chosen, address, {"KUBECONFIG": ground.kubeconfig})
+    secret, few = EnvironmentSecrets({}), Settings(max_parallel_tasks=1)
+    async with ControlPlane(home, factory, few, secret) as plane:
+        yield plane
 
 
 @asynccontextmanager

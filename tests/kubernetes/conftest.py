@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
 from clusterground import Ground, emulated_ground, real_ground
 from emulator.cluster import Cluster, running_cluster

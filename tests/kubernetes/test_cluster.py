@@ -16,22 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusterground import Dressed, Ground, calls_of, free_port, opened
+from clusterground import Dressed, Ground, calls_of, free_port, opened, running_plane
+from clusterprobe import bare_pod
 from executor_contract import end_of, make_launch, run_one, start_and_await
 from leoflow_agent.podoption import PodOptions
 from leoflow_agent.spec import Quantities, Resources
 from leoflow_builder.dagjson import parse_built
-from leoflow_controlplane.controlplane import ControlPlane
 from leoflow_controlplane.executor.cluster.calls import ApiCalls
-from leoflow_controlplane.executor.cluster.opening import kubernetes_executor
 from leoflow_controlplane.executor.protocol import Limits
-from leoflow_controlplane.executor.reach import Address
-from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.model import RunRequest
 from leoflow_controlplane.pod.name import pod_name
-from leoflow_controlplane.secretsource import EnvironmentSecrets
-from leoflow_controlplane.setting import Settings
-from oncluster import ROOT, bare_pod, bring, without_ours
+from nodeimage import ROOT, bring, without_ours
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -185,12 +180,8 @@ async def test_a_pod_costs_little_more_than_a_bare_one(
     """From dispatch to the verdict, against a bare Pod of the same image from its creation until
     the cluster shows it as Succeeded; one after the other, in turns."""
     built = parse_built(Path(os.environ["LEOFLOW_TEST_DAG"]).read_bytes())
-    settings = KubernetesSettings(namespace=ground.namespace)
-    address = Address(ground.agent_url, os.environ["LEOFLOW_AGENT_LISTEN"])
-    factory = kubernetes_executor(settings, address, {"KUBECONFIG": ground.kubeconfig})
-    secret, few = EnvironmentSecrets({}), Settings(max_parallel_tasks=1)
     ours, bare = [], []
-    async with calls_of(ground) as calls, ControlPlane(tmp_path, factory, few, secret) as plane:
+    async with calls_of(ground) as calls, running_plane(ground, tmp_path) as plane:
         for _ in range(ROUNDS):
             bare.append(await _time_bare(calls, ground.image))
             key = await plane.create_run(RunRequest(built.spec, ground.image))

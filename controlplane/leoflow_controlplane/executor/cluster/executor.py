@@ -98,8 +98,9 @@ class KubernetesExecutor:
         """What to look at when a Pod runs and its agent does not report."""
         return (
             f"Its Pod ran, and its agent is to report to '{self.endpoint}' (LEOFLOW_AGENT_URL): "
-            "look whether a Pod reaches that address (a firewall, a NetworkPolicy, a proxy, an "
-            "address of this machine's that others do not have), and what the log of the try says"
+            "look whether a Pod reaches that address (a firewall, a NetworkPolicy, a proxy, a name "
+            "that the cluster's DNS does not know, an address of this machine's that others do not "
+            "have), and what the log of the try says"
         )
 
     @property
