@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ def agent_contents(
     )
 
 
-def own_describer(parts: Sequence[OwnPart], builder: str, options: dict[str, Option]) -> Describe:
+def own_describer(parts: Sequence[OwnPart], builder: str, options: Mapping[str, Option]) -> Describe:
     """Return what makes a bundle of built images, in the order of ``parts``."""
 
     def describe(name: str, images: Sequence[OciImage]) -> Bundle:
