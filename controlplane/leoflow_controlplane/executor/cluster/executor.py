@@ -39,6 +39,7 @@ from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.pod.claim import make_claim
+from leoflow_controlplane.pod.dropped import find_dropped
 from leoflow_controlplane.pod.ending import Over, judge
 from leoflow_controlplane.pod.making import make_pod
 from leoflow_controlplane.pod.name import claim_name, pod_name
@@ -46,6 +47,7 @@ from leoflow_controlplane.pod.site import PodSite
 from leoflow_controlplane.pod.volume import artifacts_folder
 
 TAIL_LINES = 50
+DROPPED = "a feature gate of the API server is off, or a webhook takes it out"
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
@@ -245,14 +247,16 @@ class KubernetesExecutor:
         )
 
     async def find_refusal(self, launch: Launch) -> str | None:
-        """Ask the cluster whether it would take the Pod of a try; give its words if not.
+        """Ask the cluster whether it would take the Pod of a try, whole; give its words if not.
 
         What may be otherwise later, such as a quota or an API server that is away, is no refusal.
         Raises LaunchFailed as `make_pod` does.
         """
         pod = make_pod(launch, self._place)
         try:
-            await self._calls.create_pod(pod, dry_run=True)
+            answered = await self._calls.create_pod(pod, dry_run=True)
+            if dropped := list(find_dropped(pod, answered)):
+                return f"it would drop {', '.join(dropped)} without a word: {DROPPED}"
         except (AlreadyThere, QuotaExceeded):
             return None
         except Refused as fault:
