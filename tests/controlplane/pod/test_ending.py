@@ -8,6 +8,7 @@ import pytest
 from fakecalls import condition, pod_status, running, terminated, waiting
 from hypothesis import given
 from hypothesis import strategies as st
+from judgedpod import disrupted, lost, make_view, never
 from leoflow_controlplane.pod.ending import (
     Over,
     Running,
@@ -17,7 +18,6 @@ from leoflow_controlplane.pod.ending import (
 )
 from leoflow_controlplane.pod.slim import PodView
 from leoflow_controlplane.verdict import Exit
-from podstatus import disrupted, lost, make_view, never
 
 NODE_IS_LOW = (
     "The node was low on resource: memory. Threshold quantity: 100Mi, available: 80Mi. "

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fakecalls import pod_status, running, terminated
+from judgedpod import disrupted, lost, make_view
 from leoflow_controlplane.pod.ending import (
     Over,
     Waiting,
@@ -14,7 +15,6 @@ from leoflow_controlplane.pod.ending import (
     judge_unreachable,
 )
 from leoflow_controlplane.verdict import Exit
-from podstatus import disrupted, lost, make_view
 
 
 def test_a_pod_that_is_deleted_leaves_whatever_it_does() -> None:
