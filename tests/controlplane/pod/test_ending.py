@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fakecalls import CREATED, condition, pod_status, running, terminated, waiting
+from fakecalls import condition, pod_status, running, terminated, waiting
 from hypothesis import given
 from hypothesis import strategies as st
+from judgedpod import disrupted, lost, make_view, never
 from leoflow_controlplane.pod.ending import (
     Over,
     Running,
     Waiting,
     judge,
     judge_gone,
-    judge_unreachable,
 )
 from leoflow_controlplane.pod.slim import PodView
-from leoflow_controlplane.verdict import Exit, Loss
+from leoflow_controlplane.verdict import Exit
 
 NODE_IS_LOW = (
     "The node was low on resource: memory. Threshold quantity: 100Mi, available: 80Mi. "
@@ -25,35 +25,9 @@ NODE_IS_LOW = (
 )
 
 
-def make_view(
-    status: dict[str, Any], *, node: str | None = "n1", deleting: bool = False
-) -> PodView:
-    """Give the view of a Pod that has ``status``."""
-    metadata = {"name": "p", "uid": "u", "resourceVersion": "7", "creationTimestamp": CREATED}
-    if deleting:
-        metadata["deletionTimestamp"] = CREATED
-    spec = {"nodeName": node, "containers": [{"name": "task"}, {"name": "proxy"}]}
-    return PodView.of({"metadata": metadata, "spec": spec, "status": status})
-
-
-def disrupted(reason: str, message: str = "") -> dict[str, Any]:
-    """Give what is in the status of a Pod that the cluster takes away."""
-    return {"conditions": [condition("DisruptionTarget", "True", reason, message)]}
-
-
 def init(state: dict[str, Any]) -> dict[str, Any]:
     """Give what is in the status of a Pod whose init container is in ``state``."""
     return {"initContainerStatuses": [{"name": "leoflow-agent", "state": state}]}
-
-
-def lost(loss: Loss, reason: str) -> Exit:
-    """Give an end that is the machinery's fault."""
-    return Exit(None, reason=reason, machinery=True, loss=loss)
-
-
-def never(reason: str) -> Exit:
-    """Give an end that another try would have as well."""
-    return Exit(None, reason=reason, final=True)
 
 
 ENDS: dict[str, tuple[dict[str, Any], Exit]] = {
@@ -168,7 +142,6 @@ NO_ROOM = "0/3 nodes are available: 3 Insufficient cpu."
 UNSCHEDULED = {"conditions": [condition("PodScheduled", "False", "Unschedulable", NO_ROOM)]}
 NOT_FOUND = 'failed to resolve reference "reg/x": reg/x: not found'
 TIMEOUT = 'failed to pull "reg/x": dial tcp: i/o timeout'
-
 WAITS: dict[str, tuple[dict[str, Any], str | None, Waiting]] = {
     "for the scheduler": (pod_status("Pending"), None, Waiting("schedule")),
     "for room": (pod_status("Pending", **UNSCHEDULED), None, Waiting("schedule", NO_ROOM)),
@@ -272,103 +245,6 @@ def test_a_sidecar_that_runs_keeps_nobody_waiting() -> None:
     }
     pod = {"metadata": {"name": "p"}, "spec": spec, "status": status}
     assert isinstance(judge(PodView.of(pod)), Running)
-
-
-def test_a_pod_that_is_deleted_leaves_whatever_it_does() -> None:
-    status = pod_status("Running", running(), **disrupted("DeletionByTaintManager", "taint x"))
-    standing = judge(make_view(status, deleting=True))
-    assert standing == Waiting(
-        "leave",
-        "its Pod lost its node, which does not answer or was given a taint: taint x",
-    )
-
-
-@pytest.mark.parametrize(
-    ("status", "stopped", "exit"),
-    [
-        (
-            pod_status("Running", running()),
-            False,
-            lost("deleted", "its Pod was deleted by somebody while it ran"),
-        ),
-        (
-            pod_status("Pending"),
-            False,
-            lost("deleted", "its Pod was deleted by somebody while it had not started yet"),
-        ),
-        (
-            pod_status("Running", running(), **disrupted("PreemptionByScheduler")),
-            False,
-            lost("preempted", "its Pod was preempted by a Pod of higher priority"),
-        ),
-        (pod_status("Running", running()), True, Exit(None, reason="it was stopped")),
-        (pod_status("Running", terminated(143)), True, Exit(143)),
-        (
-            pod_status("Running", terminated(143), **disrupted("EvictionByEvictionAPI")),
-            True,
-            Exit(143),
-        ),
-    ],
-)
-def test_a_pod_that_is_gone_is_judged_by_what_was_seen_last(
-    status: dict[str, Any], stopped: bool, exit: Exit
-) -> None:
-    assert judge_gone(make_view(status), stopped=stopped).exit == exit
-
-
-@pytest.mark.parametrize("code", [125, 137, 143])
-def test_who_is_told_to_end_by_others_is_not_at_fault(code: int) -> None:
-    view = make_view(pod_status("Running", terminated(code)), deleting=True)
-    over = judge(view)
-    assert isinstance(over, Over)
-    text = "its Pod was deleted by somebody while it ran"
-    assert over.exit == lost("deleted", text)._replace(code=code)
-    stopped = judge(view, stopped=True)
-    assert isinstance(stopped, Over)
-    assert stopped.exit == Exit(code)
-
-
-UNKNOWN = terminated(
-    137,
-    "ContainerStatusUnknown",
-    "The container could not be located when the pod was terminated",
-)
-
-
-@pytest.mark.parametrize(
-    ("more", "stopped", "exit"),
-    [
-        (
-            disrupted("EvictionByEvictionAPI", "Eviction API: evicting"),
-            False,
-            lost(
-                "evicted",
-                "its Pod was evicted from its node, as when a node is drained: Eviction API: "
-                "evicting",
-            ),
-        ),
-        ({}, False, lost("deleted", "its Pod was deleted by somebody")),
-        ({}, True, Exit(None, reason="it was stopped")),
-    ],
-)
-def test_a_pod_that_is_taken_away_before_its_container_is_made_says_why(
-    more: dict[str, Any], stopped: bool, exit: Exit
-) -> None:
-    over = judge(make_view(pod_status("Failed", UNKNOWN, **more), deleting=True), stopped=stopped)
-    assert isinstance(over, Over)
-    assert over.exit == exit
-
-
-def test_what_a_task_ends_with_by_itself_is_its_own_whoever_deletes_it_meanwhile() -> None:
-    over = judge(make_view(pod_status("Running", terminated(3)), deleting=True))
-    assert isinstance(over, Over)
-    assert over.exit == Exit(3)
-
-
-def test_a_node_that_does_not_let_go_is_named() -> None:
-    status = pod_status("Running", running(), **disrupted("DeletionByTaintManager", "taint x"))
-    over = judge_unreachable(make_view(status, deleting=True))
-    assert over.exit == lost("node", "its Pod lost its node 'n1', which does not answer: taint x")
 
 
 def test_instants_are_those_of_the_container() -> None:
