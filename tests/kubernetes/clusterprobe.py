@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from leoflow_controlplane.executor.cluster.calls import ApiCalls
 from leoflow_controlplane.executor.cluster.connection import Connection
 from leoflow_controlplane.executor.cluster.fault import NotThere, Refused
-from leoflow_controlplane.executor.cluster.permission import FOR_PREPULL, is_granted
+from leoflow_controlplane.executor.cluster.permission import FOR_PREPULL, find_missing
 from nodeimage import NAME_BYTES, Unready
 
 SPARE, SWITCH = "LEOFLOW_TEST_NODE", "LEOFLOW_TEST_NODE_SWITCH"
@@ -171,8 +171,8 @@ async def _lacks_image_volumes(connection: Connection, image: str) -> str | None
 
 
 async def _lacks_prepull(connection: Connection, _: str) -> str | None:
-    missing = [str(one) for one in FOR_PREPULL if not await is_granted(connection, one)]
-    return f"not permitted: {', '.join(missing)}" if missing else None
+    missing = await find_missing(connection, FOR_PREPULL)
+    return f"not permitted: {', '.join(map(str, missing))}" if missing else None
 
 
 async def _lacks_nodes(connection: Connection, image: str) -> str | None:

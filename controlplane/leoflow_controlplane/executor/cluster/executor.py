@@ -135,8 +135,8 @@ class KubernetesExecutor:
             known.pop(name, None)
             live.settled.set()
             raise
-        if live.view is None or live.view.uid != created.pod["metadata"]["uid"]:
-            self._watch.look_for(created.pod)
+        if live.view is None or live.view.uid != created.thing["metadata"]["uid"]:
+            self._watch.look_for(created.thing)
         if created.at is None:
             self._ends.adopt(live, created.thing)
             return {}

@@ -58,7 +58,7 @@ async def check_rights(connection: Connection, *, prepull: bool) -> None:
 async def find_missing(connection: Connection, rights: Iterable[Right]) -> list[Right]:
     """Ask for rights, and give those that this process does not have. Raises Away."""
     rights = [*rights]
-    granted = await asyncio.gather(*(is_granted(connection, right) for right in rights))
+    granted = await asyncio.gather(*(_is_granted(connection, right) for right in rights))
     return [right for right, may in zip(rights, granted, strict=True) if not may]
 
 
@@ -95,8 +95,7 @@ async def _check_namespace(connection: Connection) -> None:
         return
 
 
-async def is_granted(connection: Connection, right: Right) -> bool:
-    """Say whether this process has a right in the namespace."""
+async def _is_granted(connection: Connection, right: Right) -> bool:
     attributes = {
         "namespace": connection.namespace,
         "verb": right.verb,
