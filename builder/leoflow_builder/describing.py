@@ -50,7 +50,7 @@ def image_contents(assembly: Assembly, part: Part) -> ImageContents:
     footing = part.environment.footing
     own = footing.own
     return ImageContents(
-        dag_id=assembly.spec.dag_id,
+        title=assembly.spec.dag_id,
         spec_digest=_spec_digest(assembly),
         platform=part.planned.plan.platform,
         leoflow_version=_leoflow_version(),

@@ -38,6 +38,8 @@ async def rehearse(spec: DagSpec, image: str, executor: Executor, settings: Sett
     if executor.pods is None:
         return Findings((), tuple(tell_ignored(spec)))
     problems = tuple(check_for_cluster(spec))
+    if not problems and (lack := await executor.pods.find_lack(spec)):
+        problems = (f"DAG '{spec.dag_id}': {lack}",)
     if not problems:
         problems = tuple([line async for line in _ask(spec, image, executor.pods, settings)])
     return Findings(problems, tuple(_tell_bare_name(spec, image)))

@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from leoflow_controlplane.executor.cluster.calls import OPENED, Event, Object, Page
-from leoflow_controlplane.executor.cluster.fault import AlreadyThere, Away, CallFailed, Gone
+from leoflow_controlplane.executor.cluster.fault import (
+    AlreadyThere,
+    Away,
+    CallFailed,
+    Gone,
+    Moved,
+)
+from leoflow_controlplane.executor.cluster.permission import Right
 
 CREATED = "2026-01-01T00:00:00Z"
 STARTED, ENDED = "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
@@ -51,7 +58,8 @@ def pod_status(phase: str, state: Mapping[str, Any] | None = None, **fields: Any
 
 
 class FakeCluster:
-    """One namespace. ``faults`` are raised by the calls of a name, one by each."""
+    """One namespace. ``faults`` are raised by the calls of a name, one by each; ``before`` is done
+    before the next call of a name is."""
 
     def __init__(self) -> None:
         self.pods: dict[str, dict[str, Any]] = {}
@@ -60,6 +68,8 @@ class FakeCluster:
         self.events: dict[str, list[Object]] = {}
         self.logs: dict[str, str] = {}
         self.faults: defaultdict[str, deque[CallFailed]] = defaultdict(deque)
+        self.denied: set[Right] = set()
+        self.before: dict[str, Callable[[], object]] = {}
         self.asked: list[tuple[Any, ...]] = []
         self.page_size = 50
         # Whose Pods stay when they are asked to end, for their node does not answer.
@@ -110,6 +120,7 @@ class FakeCluster:
     def check(self, call: str, *arguments: Any) -> None:
         """Note a call, and fail it if that is its fate."""
         self.asked.append((call, *arguments))
+        self.before.pop(call, lambda: None)()
         if self.faults[call]:
             raise self.faults[call].popleft()
 
@@ -181,17 +192,26 @@ class FakeCalls:
         async for event in self._cluster.tell_from(selector, version):
             yield event
 
-    async def delete_pod(self, name: str, grace_seconds: int) -> None:
+    async def delete_pod(
+        self, name: str, grace_seconds: int, *, uid: str = "", version: str = ""
+    ) -> bool:
         """Delete a Pod: it is gone at once, unless its node is deaf."""
         self._cluster.check("delete_pod", name, grace_seconds)
         pod = self._cluster.pods.get(name)
         if pod is None:
-            return
+            return False
+        metadata = pod["metadata"]
+        if (uid or metadata["uid"], version or metadata["resourceVersion"]) != (
+            metadata["uid"],
+            metadata["resourceVersion"],
+        ):
+            raise Moved(f'Operation cannot be fulfilled on Pod "{name}"')
         if name in self._cluster.deaf and grace_seconds > 0:
             pod["metadata"] |= {"deletionTimestamp": ENDED, "deletionGracePeriodSeconds": 0}
             self._cluster.play(name, pod["status"])
         else:
             self._cluster.vanish(name)
+        return True
 
     async def read_log(self, name: str, container: str, lines: int) -> str | None:
         """Read the log of a container."""
@@ -221,6 +241,11 @@ class FakeCalls:
         """Delete a claim."""
         self._cluster.check("delete_claim", name)
         self._cluster.claims.pop(name, None)
+
+    async def find_missing(self, rights: Iterable[Right]) -> list[Right]:
+        """Ask for rights."""
+        self._cluster.check("find_missing")
+        return [right for right in rights if right in self._cluster.denied]
 
     async def create_daemon_set(self, body: Object) -> Object:
         """Create a DaemonSet."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from house import SETTINGS, House, make_dag, make_task
-from leoflow_agent.spec import BuiltDag, ImageRef, TaskSpec
+from leoflow_agent.spec import BuiltDag, DagSpec, ImageRef, TaskSpec
 from leoflow_controlplane.audience import Audience
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.executor.fake import FakeAgent, FakeExecutor, FakeMachine, Script, succeed
@@ -35,6 +35,9 @@ class FakePods:
 
     def starting(self, seconds: float) -> frozenset[TryKey]:
         return frozenset(self.machine.plays) - self.running
+
+    async def find_lack(self, spec: DagSpec) -> str | None:
+        return None
 
     async def find_refusal(self, launch: Launch) -> str | None:
         return None

@@ -28,6 +28,9 @@ class FakePods:
     def starting(self, seconds: float) -> frozenset[TryKey]:
         return frozenset()
 
+    async def find_lack(self, spec: DagSpec) -> str | None:
+        return self.words.get(spec.dag_id)
+
     async def find_refusal(self, launch: Launch) -> str | None:
         self.asked.append(launch)
         make_pod(launch, SITE)
@@ -40,6 +43,13 @@ async def problems_of(dag: DagSpec, pods: FakePods) -> tuple[str, ...]:
     found = await rehearse(dag, "registry.example/image", executor, SETTINGS)
     assert found.warnings == ()
     return found.problems
+
+
+async def test_what_a_whole_dag_lacks_is_told_once_and_no_pod_is_asked_about() -> None:
+    pods = FakePods(d="this process may not create claims")
+    dag = make_dag(make_task("a"), make_task("b"))
+    assert await problems_of(dag, pods) == ("DAG 'd': this process may not create claims",)
+    assert pods.asked == []
 
 
 async def test_the_cluster_s_words_are_told_with_the_place() -> None:

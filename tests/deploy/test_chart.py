@@ -121,9 +121,9 @@ def test_the_server_passes_the_restricted_standard(values: dict[str, Any]):
     assert container["resources"]["limits"]["memory"]
 
 
-@pytest.mark.parametrize("prepull", [False, True])
-def test_the_role_grants_what_the_executor_needs_and_no_more(prepull: bool):
-    role = objects({"tasks": {"prepull": prepull}})["Role/leoflow"]
+@pytest.mark.parametrize(("prepull", "staging"), [(False, True), (True, True), (False, False)])
+def test_the_role_grants_what_the_executor_needs_and_no_more(prepull: bool, staging: bool):
+    role = objects({"tasks": {"prepull": prepull, "staging": staging}})["Role/leoflow"]
     granted = {
         (group, resource, verb)
         for rule in role["rules"]
@@ -133,7 +133,7 @@ def test_the_role_grants_what_the_executor_needs_and_no_more(prepull: bool):
     }
     rights = (
         *permission.NEEDED,
-        *permission.FOR_STAGING,
+        *(permission.FOR_STAGING if staging else ()),
         BETTER_WORDS,
         *(permission.FOR_PREPULL if prepull else ()),
     )

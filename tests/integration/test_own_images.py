@@ -122,3 +122,11 @@ def test_an_agent_is_copied_out_of_its_image_without_privileges(
     mount = {str(tmp_path): {"bind": "/volume", "mode": "rw"}}
     engine.containers.run(tag, ["3.11", "/volume"], volumes=mount, remove=True, **RESTRICTED)
     assert (tmp_path / "leoflow_agent" / "__main__.pyc").is_file()
+
+
+def test_an_image_of_leoflow_s_own_has_its_bill_of_materials_beside_it(home: Path, tmp_path: Path):
+    archive = tmp_path / "agents.tar"
+    made = leoflow(home, "agent-image", "--bare", "--output", archive)
+    bill = leoflow(home, "inspect", archive, "--sbom")
+    assert bill["metadata"]["component"]["name"] == "leoflow-agent"
+    assert made["image"].endswith(f":{bill['components'][0]['version']}")

@@ -16,7 +16,9 @@ from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.cluster.calls import ApiCalls
 from leoflow_controlplane.executor.cluster.fault import Refused
 from leoflow_controlplane.executor.protocol import Limits
+from leoflow_controlplane.pod.ending import Over, judge
 from leoflow_controlplane.pod.name import pod_name
+from leoflow_controlplane.pod.slim import PodView
 from leoflow_controlplane.verdict import Exit
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -71,11 +73,18 @@ NOT_MADE: dict[str, tuple[PodOptions, str]] = {
 
 @pytest.mark.parametrize(("options", "words"), NOT_MADE.values(), ids=NOT_MADE.keys())
 async def test_what_a_pod_lacks_is_told_and_not_tried_again(
-    made: Dressed, options: PodOptions, words: str
+    made: Dressed, ground: Ground, options: PodOptions, words: str
 ) -> None:
-    exit = (await run_one(made, make_launch("exit:0", kubernetes=options))).exit
-    assert (exit.code, exit.final, exit.machinery) == (None, True, False)
+    launch = make_launch("exit:0", kubernetes=options)
+    await made.start(launch)
+    exit = (await end_of(made)).exit
+    async with calls_of(ground) as calls:
+        pod = await calls.get_pod(name_of(made, launch))
+    # Nothing is told while a Pod is there that another try might run beside.
+    assert pod is None or isinstance(judge(PodView.of(pod)), Over)
+    assert (exit.code, exit.final, exit.machinery) == (None, True, False), exit.reason
     assert words in (exit.reason or "")
+    await made.remove(launch.key)
 
 
 REFUSED: dict[str, tuple[PodOptions, str]] = {

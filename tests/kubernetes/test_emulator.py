@@ -173,8 +173,9 @@ async def test_a_name_is_there_once(client: Client, cluster: Cluster) -> None:
 
 async def test_a_precondition_holds_or_nothing_is_deleted(client: Client) -> None:
     uid = (await client.create(make_pod("p", BEHAVE="sleep"))).body["metadata"]["uid"]
-    wrong = await client.ask("DELETE", f"{PODS}/p", {"preconditions": {"uid": "other"}})
-    assert (wrong.code, wrong.body["reason"]) == (409, "Conflict")
+    for said in ({"uid": "other"}, {"uid": uid, "resourceVersion": "1"}):
+        wrong = await client.ask("DELETE", f"{PODS}/p", {"preconditions": said})
+        assert (wrong.code, wrong.body["reason"]) == (409, "Conflict")
     right = await client.ask("DELETE", f"{PODS}/p", {"preconditions": {"uid": uid}})
     assert right.code == 200
 

@@ -12,7 +12,7 @@ from clusterground import Ground, opened
 from emulator.cluster import Cluster
 from executor_contract import end_of, make_launch
 from leoflow_agent.podoption import PodOptions
-from leoflow_controlplane.executor.cluster import ends, limits
+from leoflow_controlplane.executor.cluster import ends, limits, overdue
 from leoflow_controlplane.executor.protocol import Limits
 
 QUICK = Limits(start_timeout_seconds=0.3, schedule_timeout_seconds=0.3, pull_grace_seconds=0.3)
@@ -90,8 +90,8 @@ ENDS: dict[tuple[str, str], End] = {
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at clocks more often than anybody would."""
-    monkeypatch.setattr(ends, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(ends, "VANISH_SECONDS", 0.2)
+    monkeypatch.setattr(overdue, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(overdue, "VANISH_SECONDS", 0.2)
     monkeypatch.setattr(ends, "LOOK_AGAIN_SECONDS", 0.2)
     monkeypatch.setattr(limits, "LEAVE_SECONDS", 0.2)
 
@@ -106,6 +106,8 @@ async def test_each_end_is_told_for_what_it_is(
     async with opened(ground, tmp_path / "home", limits=QUICK) as executor:
         await executor.start(launch)
         exit = (await end_of(executor)).exit
+        # Nothing is told while a Pod is there that another try might run beside.
+        assert all(pod["status"]["phase"] in ("Succeeded", "Failed") for pod in cluster.pods())
         await executor.remove(launch.key)
         async with asyncio.timeout(60):
             while cluster.pods():

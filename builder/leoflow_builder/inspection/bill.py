@@ -49,7 +49,7 @@ def _contents(view: ImageView) -> ImageContents:
     wheels = [one for one in view.packages if one.origin == "pypi"]
     debs = [one for one in view.packages if one.origin == "debian"]
     return ImageContents(
-        dag_id=view.dag.dag_id,
+        title=view.dag.dag_id,
         spec_digest=view.dag.spec_digest,
         platform=view.platform,
         leoflow_version=None,

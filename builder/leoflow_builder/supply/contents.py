@@ -1,4 +1,4 @@
-"""What is in a DAG's image, as SBOM and provenance need it, and the package URLs of it. Pure.
+"""What is in an image, as SBOM and provenance need it, and the package URLs of it. Pure.
 
 https://github.com/package-url/purl-spec
 """
@@ -28,13 +28,14 @@ class OwnBaseImage:
 class ImageContents:
     """Everything in an image that has a name and a version.
 
-    ``spec_digest`` is that of the DagSpec, "sha256:…"; ``leoflow_version`` is None where it is not
-    known, ``python_version`` as exact as it is; ``suite`` is Debian's ("bookworm"), None where
+    ``title`` is the DAG's id, or what an image of leoflow itself is called; ``spec_digest`` is that
+    of the DagSpec, "sha256:…", None where there is no DAG. ``leoflow_version`` is None where it is
+    not known, ``python_version`` as exact as it is; ``suite`` is Debian's ("bookworm"), None where
     there are no packages of Debian's.
     """
 
-    dag_id: str
-    spec_digest: str
+    title: str
+    spec_digest: str | None
     platform: str
     leoflow_version: str | None
     python_version: str
@@ -42,6 +43,11 @@ class ImageContents:
     debs: tuple[DebPackage, ...] = ()
     suite: str | None = None
     own_base: OwnBaseImage | None = None
+
+    @property
+    def version(self) -> str | None:
+        """What tells the image from others of its title."""
+        return self.leoflow_version if self.spec_digest is None else self.spec_digest
 
 
 def wheel_purl(wheel: LockedPackage) -> str:

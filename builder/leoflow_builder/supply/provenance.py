@@ -14,6 +14,8 @@ from leoflow_builder.supply.gitsource import GitSource
 
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "https://leoflow.io/buildtypes/dag-image/v1"
+# Of an image of leoflow itself, which has no DAG.
+OWN_BUILD_TYPE = "https://leoflow.io/buildtypes/system-image/v1"
 # Somebody's machine. A build service names itself instead.
 LOCAL_BUILDER = "https://leoflow.io/builders/local/v1"
 Option = str | int | bool | None
@@ -43,9 +45,9 @@ def make_provenance(contents: ImageContents, run: BuildRun) -> bytes:
     return canonical_json(
         {
             "buildDefinition": {
-                "buildType": BUILD_TYPE,
+                "buildType": OWN_BUILD_TYPE if contents.spec_digest is None else BUILD_TYPE,
                 "externalParameters": {
-                    "dag_id": contents.dag_id,
+                    "image" if contents.spec_digest is None else "dag_id": contents.title,
                     "options": dict(run.options),
                     "platform": contents.platform,
                     **({"source": _source(run.source)} if run.source else {}),

@@ -35,7 +35,8 @@ def make_sbom(contents: ImageContents, created: int | None = None, memo: Memo = 
     of all the rest. What ``memo`` knows of the same packages is not made again.
     """
     document = _without_spec(contents, memo)
-    _put_spec(document["metadata"]["component"], contents.spec_digest)
+    if contents.spec_digest is not None:
+        _put_spec(document["metadata"]["component"], contents.spec_digest)
     if created is not None:
         stamp = datetime.fromtimestamp(created, UTC)
         document["metadata"]["timestamp"] = stamp.isoformat().replace("+00:00", "Z")
@@ -45,7 +46,8 @@ def make_sbom(contents: ImageContents, created: int | None = None, memo: Memo = 
 
 def _without_spec(contents: ImageContents, memo: Memo) -> dict[str, Any]:
     """Return the document of the same image with another DagSpec, which every line changes."""
-    contents = replace(contents, spec_digest=_ANY_SPEC)
+    if contents.spec_digest is not None:
+        contents = replace(contents, spec_digest=_ANY_SPEC)
     text = json.dumps(asdict(contents))
     known: dict[str, Any] | None = memo.recall("sbom", text)
     if known is not None:
@@ -88,16 +90,18 @@ def _root(contents: ImageContents) -> Component:
     from cyclonedx.model.component import Component, ComponentType
 
     facts = {
-        "io.leoflow.dag_id": contents.dag_id,
         "io.leoflow.platform": contents.platform,
         "io.leoflow.python_version": contents.python_version,
-        _SPEC_PROPERTY: contents.spec_digest,
     }
+    kind = "image"
+    if contents.spec_digest is not None:
+        facts |= {"io.leoflow.dag_id": contents.title, _SPEC_PROPERTY: contents.spec_digest}
+        kind = "dag"
     return Component(
         type=ComponentType.CONTAINER,
-        name=contents.dag_id,
-        version=contents.spec_digest,
-        bom_ref=f"dag:{contents.dag_id}",
+        name=contents.title,
+        version=contents.version,
+        bom_ref=f"{kind}:{contents.title}",
         properties=[Property(name=name, value=value) for name, value in facts.items()],
     )
 

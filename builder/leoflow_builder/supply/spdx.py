@@ -36,7 +36,7 @@ def make_spdx(contents: ImageContents, created: int) -> bytes:
         "spdxVersion": "SPDX-2.3",
         "SPDXID": _DOCUMENT,
         "dataLicense": "CC0-1.0",
-        "name": contents.dag_id,
+        "name": contents.title,
         "creationInfo": {"created": rfc3339(created), "creators": [f"Tool: leoflow{tool}"]},
         "packages": [_image(contents), *(_package(part) for part in parts)],
         "relationships": [
@@ -52,8 +52,8 @@ def make_spdx(contents: ImageContents, created: int) -> bytes:
 def _image(contents: ImageContents) -> Json:
     return {
         "SPDXID": _ROOT,
-        "name": contents.dag_id,
-        "versionInfo": contents.spec_digest,
+        "name": contents.title,
+        **({} if contents.version is None else {"versionInfo": contents.version}),
         "downloadLocation": "NOASSERTION",
         "filesAnalyzed": False,
         "primaryPackagePurpose": "CONTAINER",

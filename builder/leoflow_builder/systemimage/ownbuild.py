@@ -21,6 +21,12 @@ from leoflow_builder.recipe import known_versions
 from leoflow_builder.registry.reference import parse_reference
 from leoflow_builder.scratch import scratch_folder
 from leoflow_builder.supply.annotation import created_time
+from leoflow_builder.systemimage.owndescribing import (
+    OwnPart,
+    agent_contents,
+    own_describer,
+    server_contents,
+)
 from leoflow_builder.systemimage.ownlayer import ensure_agents, ensure_own
 from leoflow_builder.systemimage.ownplan import plan_agents, plan_server
 from leoflow_builder.systemimage.ownproject import PYTHON_VERSION, server_project
@@ -75,9 +81,9 @@ def build_server(wish: BuildWish, home: Path, say: Say, tools: Tools | None = No
                 prepare_foreign(project, platform, native, home, say, locked=wish.locked)
             )
         wanted = wish.platforms or (native_platform(),)
-        images = [_server_part(one, native, home) for one in environments]
-    images = [one for one in images if one.plan.platform in wanted]
-    return _deliver(images, wish, f"leoflow/server:{own_version()}", home, say, tools, started)
+        parts = [_server_part(one, native, home) for one in environments]
+    parts = [one for one in parts if one.planned.plan.platform in wanted]
+    return _deliver(parts, wish, f"leoflow/server:{own_version()}", home, say, tools, started)
 
 
 def build_agents(
@@ -88,14 +94,15 @@ def build_agents(
     check_wish(wish, home / "cache")
     agents = {python: _agent_tree(python, home, say) for python in known_versions()}
     layer = ensure_agents(agents, home).layer
-    images = []
+    parts = []
     for platform in wish.platforms or (native_platform(),):
         base = None if bare else _base(PYTHON_VERSION, platform.rpartition("/")[2], home, say)
         layers = (layer,) if base is None else (base.layer, layer)
         python = base.python if base else None
         plan = plan_agents(platform, python, layers, own_version(), created_time(os.environ))
-        images.append(PlannedImage(plan, layers))
-    return _deliver(images, wish, f"leoflow/agent:{own_version()}", home, say, tools, started)
+        contents = agent_contents(base, PYTHON_VERSION, platform, own_version())
+        parts.append(OwnPart(PlannedImage(plan, layers), contents))
+    return _deliver(parts, wish, f"leoflow/agent:{own_version()}", home, say, tools, started)
 
 
 def own_version() -> str:
@@ -113,7 +120,7 @@ def _others(wish: BuildWish) -> list[str]:
     return [one for one in wish.platforms if one != native_platform()]
 
 
-def _server_part(environment: Environment, native: Environment, home: Path) -> PlannedImage:
+def _server_part(environment: Environment, native: Environment, home: Path) -> OwnPart:
     footing = environment.footing
     target, place = footing.target, footing.ground.place
     # Bytecode is the same for every machine, and what is foreign does not run here.
@@ -122,7 +129,10 @@ def _server_part(environment: Environment, native: Environment, home: Path) -> P
     deps = [] if environment.deps is None else [environment.deps.layer]
     layers = (*base, *deps, own.layer)
     created = created_time(os.environ)
-    return PlannedImage(plan_server(target.platform, place, layers, own_version(), created), layers)
+    plan = plan_server(target.platform, place, layers, own_version(), created)
+    digest = None if footing.base is None else footing.base.digest
+    contents = server_contents(environment, own_version())
+    return OwnPart(PlannedImage(plan, layers), contents, digest)
 
 
 def _agent_tree(python: str, home: Path, say: Say) -> Path:
@@ -141,7 +151,7 @@ def _base(python: str, architecture: str | None, home: Path, say: Say) -> BaseIm
 
 
 def _deliver(
-    images: list[PlannedImage],
+    parts: list[OwnPart],
     wish: BuildWish,
     own_name: str,
     home: Path,
@@ -152,7 +162,10 @@ def _deliver(
     tools = tools or choose_tools(wish, home)
     tools.destination.require()
     name = str(parse_reference(wish.tag or own_name))
-    built = tools.builder.build(images, name, tools.destination, say)
+    options = {"tag": wish.tag, "platform": ",".join(wish.platforms) or None}
+    describe = own_describer(parts, tools.builder.name, options)
+    images = [one.planned for one in parts]
+    built = tools.builder.build(images, name, tools.destination, say, describe)
     layers = images[0].layers
     return SystemImage(
         reference=wish.tag or own_name,

@@ -12,6 +12,7 @@ from leoflow_builder.systemimage.ownlayer import COPIER, program_path
 
 # The home of user 65532 in the bases, which is theirs: a volume that is made for it is too.
 HOME = "/home/leoflow"
+SERVER_TITLE, AGENT_TITLE = "leoflow-server", "leoflow-agent"
 _OCI = "org.opencontainers.image"
 
 
@@ -29,8 +30,8 @@ def plan_server(
         environment=_sorted({**ENVIRONMENT, "HOME": HOME, "LEOFLOW_HOME": HOME}),
         user=USER,
         entrypoint=(place.python, "-I", "-X", "utf8", program_path(place), "server"),
-        labels=_sorted(_labels("leoflow-server", version)),
-        annotations=_sorted(_annotations("leoflow-server", version, created)),
+        labels=_sorted(_labels(SERVER_TITLE, version)),
+        annotations=_sorted(_annotations(SERVER_TITLE, version, created)),
         created=created,
     )
 
@@ -50,8 +51,8 @@ def plan_agents(
         environment=_sorted(ENVIRONMENT if python else {}),
         user=USER,
         entrypoint=(python, "-I", "-S", COPIER) if python else (),
-        labels=_sorted(_labels("leoflow-agent", version)),
-        annotations=_sorted(_annotations("leoflow-agent", version, created)),
+        labels=_sorted(_labels(AGENT_TITLE, version)),
+        annotations=_sorted(_annotations(AGENT_TITLE, version, created)),
         created=created,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from leoflow_agent.spec import TaskSpec
+from leoflow_agent.spec import DagSpec, TaskSpec
 
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import Desk
@@ -125,6 +125,10 @@ class PodChecker(Protocol):
     async def prepull(self, image: str, tasks: Iterable[TaskSpec]) -> int:
         """Have an image pulled wherever ``tasks`` may run; return on how many nodes it is then.
         Takes as long as a pull; what goes wrong is only logged."""
+
+    async def find_lack(self, spec: DagSpec) -> str | None:
+        """Say what the control plane lacks for a DAG as a whole, such as a right; None if it could
+        not be asked."""
 
     async def find_refusal(self, launch: Launch) -> str | None:
         """Ask whether the cluster would take the Pod of a try; give its words if it would not.

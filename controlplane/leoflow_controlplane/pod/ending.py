@@ -21,11 +21,12 @@ from leoflow_agent import exitcode
 from leoflow_controlplane.pod.slim import ContainerView, PodView
 from leoflow_controlplane.verdict import Exit, Loss, judge_code
 
-Stage = Literal["schedule", "create", "pull", "config", "leave"]
+Stage = Literal["schedule", "create", "pull", "name", "config", "leave"]
 
-KILLED = exitcode.SIGNAL_BASE + signal.SIGKILL
+# What a container ends with of which a process was killed, or told to end by another one.
+SIGNALLED = (exitcode.SIGNAL_BASE + signal.SIGKILL, exitcode.SIGNAL_BASE + signal.SIGTERM)
 # What an agent, or a program that is none, ends with when its Pod is deleted.
-_TOLD_TO_END = (exitcode.TERMINATED, exitcode.SIGNAL_BASE + signal.SIGTERM, KILLED)
+TOLD_TO_END = (exitcode.TERMINATED, *SIGNALLED)
 
 
 class Over(NamedTuple):
@@ -41,7 +42,8 @@ class Waiting(NamedTuple):
     will hardly help.
 
     ``schedule``: for a node. ``create``: for what nobody tells, such as a pull or a mount.
-    ``pull``: an attempt to pull has failed. ``config``: an attempt to make the container has.
+    ``pull``: an attempt to pull has failed. ``name``: its image has a name that is none.
+    ``config``: an attempt to make the container has failed.
     ``leave``: it is being deleted, whether its container runs or not.
     """
 
@@ -146,6 +148,14 @@ def judge_gone(view: PodView | None, *, stopped: bool = False) -> Over:
     return _lost(describe_loss(view), name_loss(view), started_at)
 
 
+def may_be_memory(over: Over, view: PodView) -> bool:
+    """Say whether a container ended by a signal that nothing explains yet: containerd tells that
+    memory ran out after it has told of the end."""
+    exit = over.exit
+    explained = exit.oom_killed or view.deleting or view.disruption is not None
+    return exit.code in SIGNALLED and not explained
+
+
 def judge_unreachable(view: PodView) -> Over:
     """Tell the end of a try whose Pod has to be deleted and whose node does not do it."""
     started_at = view.task.started_at if view.task is not None else None
@@ -183,9 +193,6 @@ def _judge_phase(view: PodView, stopped: bool) -> Over | None:
         return _judge_unstarted(view)
     if view.init is not None and view.init.phase == "terminated":
         return _judge_unstarted(view)
-    waiting = view.init or task
-    if waiting is not None and waiting.reason == "InvalidImageName":
-        return _never(f"the name of its image makes no sense: {_words(waiting)}")
     return None
 
 
@@ -226,7 +233,7 @@ def _judge_ended(view: PodView, ended: ContainerView, stopped: bool) -> Over:
         return Over(Exit(code, oom_killed), *instants)
     if code != 0 and view.disruption is not None:
         return _lost(describe_loss(view), name_loss(view), *instants)
-    if code in _TOLD_TO_END and view.deleting:
+    if code in TOLD_TO_END and view.deleting:
         over = _lost("its Pod was deleted by somebody while it ran", "deleted", *instants)
         return over._replace(exit=over.exit._replace(code=code))
     return Over(judge_code(code), *instants)
@@ -253,6 +260,8 @@ def _judge_waiting(view: PodView) -> Waiting:
     words = _words(waiting)
     if waiting.reason in _PULL:
         return Waiting("pull", words, hopeless=_is_final(waiting))
+    if waiting.reason == "InvalidImageName":
+        return Waiting("name", words)
     if waiting.reason in _CONFIG:
         return Waiting("config", words)
     # ContainerCreating and PodInitializing, which say nothing, and what is not known yet.

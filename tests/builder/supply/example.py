@@ -14,7 +14,7 @@ DEBS = (
     DebPackage("tzdata", "1:2024a-0", "all", "e" * 64),
 )
 CONTENTS = ImageContents(
-    dag_id="weather",
+    title="weather",
     spec_digest=f"sha256:{'1' * 64}",
     platform="linux/amd64",
     leoflow_version="0.1.0",

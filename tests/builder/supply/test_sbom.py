@@ -50,7 +50,7 @@ def test_another_process_with_other_hashes_gives_the_same_bytes() -> None:
 
 def test_the_serial_number_is_made_of_the_contents() -> None:
     assert document()["serialNumber"] == document()["serialNumber"]
-    assert document()["serialNumber"] != document(dag_id="other")["serialNumber"]
+    assert document()["serialNumber"] != document(title="other")["serialNumber"]
 
 
 def test_without_a_time_there_is_none() -> None:

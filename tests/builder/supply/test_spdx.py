@@ -46,7 +46,7 @@ def test_the_same_contents_in_another_order_give_the_same_bytes() -> None:
 
 
 def test_no_two_documents_have_the_same_namespace() -> None:
-    other = document(replace(CONTENTS, dag_id="other"))
+    other = document(replace(CONTENTS, title="other"))
     assert other["documentNamespace"] != document()["documentNamespace"]
 
 

@@ -137,12 +137,6 @@ ENDS: dict[str, tuple[dict[str, Any], Exit]] = {
             "longer than the specified deadline",
         ),
     ),
-    "image's name invalid": (
-        pod_status("Pending", waiting("InvalidImageName", 'couldn\'t parse image name "A"')),
-        never(
-            'the name of its image makes no sense: InvalidImageName: couldn\'t parse image name "A"'
-        ),
-    ),
     "not startable": (
         pod_status("Failed", terminated(128, "StartError", "exec: /x: no such file")),
         never("its container could not be started: StartError: exec: /x: no such file"),
@@ -219,6 +213,11 @@ WAITS: dict[str, tuple[dict[str, Any], str | None, Waiting]] = {
         ),
         "n1",
         Waiting("pull", "ErrImageNeverPull: absent", hopeless=True),
+    ),
+    "for a name of its image that makes sense": (
+        pod_status("Pending", waiting("InvalidImageName", "couldn't parse")),
+        "n1",
+        Waiting("name", "InvalidImageName: couldn't parse"),
     ),
     "for a secret": (
         pod_status("Pending", waiting("CreateContainerConfigError", 'secret "s" not found')),

@@ -172,14 +172,7 @@ class ApiServer:
         found = self.store.get(key)
         if found is None:
             raise not_found(key.resource, key.name)
-        uid = (options.get("preconditions") or {}).get("uid")
-        if uid and uid != found["metadata"]["uid"]:
-            raise conflict(
-                key.resource,
-                key.name,
-                f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
-                f"{found['metadata']['uid']}",
-            )
+        _check_preconditions(found, options.get("preconditions") or {})
         grace = _grace(found, options)
         if "All" in (options.get("dryRun") or ()):
             return found
@@ -230,6 +223,21 @@ def _verb_of(request: web.Request, target: Target) -> str:
     if not target.name and verb == "get":
         return "watch" if request.query.get("watch") in ("true", "1", "True") else "list"
     return "deletecollection" if verb == "delete" and not target.name else verb
+
+
+def _check_preconditions(found: Object, wanted: dict[str, str]) -> None:
+    """Refuse to delete what is not what somebody has seen (1.36's words)."""
+    for field, shown, hint in (
+        ("uid", "UID", "deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "modified"),
+    ):
+        said, there = wanted.get(field), found["metadata"][field]
+        if said and said != there:
+            why = (
+                f"the {shown} in the precondition ({said}) does not match the {shown} in record "
+                f"({there}). The object might have been {hint}"
+            )
+            raise conflict(found["kind"], found["metadata"]["name"], why)
 
 
 def _grace(found: Object, options: dict[str, Any]) -> int:

@@ -6,18 +6,20 @@ A Pod is ten kilobytes of JSON; a client's model objects of it cost twenty times
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from leoflow_controlplane.executor.cluster.connection import DECODER, Connection
 from leoflow_controlplane.executor.cluster.fault import (
     Away,
     Broken,
+    Moved,
     NotThere,
     fault_of,
     fault_of_event,
 )
 from leoflow_controlplane.executor.cluster.pace import pause
+from leoflow_controlplane.executor.cluster.permission import Right, find_missing
 
 Object = Mapping[str, Any]
 
@@ -62,8 +64,13 @@ class Calls(Protocol):
     def watch_pods(self, selector: str, version: str) -> AsyncIterator[Event]:
         """Tell what happens after ``version``, until the API server has no more to tell."""
 
-    async def delete_pod(self, name: str, grace_seconds: int) -> None:
-        """Have a Pod ended; 0 forgets it, whether its node knows or not."""
+    async def delete_pod(
+        self, name: str, grace_seconds: int, *, uid: str = "", version: str = ""
+    ) -> bool:
+        """Have a Pod ended; say whether there was one. 0 forgets it, whether its node knows or not.
+
+        Raises Moved unless it is the one of ``uid``, and as it was at ``version``.
+        """
 
     async def read_log(self, name: str, container: str, lines: int) -> str | None: ...
 
@@ -76,6 +83,9 @@ class Calls(Protocol):
     async def list_claims(self, selector: str) -> list[Object]: ...
 
     async def delete_claim(self, name: str) -> None: ...
+
+    async def find_missing(self, rights: Iterable[Right]) -> list[Right]:
+        """Give those of ``rights`` that this process does not have."""
 
     async def create_daemon_set(self, body: Object) -> Object: ...
 
@@ -149,9 +159,15 @@ class ApiCalls:
             async for line in _lines(pieces):
                 yield _read_event(line)
 
-    async def delete_pod(self, name: str, grace_seconds: int) -> None:
+    async def delete_pod(
+        self, name: str, grace_seconds: int, *, uid: str = "", version: str = ""
+    ) -> bool:
         """Delete a Pod."""
-        await self._delete(self._pods, name, {"gracePeriodSeconds": grace_seconds})
+        options: dict[str, Any] = {"gracePeriodSeconds": grace_seconds}
+        wanted = {"uid": uid, "resourceVersion": version}
+        if wanted := {name: value for name, value in wanted.items() if value}:
+            options["preconditions"] = wanted
+        return await self._delete(self._pods, name, options)
 
     async def read_log(self, name: str, container: str, lines: int) -> str | None:
         """Read the last lines of a container."""
@@ -190,6 +206,10 @@ class ApiCalls:
         """Have a claim deleted; the cluster waits for the last Pod that has it."""
         await self._delete(self._claims, name, {})
 
+    async def find_missing(self, rights: Iterable[Right]) -> list[Right]:
+        """Ask for rights."""
+        return await find_missing(self._connection, rights)
+
     async def create_daemon_set(self, body: Object) -> Object:
         """Create a DaemonSet."""
         return await self._create(self._daemon_sets, body, {})
@@ -223,11 +243,15 @@ class ApiCalls:
         query = {"labelSelector": selector}
         return _items((await self._connection.ask("GET", path, query)).json())
 
-    async def _delete(self, path: str, name: str, options: dict[str, Any]) -> None:
+    async def _delete(self, path: str, name: str, options: dict[str, Any]) -> bool:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
         answer = await self._connection.ask("DELETE", f"{path}/{name}", None, body)
-        if answer.status >= 400 and answer.status != 404:
-            raise fault_of(answer.status, answer.body, answer.retry_after)
+        if answer.status == 404:
+            return False
+        if answer.status >= 400:
+            fault = fault_of(answer.status, answer.body, answer.retry_after)
+            raise Moved(fault.words) if answer.status == 409 else fault
+        return True
 
 
 def _items(body: Any) -> list[Object]:

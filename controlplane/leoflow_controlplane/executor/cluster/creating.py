@@ -15,17 +15,20 @@ from typing import Any, NamedTuple
 
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.cluster.calls import Calls, Object
+from leoflow_controlplane.executor.cluster.claims import Claims
 from leoflow_controlplane.executor.cluster.fault import (
     AlreadyThere,
     Away,
     Broken,
+    CallFailed,
     QuotaExceeded,
     Refused,
     Throttled,
     Unauthorized,
 )
+from leoflow_controlplane.executor.cluster.limits import LEAVE_SECONDS
 from leoflow_controlplane.executor.cluster.pace import Pace, pause
-from leoflow_controlplane.executor.cluster.tidying import Tidying
+from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch
 from leoflow_controlplane.executor.protocol import Limits
 from leoflow_controlplane.model import TryKey
@@ -36,6 +39,10 @@ CALLS_AT_ONCE = 48
 # A quota of the namespace is looked at again so often, by each Pod that waits for it.
 QUOTA_SECONDS = 10.0
 STOPPED = "it was stopped before its Pod was created"
+UNSURE = (
+    "Whether the API server made a Pod of it all the same is not known: its answer was lost, and "
+    "it could not be asked"
+)
 
 Work = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -60,9 +67,9 @@ class Order(NamedTuple):
 
 
 class Created(NamedTuple):
-    """A Pod that is there. ``at`` None: it was found, and not created for this order."""
+    """A Pod or claim that is there. ``at`` None: it was found, and not made for this order."""
 
-    pod: Object
+    thing: Object
     at: float | None
 
 
@@ -70,7 +77,13 @@ class Creator:
     """Creates Pods in one namespace. ``under_way``: calls that go on whoever waits for them."""
 
     def __init__(
-        self, calls: Calls, watch: Watch, tidying: Tidying, limits: Limits, rate: float
+        self,
+        calls: Calls,
+        watch: Watch,
+        tidying: Tidying,
+        claims: Claims,
+        limits: Limits,
+        rate: float,
     ) -> None:
         self.under_way: set[asyncio.Future[Any]] = set()
         self.calls = calls
@@ -79,7 +92,7 @@ class Creator:
         self.limits = limits
         self._pace = Pace(rate)
         self._turns = asyncio.Semaphore(CALLS_AT_ONCE)
-        self._claims: set[str] = set()
+        self._claims = claims
 
     async def create(self, order: Order) -> Created:
         """Create a Pod, or find the one that is there for the same try.
@@ -91,10 +104,6 @@ class Creator:
         if order.claim is not None:
             await self._create_claim(order)
         return await _Creation(self, order).run()
-
-    def forget_claim(self, name: str) -> None:
-        """Create a claim of this name anew when it is asked for."""
-        self._claims.discard(name)
 
     async def call(self, unwanted: asyncio.Event, work: Work) -> Any:
         """Make a call in its turn. It goes on when we are cancelled, and is never given up."""
@@ -117,11 +126,9 @@ class Creator:
 
     async def _create_claim(self, order: Order) -> None:
         assert order.claim is not None
-        name = order.claim["metadata"]["name"]
-        if name in self._claims:
-            return
-        await _Creation(self, order, claim=True).run()
-        self._claims.add(name)
+        if not self._claims.knows(order.claim["metadata"]["name"]):
+            created = await _Creation(self, order, claim=True).run()
+            self._claims.note(created.thing["metadata"])
 
 
 class _Creation:
@@ -142,10 +149,27 @@ class _Creation:
         """Try until it is there. Raises LaunchFailed."""
         try:
             return await self._try_for_long()
-        except LaunchFailed:
-            if self._unsure and not self._is_claim:
-                self._creator.tidying.remove_now([self._order.name])
-            raise
+        except LaunchFailed as failed:
+            if not self._unsure or self._is_claim or await self._is_gone():
+                raise
+            raise LaunchFailed(f"{failed.reason}. {UNSURE}", transient=failed.transient) from failed
+
+    async def _is_gone(self) -> bool:
+        """Have a Pod deleted whose creation was not answered, and say whether there is none now.
+
+        It takes the time that a node has to end a Pod, at the most; then it is left to ``tidying``.
+        """
+        name, attempt, until = self._order.name, 0, time.monotonic() + AT_ONCE + LEAVE_SECONDS
+        while time.monotonic() < until:
+            try:
+                if not await self._calls.delete_pod(name, AT_ONCE):
+                    return True
+            except CallFailed as fault:
+                logger.warning("Pod '%s' cannot be removed yet: %s", name, fault.words)
+            await asyncio.sleep(pause(attempt))
+            attempt += 1
+        self._creator.tidying.remove_now(name, forced=True)
+        return False
 
     async def _try_for_long(self) -> Created:
         while True:
@@ -205,7 +229,7 @@ class _Creation:
             )
         if self._creator.tidying.is_leaving(metadata["name"]):
             # It may be kept for people to look at.
-            self._creator.tidying.remove_now([metadata["name"]])
+            self._creator.tidying.remove_now(metadata["name"], there["uid"])
             raise Broken(f"Pod '{metadata['name']}' is still being deleted")
         return Created(found, time.time() if self._unsure else None)
 

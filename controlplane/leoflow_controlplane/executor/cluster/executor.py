@@ -12,20 +12,25 @@ import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
-from leoflow_agent.spec import TaskSpec
+from leoflow_agent.spec import DagSpec, TaskSpec
 
 from leoflow_controlplane.executor.cluster.calls import Calls
+from leoflow_controlplane.executor.cluster.claims import Claims
 from leoflow_controlplane.executor.cluster.creating import Creator, Order
 from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import (
     AlreadyThere,
     CallFailed,
+    Moved,
     QuotaExceeded,
     Refused,
 )
 from leoflow_controlplane.executor.cluster.leftover import Keep, Leftovers, select_own
+from leoflow_controlplane.executor.cluster.limits import LEAVE_SECONDS
 from leoflow_controlplane.executor.cluster.live import Live
+from leoflow_controlplane.executor.cluster.overdue import Overdue
 from leoflow_controlplane.executor.cluster.pace import pause
+from leoflow_controlplane.executor.cluster.permission import tell_missing
 from leoflow_controlplane.executor.cluster.prepull import Prepull
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch
@@ -68,11 +73,13 @@ class KubernetesExecutor:
         # What a dead process left has an owner only once it was adopted.
         self._tidying = Tidying(calls, rate, may_remove_strays=not site.is_server)
         selector = select_own(place)
-        self._ends = Ends(calls, self._tidying, site.limits, self.figures)
+        self._ends = Ends(calls, self.figures)
+        self._overdue = Overdue(calls, self._ends, site.limits)
         self._watch = Watch(calls, selector, self._ends, self._tidying, self.figures)
-        self._creator = Creator(calls, self._watch, self._tidying, site.limits, rate)
+        self._claims = Claims(calls)
+        self._creator = Creator(calls, self._watch, self._tidying, self._claims, site.limits, rate)
         keep = Keep(settings.keep_finished_seconds, settings.keep_failed_seconds)
-        self._leftovers = Leftovers(calls, place, self._watch, self._tidying, keep)
+        self._leftovers = Leftovers(calls, place, self._watch, self._tidying, self._claims, keep)
         self._keep = keep
         self._prepull = Prepull(calls, place, site.limits.pull_timeout_seconds)
 
@@ -104,7 +111,7 @@ class KubernetesExecutor:
         """Begin to look for Pods that end."""
         self._tidying.open()
         self._watch.open()
-        self._ends.open()
+        self._overdue.open()
 
     async def start(self, launch: Launch) -> dict[str, float]:
         """Have the Pod of a try created, or adopt the one that is there. That it runs is not
@@ -129,13 +136,13 @@ class KubernetesExecutor:
             known.pop(name, None)
             live.settled.set()
             raise
-        if live.view is None or live.view.uid != created.pod["metadata"]["uid"]:
-            self._watch.look_for(created.pod)
+        if live.view is None or live.view.uid != created.thing["metadata"]["uid"]:
+            self._watch.look_for(created.thing)
         if created.at is None:
-            self._ends.adopt(live, created.pod)
+            self._ends.adopt(live, created.thing)
             return {}
         self.figures.started += 1
-        self._ends.look_after(live, created.pod)
+        self._ends.look_after(live, created.thing)
         return {"created": created.at}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
@@ -145,16 +152,28 @@ class KubernetesExecutor:
             return
         live.unwanted.set()
         await live.settled.wait()
-        attempt = 0
-        while live.started and not live.gone.is_set():
+        grace, attempt = max(AT_ONCE, math.ceil(grace_seconds)), 0
+        while live.started and not live.told.is_set():
             try:
-                await self._calls.delete_pod(live.name, max(AT_ONCE, math.ceil(grace_seconds)))
-                # A node that does not do it is given up by ``ends``.
-                await live.gone.wait()
+                await self._ask_to_stop(live, grace)
             except CallFailed as fault:
                 logger.warning("Pod '%s' cannot be stopped yet: %s", live.name, fault.words)
                 await asyncio.sleep(pause(attempt))
                 attempt += 1
+
+    async def _ask_to_stop(self, live: Live, grace_seconds: int) -> None:
+        """Delete a Pod, and wait for its end for as long as that may take."""
+        uid = "" if live.view is None else live.view.uid
+        try:
+            is_there = await self._calls.delete_pod(live.name, grace_seconds, uid=uid)
+        except Moved:
+            is_there = False
+        if not is_there:
+            # Nobody may have been watching as it went.
+            self._ends.vanish(live)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds + LEAVE_SECONDS):
+                await live.told.wait()
 
     async def ended(self) -> Ended:
         """Wait for the next try whose Pod has ended; it is not removed yet."""
@@ -182,18 +201,18 @@ class KubernetesExecutor:
         it ended by itself, else now."""
         name = self._name(key)
         live = self._ends.live.pop(name, None)
-        if self._tidying.is_leaving(name):
+        if self._tidying.is_leaving(name) or (live is not None and live.vanished_at is not None):
             return
-        if live is None or live.view is None or not isinstance(over := judge(live.view), Over):
-            self._tidying.remove_now([name])
-        elif live.vanished_at is None:
-            self._tidying.remove_later(name, self._keep.seconds(over))
+        if live is None or live.view is None:
+            self._tidying.remove_now(name)
+        elif isinstance(over := judge(live.view), Over):
+            self._tidying.remove_later(name, live.view.uid, self._keep.seconds(over))
+        else:
+            self._tidying.remove_now(name, live.view.uid)
 
     async def end_run(self, run: RunKey) -> None:
         """Remove the claim of a run, unless artifacts are on it."""
-        name = claim_name(run, self._place.realm_id)
-        self._creator.forget_claim(name)
-        await self._tidying.end_claim(name)
+        await self._claims.end(claim_name(run, self._place.realm_id))
 
     async def adopt(self, wanted: Collection[TryKey], runs: Collection[RunKey]) -> set[TryKey]:
         """Take over the Pods of a dead process, and remove those that are not wanted.
@@ -212,6 +231,7 @@ class KubernetesExecutor:
         """Remove every Pod that was created here, also one whose creation is under way."""
         await self._ends.close()
         await self._tidying.close()
+        await self._claims.close()
         await asyncio.gather(*self._creator.under_way, return_exceptions=True)
         if not leave_running:
             await self._leftovers.remove_all()
@@ -223,7 +243,7 @@ class KubernetesExecutor:
         return frozenset(
             live.key
             for live in self._ends.live.values()
-            if not live.gone.is_set() and _is_starting(live, since)
+            if not live.told.is_set() and _is_starting(live, since)
         )
 
     async def find_refusal(self, launch: Launch) -> str | None:
@@ -242,6 +262,19 @@ class KubernetesExecutor:
         except CallFailed as fault:
             logger.warning("the cluster cannot be asked about a Pod: %s", fault.words)
         return None
+
+    async def find_lack(self, spec: DagSpec) -> str | None:
+        """Say what this process may not do that the DAG needs beyond Pods: claims for staging."""
+        if spec.staging_bytes is None:
+            return None
+        try:
+            missing = await self._claims.find_missing()
+        except CallFailed as fault:
+            logger.warning("the cluster cannot be asked for rights: %s", fault.words)
+            return None
+        if not missing:
+            return None
+        return f"it has 'staging', and {tell_missing(missing, self._place.namespace)}"
 
     def place_of_artifacts(self, key: TryKey) -> str:
         """Say on which claim the artifacts of a try are, and in which folder of it."""

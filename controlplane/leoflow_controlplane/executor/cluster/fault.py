@@ -44,6 +44,10 @@ class Refused(CallFailed):
     """The API server will not do a call, however often it is asked."""
 
 
+class Forbidden(Refused):
+    """We may not do that, or an admission does not have it."""
+
+
 class QuotaExceeded(Refused):
     """A quota of the namespace is used up; that may change."""
 
@@ -54,6 +58,10 @@ class AlreadyThere(Refused):
 
 class NotThere(Refused):
     """What was asked for does not exist."""
+
+
+class Moved(Refused):
+    """What was to be deleted is not what was seen: it has changed since, or is another one."""
 
 
 class Gone(Refused):
@@ -77,7 +85,7 @@ def fault_of(status: int, body: bytes, retry_after: str | None = None) -> CallFa
         return AlreadyThere(words) if reason == "AlreadyExists" else Throttled(words, 0.1)
     if status == 403 and "exceeded quota" in words:
         return QuotaExceeded(words)
-    return {404: NotThere, 410: Gone}.get(status, Refused)(words)
+    return {403: Forbidden, 404: NotThere, 410: Gone}.get(status, Refused)(words)
 
 
 def fault_of_event(status: dict[str, Any]) -> CallFailed:

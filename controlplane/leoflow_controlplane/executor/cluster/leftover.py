@@ -12,11 +12,13 @@ from typing import NamedTuple
 from leoflow_agent import exitcode
 
 from leoflow_controlplane.executor.cluster.calls import Calls, Object, list_pages
+from leoflow_controlplane.executor.cluster.claims import Claims
 from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Throttled
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, CALLS_AT_ONCE, Tidying
-from leoflow_controlplane.executor.cluster.watching import Watch, read_view
+from leoflow_controlplane.executor.cluster.viewing import read_view
+from leoflow_controlplane.executor.cluster.watching import Watch
 from leoflow_controlplane.executor.protocol import FindRuns
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
 from leoflow_controlplane.pod.claim import is_kept
@@ -59,21 +61,23 @@ def select_own(place: PodSite) -> str:
     return f"{REALM}={label_value(place.realm_id)},{OWNER}={label_value(place.owner_id)}"
 
 
-def _metadata(thing: Object) -> Object:
-    metadata: Object = thing["metadata"]
-    return metadata
-
-
 class Leftovers:
     """What is in one namespace and was not created by this process, or is to go with it."""
 
     def __init__(
-        self, calls: Calls, place: PodSite, watch: Watch, tidying: Tidying, keep: Keep
+        self,
+        calls: Calls,
+        place: PodSite,
+        watch: Watch,
+        tidying: Tidying,
+        claims: Claims,
+        keep: Keep,
     ) -> None:
         self._calls = calls
         self._watch = watch
         self._ends = watch.ends
         self._tidying = tidying
+        self._claims = claims
         self._keep = keep
         self._own = select_own(place)
         # Not of the server's; a label that is missing differs from every value.
@@ -88,14 +92,17 @@ class Leftovers:
                 async for page in list_pages(self._calls, self._own):
                     for pod in page.items:
                         self._look_at(pod, wanted, adopted)
-                claims = await self._calls.list_claims(self._own)
+                claims = await self._claims.look_for(self._own)
                 break
             except CallFailed as fault:
                 self._note(fault)
             await asyncio.sleep(pause(attempt))
             attempt += 1
-        stale = [one for one in map(_metadata, claims) if read_run(one) not in runs]
-        await self._tidying.remove_claims(one["name"] for one in stale if not is_kept(one))
+        for one in claims:
+            if read_run(one) in runs and not one.get("deletionTimestamp"):
+                self._claims.note(one)
+        stale = [one for one in claims if read_run(one) not in runs]
+        await self._claims.remove(one["name"] for one in stale if not is_kept(one))
         self._tidying.may_remove_strays = True
         if adopted:
             # The watch has not told of ends that came between this list and their adoption.
@@ -106,38 +113,38 @@ class Leftovers:
         """Remove the Pods and claims of the processes of our realm that are dead, but the
         server's; name them."""
 
-        def is_dead(thing: Object) -> bool:
-            owner = thing["metadata"]["labels"].get(OWNER)
+        def is_dead(metadata: Object) -> bool:
+            owner = metadata["labels"].get(OWNER)
             return owner not in (None, SERVER) and not is_alive(owner)
 
         try:
             pods = [
-                pod["metadata"]["name"]
+                pod["metadata"]
                 async for page in list_pages(self._calls, self._others)
                 for pod in page.items
-                if is_dead(pod)
+                if is_dead(pod["metadata"])
             ]
-            claims = await self._calls.list_claims(self._others)
+            claims = await self._claims.look_for(self._others)
         except CallFailed as fault:
             self._note(fault)
             return []
-        dead = [one["metadata"] for one in claims if is_dead(one)]
-        names = [one["name"] for one in dead if not is_kept(one)]
-        self._tidying.remove_now(pods)
-        await self._tidying.remove_claims(names)
-        return [f"Pod {name}" for name in pods] + [f"claim {name}" for name in names]
+        names = [one["name"] for one in claims if is_dead(one) and not is_kept(one)]
+        for pod in pods:
+            self._tidying.remove_now(pod["name"], pod["uid"])
+        await self._claims.remove(names)
+        return [f"Pod {pod['name']}" for pod in pods] + [f"claim {name}" for name in names]
 
     async def prune(self, find: FindRuns) -> None:
         """Remove the claims that outlived their runs for what is on them, once ``find`` does not
         know those any more."""
         try:
-            claims = await self._calls.list_claims(f"{self._own},{ARTIFACTS}={KEPT}")
+            claims = await self._claims.look_for(f"{self._own},{ARTIFACTS}={KEPT}")
         except CallFailed as fault:
             self._note(fault)
             return
-        runs = {one["name"]: read_run(one) for one in map(_metadata, claims)}
+        runs = {one["name"]: read_run(one) for one in claims}
         known = await find({run for run in runs.values() if run is not None})
-        await self._tidying.remove_claims(
+        await self._claims.remove(
             name for name, run in runs.items() if run is not None and run not in known
         )
 
@@ -151,7 +158,7 @@ class Leftovers:
             if deaf := await self._await_end(names):
                 logger.warning("removing Pods that their nodes do not end: %s", ", ".join(deaf))
                 await _remove(deaf, partial(calls.delete_pod, grace_seconds=0))
-            claims = map(_metadata, await calls.list_claims(self._own))
+            claims = await self._claims.look_for(self._own)
             await _remove([one["name"] for one in claims if not is_kept(one)], calls.delete_claim)
         except CallFailed as fault:
             logger.warning("Pods are left for the next sweep: %s", fault.words)
@@ -182,9 +189,9 @@ class Leftovers:
             self._ends.adopt(Live(key, name), pod)
         elif view is not None and isinstance(over, Over):
             age = time.time() - (over.ended_at or view.created_at or 0.0)
-            self._tidying.remove_later(name, self._keep.seconds(over) - age)
+            self._tidying.remove_later(name, view.uid, self._keep.seconds(over) - age)
         else:
-            self._tidying.remove_now([name])
+            self._tidying.remove_now(name, pod["metadata"]["uid"])
 
     def _note(self, fault: CallFailed) -> None:
         if isinstance(fault, Away):
@@ -193,7 +200,7 @@ class Leftovers:
             logger.warning("Pods cannot be listed: %s", fault.words)
 
 
-async def _remove(names: Collection[str], delete: Callable[[str], Awaitable[None]]) -> None:
+async def _remove(names: Collection[str], delete: Callable[[str], Awaitable[object]]) -> None:
     """Have things deleted, each whatever becomes of the others."""
     turns = asyncio.Semaphore(CALLS_AT_ONCE)
 
@@ -207,7 +214,7 @@ async def _remove(names: Collection[str], delete: Callable[[str], Awaitable[None
     await asyncio.gather(*map(remove, names))
 
 
-async def _insist(work: Callable[[], Awaitable[None]]) -> None:
+async def _insist(work: Callable[[], Awaitable[object]]) -> object:
     """Make a call again while the API server is only too busy for it."""
     for attempt in range(ATTEMPTS - 1):
         try:

@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from leoflow_controlplane.executor.protocol import Limits
-from leoflow_controlplane.pod.ending import Over, Stage, Waiting, judge_unreachable
+from leoflow_controlplane.pod.ending import (
+    TOLD_TO_END,
+    Over,
+    Stage,
+    Waiting,
+    judge_gone,
+    judge_unreachable,
+)
 from leoflow_controlplane.pod.slim import PodView
 from leoflow_controlplane.verdict import Exit
 
@@ -17,8 +24,14 @@ from leoflow_controlplane.verdict import Exit
 HOPELESS_SECONDS = 15.0
 # A secret or a config map that a Pod needs may be made just after it.
 CONFIG_SECONDS = 30.0
-# Beyond its grace, a node that is there has ended a Pod.
-LEAVE_SECONDS = 30.0
+# Beyond its grace, a node that is there has ended a Pod. Less than removal_allowance_seconds, after
+# which who asked for that does not wait any more.
+LEAVE_SECONDS = 20.0
+FORCED = (
+    "Its Pod was deleted by force, for its node did not end it: whether its container still runs "
+    "there is not known"
+)
+BEGAN = "It began to run as it was given up, and was ended"
 # The kubelet's words of a volume whose content is not there (pkg/volume/secret and configmap).
 _NO_CONTENT = re.compile(r'FailedMount: .*((secret|configmap) ".*" not found|non-existent)', re.S)
 
@@ -49,11 +62,11 @@ def is_late(wait: Wait, waiting: Waiting, view: PodView, limits: Limits, now: fl
     return now - wait.since >= _allowance(wait, waiting, view, limits)
 
 
-def judge_late(wait: Wait, waiting: Waiting, view: PodView, limits: Limits) -> Over:
-    """Tell the end of a try whose Pod has been in its stage for too long."""
+def judge_late(wait: Wait, waiting: Waiting, limits: Limits) -> Over:
+    """Tell the end of a try whose Pod has been in a stage before its start for too long."""
     words = f": {wait.words.strip()}" if wait.words.strip() else ""
-    if wait.stage == "leave":
-        return judge_unreachable(view)
+    if wait.stage == "name":
+        return Over(Exit(None, reason=f"the name of its image makes no sense{words}", final=True))
     if wait.stage == "schedule":
         seconds = limits.schedule_timeout_seconds
         text = f"no node took its Pod within schedule_timeout_seconds = {seconds:g}{words}"
@@ -73,6 +86,25 @@ def judge_late(wait: Wait, waiting: Waiting, view: PodView, limits: Limits) -> O
     return Over(Exit(None, reason=text, machinery=True, loss="launch"))
 
 
+def judge_given_up(given: Over, view: PodView) -> Over:
+    """Tell the end of a try whose Pod was given up and is gone, or has ended: what it was given up
+    for, unless its task came to an end of its own meanwhile."""
+    over = judge_gone(view, stopped=True)
+    if over.exit.oom_killed or over.exit.code not in (None, *TOLD_TO_END):
+        return over
+    if over.started_at is None:
+        return given
+    exit = Exit(None, reason=_also(given, BEGAN), machinery=True, loss="launch")
+    return over._replace(exit=exit)
+
+
+def judge_forced(given: Over | None, view: PodView, *, stopped: bool) -> Over:
+    """Tell the end of a try whose Pod was forgotten, for its node did not end it. ``given``: what
+    it was given up for before, if it was. ``stopped``: it was leoflow that wanted it to end."""
+    over = given or (judge_gone(view, stopped=True) if stopped else judge_unreachable(view))
+    return over._replace(exit=over.exit._replace(reason=_also(over, FORCED)))
+
+
 def read_progress(events: Sequence[Mapping[str, Any]]) -> tuple[bool, str]:
     """Read from the events of a Pod whether its node is pulling, and what was told of it last."""
     told = sorted(events, key=_instant)
@@ -90,11 +122,17 @@ def _allowance(wait: Wait, waiting: Waiting, view: PodView, limits: Limits) -> f
     if wait.stage == "pull":
         grace = limits.pull_grace_seconds
         return min(HOPELESS_SECONDS, grace) if waiting.hopeless else grace
+    if wait.stage == "name":
+        return 0.0
     if wait.stage == "config":
         return min(CONFIG_SECONDS, limits.start_timeout_seconds)
     if wait.stage == "leave":
         return view.grace_seconds + LEAVE_SECONDS
     return limits.pull_timeout_seconds if wait.pulling else limits.start_timeout_seconds
+
+
+def _also(over: Over, words: str) -> str:
+    return f"{(over.exit.reason or '').rstrip('. ')}. {words}"
 
 
 def _instant(event: Mapping[str, Any]) -> str:

@@ -15,8 +15,10 @@ from leoflow_controlplane.pod.slim import PodView
 
 @dataclass(slots=True)
 class Live:
-    """``settled``: its Pod is there, or never will be. ``unwanted``: it is to end. ``gone``: its
-    end was told, which is ``over``.
+    """``settled``: its Pod is there, or never will be. ``unwanted``: it is to end. ``told``: its
+    end was. ``given_up``: its Pod was deleted for waiting too long, and this is its end once that
+    is gone, unless it ran all the same. ``forced``: it is being forgotten, and its node was never
+    heard to have ended it.
 
     ``ran``: its container was seen running. ``placed_seen_at``, ``ran_seen_at``: when it was first
     seen with a node, and running or over, in seconds since the epoch. ``vanished_at`` is when its
@@ -30,10 +32,11 @@ class Live:
     ran: bool = False
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     unwanted: asyncio.Event = field(default_factory=asyncio.Event)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
     view: PodView | None = None
     wait: Wait | None = None
-    over: Over | None = None
+    given_up: Over | None = None
+    forced: bool = False
     placed_seen_at: float | None = None
     ran_seen_at: float | None = None
     vanished_at: float | None = None

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.cluster.connection import Connection
 from leoflow_controlplane.executor.cluster.fault import NotThere, Refused
+from leoflow_controlplane.pod.name import MAX_LABEL
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+# RFC 1123, which is what the API server has namespaces named by.
+_LABEL = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 class Right(NamedTuple):
@@ -26,7 +32,7 @@ class Right(NamedTuple):
 
 
 # What docs/kubernetes.md and the manifests grant. Without events, words are poorer, so they are
-# not asked for.
+# not asked for; those for staging are once a DAG has it.
 NEEDED = (
     *(Right(verb, "pods") for verb in ("create", "get", "list", "watch", "delete")),
     Right("get", "pods", "log"),
@@ -42,16 +48,36 @@ FOR_PREPULL = tuple(
 async def check_rights(connection: Connection, *, prepull: bool) -> None:
     """Raise ExecutorUnusable if the namespace does not exist, or naming each right that is
     missing; raises Away if nobody answers."""
-    namespace = connection.namespace
+    _check_name(connection.namespace)
     await _check_namespace(connection)
-    wanted = (*NEEDED, *FOR_STAGING, *(FOR_PREPULL if prepull else ()))
-    granted = await asyncio.gather(*(_is_granted(connection, right) for right in wanted))
-    missing = [str(right) for right, may in zip(wanted, granted, strict=True) if not may]
+    missing = await find_missing(connection, (*NEEDED, *(FOR_PREPULL if prepull else ())))
     if missing:
+        raise ExecutorUnusable(tell_missing(missing, connection.namespace, connection.host))
+
+
+async def find_missing(connection: Connection, rights: Iterable[Right]) -> list[Right]:
+    """Ask for rights, and give those that this process does not have. Raises Away."""
+    rights = [*rights]
+    granted = await asyncio.gather(*(_is_granted(connection, right) for right in rights))
+    return [right for right, may in zip(rights, granted, strict=True) if not may]
+
+
+def tell_missing(missing: Iterable[Right], namespace: str, host: str = "") -> str:
+    """Say which rights are missing, and what to do."""
+    where = f"namespace '{namespace}'" + (f" of the cluster at {host}" if host else "")
+    return (
+        f"this process may not do in {where} what it needs to: {', '.join(map(str, missing))}. "
+        "Bind the Role of docs/kubernetes.md to its user or service account."
+    )
+
+
+def _check_name(namespace: str) -> None:
+    if not _LABEL.fullmatch(namespace) or len(namespace) > MAX_LABEL:
         raise ExecutorUnusable(
-            f"this process may not do in namespace '{namespace}' of the cluster at "
-            f"{connection.host} what it needs to: {', '.join(missing)}. Bind the Role of "
-            "docs/kubernetes.md to its user or service account."
+            f"'{namespace}' cannot be the name of a namespace: that is made of lower-case letters, "
+            f"digits and '-', begins and ends with a letter or a digit, and has {MAX_LABEL} "
+            "characters at most. Set LEOFLOW_KUBERNETES_NAMESPACE, or the namespace of the "
+            "kubeconfig's context, to one that exists."
         )
 
 

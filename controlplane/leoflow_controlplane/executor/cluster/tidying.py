@@ -1,4 +1,4 @@
-"""Removes Pods and claims that nobody waits for any more, each when its time has come."""
+"""Removes Pods that nobody waits for any more, each when its time has come."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import heapq
 import logging
 import time
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
+from collections.abc import Container, Mapping
+from typing import NamedTuple
 
 from leoflow_controlplane.executor.cluster.calls import Calls
-from leoflow_controlplane.executor.cluster.fault import CallFailed
+from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved
 from leoflow_controlplane.executor.cluster.pace import Pace
-from leoflow_controlplane.pod.claim import is_kept
 
 # A Pod that is seen for so long and is nobody's goes. What was just given up, or what a dead
 # process had asked for, may still be coming.
@@ -26,6 +26,13 @@ AT_ONCE = 1
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
+class Seen(NamedTuple):
+    """Which Pod has a name, and whether it is being deleted."""
+
+    uid: str
+    deleting: bool
+
+
 class Tidying:
     """What is to be removed. ``may_remove_strays``: all that is not known is nobody's."""
 
@@ -33,13 +40,14 @@ class Tidying:
         self.may_remove_strays = may_remove_strays
         self._calls = calls
         self._pace = Pace(rate)
-        # When each Pod goes, and which are not only to be asked to.
+        # When each Pod goes, which one of its name if that is known, and which are not only to be
+        # asked to.
         self._due: dict[str, float] = {}
+        self._uids: dict[str, str] = {}
         self._order: list[tuple[float, str]] = []
         self._forced: set[str] = set()
         self._leaving: set[str] = set()
         self._strays: dict[str, float] = {}
-        self._claims: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -49,31 +57,22 @@ class Tidying:
 
     async def close(self) -> None:
         """Remove no more."""
-        tasks = [*self._claims, *([] if self._task is None else [self._task])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
-    def remove_later(self, name: str, seconds: float) -> None:
+    def remove_later(self, name: str, uid: str, seconds: float) -> None:
         """Remove a Pod after a time; at once if that is 0."""
+        self._uids[name] = uid
         self._put(name, time.monotonic() + max(0.0, seconds))
 
-    def remove_now(self, names: Iterable[str], *, forced: bool = False) -> None:
-        """Remove Pods, now or once the API server answers. ``forced``: also those whose node does
-        not answer."""
-        for name in names:
-            if forced:
-                self._forced.add(name)
-            self._put(name, time.monotonic())
-
-    async def remove_claims(self, names: Iterable[str]) -> None:
-        """Remove claims, now or once the API server answers; the cluster keeps each until no Pod
-        has it."""
-        await asyncio.gather(*(self._remove_claim(self._calls.delete_claim, n) for n in names))
-
-    async def end_claim(self, name: str) -> None:
-        """Remove a claim as `remove_claims` does, unless it is kept for what is on it."""
-        await self._remove_claim(self._end_claim, name)
+    def remove_now(self, name: str, uid: str = "", *, forced: bool = False) -> None:
+        """Remove a Pod, now or once the API server answers: that of ``uid``, or whichever has its
+        name. ``forced``: also if its node does not answer."""
+        if forced:
+            self._forced.add(name)
+        self._uids[name] = uid
+        self._put(name, time.monotonic())
 
     def is_leaving(self, name: str) -> bool:
         """Say whether a Pod was asked to go and is not known to be gone."""
@@ -83,12 +82,11 @@ class Tidying:
         """Take in that a Pod is gone."""
         for names in (self._leaving, self._forced):
             names.discard(name)
-        self._due.pop(name, None)
-        self._strays.pop(name, None)
+        for kept in (self._due, self._uids, self._strays):
+            kept.pop(name, None)
 
-    def look(self, there: Mapping[str, bool], known: Container[str]) -> None:
-        """Take in which Pods are there, and whether each is being deleted; remove what is nobody's
-        and has been there for long."""
+    def look(self, there: Mapping[str, Seen], known: Container[str]) -> None:
+        """Take in which Pods are there; remove what is nobody's and has been there for long."""
         now = time.monotonic()
         for name in self._leaving - there.keys():
             self.forget(name)
@@ -103,7 +101,7 @@ class Tidying:
         if old:
             logger.warning("removing Pods that nobody waits for: %s", ", ".join(old))
         for name in old:
-            self.remove_now([name], forced=there[name])
+            self.remove_now(name, there[name].uid, forced=there[name].deleting)
 
     def _put(self, name: str, due: float) -> None:
         self._due[name] = due
@@ -141,9 +139,13 @@ class Tidying:
     async def _remove(self, name: str, turns: asyncio.Semaphore) -> None:
         async with turns:
             await asyncio.sleep(self._pace.take_turn())
-            forced = name in self._forced
+            grace = 0 if name in self._forced else AT_ONCE
             try:
-                await self._calls.delete_pod(name, 0 if forced else AT_ONCE)
+                await self._calls.delete_pod(name, grace, uid=self._uids.get(name, ""))
+            except Moved:
+                # Another Pod has its name by now.
+                self.forget(name)
+                return
             except CallFailed as fault:
                 logger.warning("Pod '%s' cannot be removed yet: %s", name, fault.words)
                 self._put(name, time.monotonic() + AGAIN_SECONDS)
@@ -152,23 +154,3 @@ class Tidying:
         # The watch may have told that it is gone before the call was answered.
         if self._due.pop(name, None) is not None:
             self._leaving.add(name)
-
-    async def _end_claim(self, name: str) -> None:
-        claim = await self._calls.get_claim(name)
-        if claim is not None and not is_kept(claim["metadata"]):
-            await self._calls.delete_claim(name)
-
-    async def _remove_claim(self, remove: Callable[[str], Awaitable[None]], name: str) -> None:
-        try:
-            await remove(name)
-        except CallFailed as fault:
-            logger.warning("claim '%s' cannot be removed yet: %s", name, fault.words)
-            task = asyncio.create_task(self._remove_claim_later(remove, name))
-            self._claims.add(task)
-            task.add_done_callback(self._claims.discard)
-
-    async def _remove_claim_later(
-        self, remove: Callable[[str], Awaitable[None]], name: str
-    ) -> None:
-        await asyncio.sleep(AGAIN_SECONDS)
-        await self._remove_claim(remove, name)

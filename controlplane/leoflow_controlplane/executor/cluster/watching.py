@@ -14,9 +14,9 @@ from leoflow_controlplane.executor.cluster.calls import OPENED, Calls, Object, l
 from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Gone, Unauthorized
 from leoflow_controlplane.executor.cluster.pace import pause
-from leoflow_controlplane.executor.cluster.tidying import Tidying
+from leoflow_controlplane.executor.cluster.tidying import Seen, Tidying
+from leoflow_controlplane.executor.cluster.viewing import read_view
 from leoflow_controlplane.executor.protocol import Figures
-from leoflow_controlplane.pod.slim import PodView
 
 # A watch tells everything; a list finds what it did not, and Pods that are nobody's.
 LIST_SECONDS = 60.0
@@ -124,14 +124,14 @@ class Watch:
     async def _reconcile(self) -> str:
         """Look at all Pods; give the version of what was seen."""
         asked_for = {name: live for name, live in self.ends.live.items() if live.started}
-        seen: dict[str, bool] = {}
+        seen: dict[str, Seen] = {}
         uids: set[str] = set()
         version = ""
         async for page in list_pages(self._calls, self._selector):
             version = page.version
             for pod in page.items:
                 if (view := read_view(pod)) is not None:
-                    seen[view.name] = view.deleting
+                    seen[view.name] = Seen(view.uid, view.deleting)
                     uids.add(view.uid)
                     self.ends.update(view)
         self.note_answer()
@@ -149,7 +149,7 @@ class Watch:
 
     def _take(self, kind: str, pod: Object) -> None:
         live = self.ends.live.get(pod["metadata"].get("name"))
-        if kind != "DELETED" and (live is None or live.gone.is_set()):
+        if kind != "DELETED" and (live is None or live.told.is_set()):
             # The larger half of what is told is of Pods whose agents have told their ends.
             return
         view = read_view(pod)
@@ -166,14 +166,3 @@ def _is_as_old(version: str, other: str) -> bool:
     """Say whether a version is not after another. They can be compared where they are numbers
     (KEP-5504), and nothing hangs on it but when it is looked again."""
     return version.isdigit() and other.isdigit() and int(version) <= int(other)
-
-
-def read_view(pod: Object) -> PodView | None:
-    """Read a Pod; None, and a line in the log, if it makes no sense, for the others' sake."""
-    try:
-        return PodView.of(pod)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        # Not the Pod itself: the token of its try is in it.
-        name = (pod.get("metadata") or {}).get("name")
-        logger.warning("Pod '%s', as the API server tells it, makes no sense: %r", name, error)
-        return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fakecalls import FakeCalls, FakeCluster
-from leoflow_controlplane.executor.cluster import ends, pace, tidying
+from leoflow_controlplane.executor.cluster import ends, overdue, pace, tidying
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
 from leoflow_controlplane.executor.protocol import Limits, Site
 from leoflow_controlplane.instance import open_instance
@@ -22,9 +22,10 @@ from podground import Open
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten what is waited for."""
     monkeypatch.setattr(pace, "PAUSES_SECONDS", (0.001,))
-    monkeypatch.setattr(ends, "TICK_SECONDS", 0.002)
+    monkeypatch.setattr(overdue, "TICK_SECONDS", 0.002)
+    monkeypatch.setattr(overdue, "AGAIN_SECONDS", 0.002)
+    monkeypatch.setattr(overdue, "VANISH_SECONDS", 0.01)
     monkeypatch.setattr(ends, "LOOK_AGAIN_SECONDS", 0.001)
-    monkeypatch.setattr(ends, "VANISH_SECONDS", 0.01)
     monkeypatch.setattr(tidying, "AGAIN_SECONDS", 0.001)
 
 

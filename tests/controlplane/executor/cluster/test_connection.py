@@ -251,8 +251,16 @@ async def test_rights_that_are_missing_are_named(serve: Serve) -> None:
     await check_rights(await serve(reviewing()), prepull=True)
     with pytest.raises(ExecutorUnusable) as refused:
         await check_rights(await serve(reviewing("watch", "delete")), prepull=True)
-    words = "watch pods, delete pods, delete persistentvolumeclaims, delete daemonsets (apps)"
+    words = "watch pods, delete pods, delete daemonsets (apps). Bind the Role"
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Nope_X", "-a", "a" * 64])
+async def test_a_name_that_no_namespace_can_have_is_not_asked_for(serve: Serve, name: str) -> None:
+    connection = await serve(reviewing())
+    connection.namespace = name
+    with pytest.raises(ExecutorUnusable, match=f"'{name}' cannot be the name of a namespace"):
+        await check_rights(connection, prepull=False)
 
 
 async def test_a_namespace_that_is_not_there_is_named(serve: Serve) -> None:

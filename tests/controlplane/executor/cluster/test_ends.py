@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from executor_contract import end_of
 from fakecalls import FakeCluster, condition, pod_status, running, terminated, waiting
-from leoflow_controlplane.executor.cluster import ends, limits
-from leoflow_controlplane.executor.cluster.fault import Away, QuotaExceeded
+from leoflow_controlplane.executor.cluster import ends
+from leoflow_controlplane.executor.cluster.fault import QuotaExceeded
 from leoflow_controlplane.verdict import Exit
 from podground import Open, begin, come, launch_of
 
@@ -36,16 +35,56 @@ async def test_a_try_that_has_the_name_of_an_earlier_one_gets_an_end_of_its_own(
     assert (await end_of(executor)).exit.code == 3
 
 
+@pytest.mark.parametrize("code", [137, 143])
 async def test_an_out_of_memory_that_is_told_late_is_seen(
-    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    monkeypatch.setattr(ends, "LOOK_AGAIN_SECONDS", 0.05)
+    """At once then, and whatever else is told of the end before."""
+    monkeypatch.setattr(ends, "LOOK_AGAIN_SECONDS", 20.0)
     executor = await opened()
     name = await begin(executor, cluster)
-    cluster.play(name, pod_status("Failed", terminated(137)))
+    ready = [condition("Ready", "False", "PodFailed")]
+    for status in (
+        pod_status("Running", terminated(code)),
+        pod_status("Failed", terminated(code), conditions=ready),
+        pod_status("Failed", terminated(code, "OOMKilled"), conditions=ready),
+    ):
+        cluster.play(name, status)
+        await come(lambda: executor._ends.live[name].looked_again)
+    assert (await end_of(executor)).exit == Exit(code, oom_killed=True)
+    assert ("get_pod", name) not in cluster.asked
+
+
+async def test_a_kill_that_is_explained_a_moment_later_is_told_then(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ends, "LOOK_AGAIN_SECONDS", 20.0)
+    executor = await opened()
+    name = await begin(executor, cluster)
+    cluster.play(name, pod_status("Running", terminated(137)))
     await come(lambda: executor._ends.live[name].looked_again)
-    cluster.play(name, pod_status("Failed", terminated(137, "OOMKilled")))
-    assert (await end_of(executor)).exit == Exit(137, oom_killed=True)
+    cluster.play(name, pod_status("Failed", terminated(137), reason="Evicted", message="low"))
+    assert (await end_of(executor)).exit.loss == "evicted"
+
+
+@pytest.mark.parametrize("why", ["stopped", "deleted", "evicted", "gone"])
+async def test_who_was_killed_for_a_reason_that_is_known_is_told_at_once(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(ends, "LOOK_AGAIN_SECONDS", 3600.0)
+    executor = await opened()
+    name = await begin(executor, cluster)
+    fields: dict[str, Any] = {}
+    if why == "stopped":
+        executor._ends.live[name].unwanted.set()
+    elif why == "deleted":
+        cluster.pods[name]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    elif why == "evicted":
+        fields["conditions"] = [condition("DisruptionTarget", "True", "EvictionByEvictionAPI")]
+    cluster.play(name, pod_status("Failed", terminated(137), **fields))
+    if why == "gone":
+        cluster.vanish(name)
+    await end_of(executor)
 
 
 async def test_who_was_killed_for_another_reason_is_told_after_a_second_look(
@@ -96,115 +135,10 @@ async def test_a_defect_is_told_to_whoever_waits_for_ends(
     def fail(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(executor._ends, "_check", fail)
+    monkeypatch.setattr(executor._overdue, "_check", fail)
     await begin(executor, cluster)
     with pytest.raises(RuntimeError, match="a defect"):
         await end_of(executor)
-
-
-LATE: dict[str, tuple[Mapping[str, Any], Exit]] = {
-    "never scheduled": (
-        UNSCHEDULED,
-        Exit(
-            None,
-            reason=f"no node took its Pod within schedule_timeout_seconds = 0.02: {NO_ROOM}",
-            final=True,
-        ),
-    ),
-    "registry fails": (
-        pod_status("Pending", waiting("ErrImagePull", "i/o timeout")),
-        Exit(
-            None,
-            reason="its image could not be pulled within pull_grace_seconds = 0.02: "
-            "ErrImagePull: i/o timeout",
-            machinery=True,
-            loss="launch",
-        ),
-    ),
-    "image not there": (
-        pod_status("Pending", waiting("ErrImagePull", NOT_FOUND)),
-        Exit(None, reason=f"its image cannot be pulled: ErrImagePull: {NOT_FOUND}", final=True),
-    ),
-    "secret not there": (
-        pod_status("Pending", waiting("CreateContainerConfigError", 'secret "s" not found')),
-        Exit(
-            None,
-            reason='its container cannot be made: CreateContainerConfigError: secret "s" not found',
-            final=True,
-        ),
-    ),
-    "volume not there": (
-        pod_status("Pending", waiting("ContainerCreating")),
-        Exit(
-            None,
-            reason="its container did not run within start_timeout_seconds = 0.02: FailedMount: "
-            "no such disk",
-            machinery=True,
-            loss="launch",
-        ),
-    ),
-}
-TINY = {
-    "schedule_timeout_seconds": 0.02,
-    "pull_grace_seconds": 0.02,
-    "start_timeout_seconds": 0.02,
-    "pull_timeout_seconds": 0.04,
-}
-
-
-@pytest.mark.parametrize(("status", "exit"), LATE.values(), ids=LATE.keys())
-async def test_a_pod_that_waits_for_too_long_is_ended_and_removed(
-    opened: Open, cluster: FakeCluster, status: Mapping[str, Any], exit: Exit
-) -> None:
-    executor = await opened(**TINY)
-    await executor.start(launch_of())
-    (name,) = cluster.pods
-    cluster.events[name] = [
-        {"type": "Normal", "reason": "Scheduled", "lastTimestamp": "2026-01-01T00:00:02Z"},
-        {
-            "type": "Warning",
-            "reason": "FailedMount",
-            "message": "no such disk",
-            "lastTimestamp": "2026-01-01T00:00:01Z",
-        },
-    ]
-    cluster.play(name, status, node=None if status is UNSCHEDULED else "n1")
-    assert (await end_of(executor)).exit == exit
-    await come(lambda: name not in cluster.pods)
-    assert executor.figures.running == 0
-
-
-async def test_a_pull_has_a_limit_of_its_own(opened: Open, cluster: FakeCluster) -> None:
-    executor = await opened(**{**TINY, "pull_timeout_seconds": 0.06})
-    await executor.start(launch_of())
-    (name,) = cluster.pods
-    cluster.events[name] = [
-        {"type": "Normal", "reason": "Pulling", "message": 'Pulling image "x"', "eventTime": "t"}
-    ]
-    cluster.play(name, pod_status("Pending", waiting("ContainerCreating")))
-    assert (await end_of(executor)).exit == Exit(
-        None,
-        reason="its container did not run within pull_timeout_seconds = 0.06: Pulling: Pulling "
-        'image "x"',
-        machinery=True,
-        loss="launch",
-    )
-
-
-async def test_what_began_to_run_meanwhile_is_not_given_up(
-    opened: Open, cluster: FakeCluster
-) -> None:
-    executor = await opened(**TINY)
-    await executor.start(launch_of())
-    (name,) = cluster.pods
-    await come(lambda: executor._ends.live[name].view)
-    cluster.mute = True
-    # Only who asks for it sees that it runs.
-    cluster.play(name, pod_status("Running", running()))
-    await come(lambda: executor._ends.live[name].ran)
-    cluster.mute = False
-    cluster.play(name, pod_status("Succeeded", terminated(0)))
-    assert (await end_of(executor)).exit == Exit(0)
 
 
 async def test_what_a_pod_waits_for_is_told_once_in_each_stage(
@@ -226,42 +160,6 @@ async def test_what_a_pod_waits_for_is_told_once_in_each_stage(
         f"waiting for a node: {NO_ROOM}",
         f"waiting for the image: ErrImagePull: {long}",
     ]
-
-
-@pytest.mark.parametrize("stopped", [False, True])
-async def test_a_node_that_does_not_let_go_is_given_up(
-    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, stopped: bool
-) -> None:
-    monkeypatch.setattr(limits, "LEAVE_SECONDS", 0.02)
-    executor = await opened()
-    name = await begin(executor, cluster)
-    cluster.play(name, pod_status("Running", running()))
-    cluster.deaf.add(name)
-    await come(lambda: executor._ends.live[name].ran)
-    if stopped:
-        stopping = asyncio.create_task(executor.stop(launch_of().key, 0))
-    else:
-        cluster.pods[name]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-        cluster.play(name, cluster.pods[name]["status"])
-    exit = (await end_of(executor)).exit
-    await come(lambda: ("delete_pod", name, 0) in cluster.asked)
-    if stopped:
-        await stopping
-        assert exit == Exit(None, reason="it was stopped")
-    else:
-        text = "its Pod lost its node 'n1', which does not answer"
-        assert exit == Exit(None, reason=text, machinery=True, loss="node")
-
-
-async def test_an_api_server_that_is_away_ends_nothing(opened: Open, cluster: FakeCluster) -> None:
-    executor = await opened(**TINY)
-    name = await begin(executor, cluster)
-    cluster.faults["watch_pods"].extend([Away("connection refused")] * 50)
-    cluster.faults["get_pod"].extend([Away("connection refused")] * 50)
-    cluster.cut()
-    await come(lambda: executor.trouble)
-    await come(lambda: len(cluster.faults["get_pod"]) < 45)
-    assert not executor._ends.live[name].gone.is_set()
 
 
 async def test_an_end_says_when_a_node_was_found(opened: Open, cluster: FakeCluster) -> None:

@@ -142,6 +142,7 @@ async def test_a_pod_that_failed_is_kept_for_longer(
     await executor.remove(launch_of().key)
     if not kept:
         await come(lambda: not cluster.pods)
+        await come(lambda: not executor._tidying.is_leaving(name))
     assert bool(executor._tidying.is_leaving(name)) is kept
 
 

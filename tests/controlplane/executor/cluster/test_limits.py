@@ -36,6 +36,7 @@ VIEW = PodView("p", "u", "1", grace_seconds=7)
         ("create", False, True, 400),
         ("pull", False, False, 50),
         ("pull", True, False, HOPELESS_SECONDS),
+        ("name", False, False, 0),
         ("config", False, False, CONFIG_SECONDS),
         ("leave", False, False, 7 + LEAVE_SECONDS),
     ],
@@ -104,6 +105,6 @@ def test_a_volume_whose_content_is_not_there_is_not_waited_for_again(
     words: str, final: bool
 ) -> None:
     wait = Wait("create", 0.0, f"FailedMount: {words}")
-    exit = judge_late(wait, Waiting("create"), VIEW, LIMITS).exit
+    exit = judge_late(wait, Waiting("create"), LIMITS).exit
     assert (exit.final, exit.machinery) == (final, not final)
     assert words in (exit.reason or "")

@@ -1,4 +1,4 @@
-"""When Pods and claims are removed that nobody waits for."""
+"""When Pods are removed that nobody waits for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from fakecalls import FakeCalls, FakeCluster
 from leoflow_controlplane.executor.cluster import tidying
 from leoflow_controlplane.executor.cluster.fault import Away
-from leoflow_controlplane.executor.cluster.tidying import Tidying
+from leoflow_controlplane.executor.cluster.tidying import Seen, Tidying
 from podground import come
 
 
@@ -30,9 +30,9 @@ def put(cluster: FakeCluster, *names: str) -> None:
 
 async def test_each_goes_when_its_time_has_come(cluster: FakeCluster, tidy: Tidying) -> None:
     put(cluster, "late", "soon", "now")
-    tidy.remove_later("late", 3600)
-    tidy.remove_later("soon", 0.02)
-    tidy.remove_later("now", 0)
+    tidy.remove_later("late", "", 3600)
+    tidy.remove_later("soon", "", 0.02)
+    tidy.remove_later("now", "", 0)
     await come(lambda: set(cluster.pods) == {"late"})
     assert [call[1] for call in cluster.asked] == ["now", "soon"]
     assert tidy.is_leaving("late")
@@ -44,23 +44,32 @@ async def test_many_go_at_once(
     monkeypatch.setattr(tidying, "BATCH_SIZE", 3)
     names = [f"p{number}" for number in range(10)]
     put(cluster, *names)
-    tidy.remove_now(names)
+    for name in names:
+        tidy.remove_now(name)
     await come(lambda: not cluster.pods)
 
 
 async def test_what_cannot_be_removed_is_tried_again(cluster: FakeCluster, tidy: Tidying) -> None:
     put(cluster, "p")
-    cluster.claims["c"] = {}
-    for call in ("delete_pod", "delete_claim"):
-        cluster.faults[call].extend([Away("connection refused")] * 2)
-    tidy.remove_now(["p"])
-    await tidy.remove_claims(["c"])
-    assert cluster.claims
-    await come(lambda: not cluster.pods and not cluster.claims)
+    cluster.faults["delete_pod"].extend([Away("connection refused")] * 2)
+    tidy.remove_now("p")
+    await come(lambda: not cluster.pods)
+
+
+async def test_a_pod_that_took_the_place_of_another_stays(
+    cluster: FakeCluster, tidy: Tidying
+) -> None:
+    put(cluster, "p")
+    uid = cluster.pods["p"]["metadata"]["uid"]
+    cluster.pods.clear()
+    put(cluster, "p")
+    tidy.remove_now("p", uid)
+    await come(lambda: cluster.asked and not tidy.is_leaving("p"))
+    assert "p" in cluster.pods
 
 
 async def test_what_is_gone_is_not_removed(cluster: FakeCluster, tidy: Tidying) -> None:
-    tidy.remove_later("p", 0.01)
+    tidy.remove_later("p", "", 0.01)
     tidy.forget("p")
     await asyncio.sleep(0.03)
     assert not cluster.asked
@@ -71,7 +80,9 @@ async def test_a_stray_that_does_not_go_is_forced(
 ) -> None:
     monkeypatch.setattr(tidying, "STRAY_SECONDS", 0.0)
     put(cluster, "stray", "stuck")
-    tidy.look({"stray": False, "stuck": True, "known": False}, {"known"})
+    uids = {name: cluster.pods[name]["metadata"]["uid"] for name in cluster.pods}
+    seen = {"stray": Seen(uids["stray"], False), "stuck": Seen(uids["stuck"], True)}
+    tidy.look({**seen, "known": Seen("u", False)}, {"known"})
     await come(lambda: not cluster.pods)
     assert {call[1:] for call in cluster.asked} == {("stray", 1), ("stuck", 0)}
 
@@ -80,7 +91,7 @@ async def test_who_was_asked_to_go_is_known_until_it_is_gone(
     cluster: FakeCluster, tidy: Tidying
 ) -> None:
     put(cluster, "p")
-    tidy.remove_now(["p"])
+    tidy.remove_now("p")
     await come(lambda: not cluster.pods)
     assert tidy.is_leaving("p")
     tidy.look({}, set())

@@ -1,0 +1,88 @@
+"""The claims of the volumes that the tries of a run share: which there are, and their removal.
+
+Whoever has no right on claims is asked for none until a DAG wants one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from leoflow_controlplane.executor.cluster.calls import Calls, Object
+from leoflow_controlplane.executor.cluster.fault import CallFailed, Forbidden
+from leoflow_controlplane.executor.cluster.permission import FOR_STAGING, Right
+from leoflow_controlplane.pod.claim import is_kept
+
+# After so long a removal that failed is tried again.
+AGAIN_SECONDS = 5.0
+
+logger = logging.getLogger("leoflow.executor.kubernetes")
+
+
+class Claims:
+    """The claims of one namespace."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        # Those that are there, and whether each outlives its run.
+        self._known: dict[str, bool] = {}
+        self._may_stage = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Remove no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def knows(self, name: str) -> bool:
+        """Say whether a claim is known to be there."""
+        return name in self._known
+
+    def note(self, metadata: Object) -> None:
+        """Take in that a claim is there."""
+        self._known[metadata["name"]] = is_kept(metadata)
+
+    async def look_for(self, selector: str) -> list[Object]:
+        """Give the metadata of claims; none to whom may not see them. Raises CallFailed."""
+        try:
+            return [one["metadata"] for one in await self._calls.list_claims(selector)]
+        except Forbidden as fault:
+            logger.info("volume claims cannot be looked for: %s", fault.words)
+            return []
+
+    async def end(self, name: str) -> None:
+        """Remove the claim of a run that is over, if it has one, and nothing is kept on it."""
+        if self._known.pop(name, True):
+            return
+        await self._remove(name)
+
+    async def remove(self, names: Iterable[str]) -> None:
+        """Remove claims, now or once the API server answers; the cluster keeps each until no Pod
+        has it."""
+        await asyncio.gather(*map(self._remove, names))
+
+    async def find_missing(self) -> list[Right]:
+        """Ask for the rights that claims take, and give those that are missing. Raises Away."""
+        if self._may_stage:
+            return []
+        missing = await self._calls.find_missing(FOR_STAGING)
+        self._may_stage = not missing
+        return missing
+
+    async def _remove(self, name: str) -> None:
+        self._known.pop(name, None)
+        try:
+            await self._calls.delete_claim(name)
+        except Forbidden as fault:
+            logger.warning("claim '%s' is left: %s", name, fault.words)
+        except CallFailed as fault:
+            logger.warning("claim '%s' cannot be removed yet: %s", name, fault.words)
+            task = asyncio.create_task(self._remove_later(name))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _remove_later(self, name: str) -> None:
+        await asyncio.sleep(AGAIN_SECONDS)
+        await self._remove(name)

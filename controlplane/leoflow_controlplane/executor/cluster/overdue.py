@@ -1,0 +1,128 @@
+"""Gives up Pods that have been in a stage for too long, each once that is sure, as far as can be.
+
+A Pod is deleted as it was seen and no other: what has moved on is judged again. Its end is told
+once it is gone, so that no other try of its task runs beside it. A node that does not answer never
+says so: its Pods are deleted by force, which the verdict tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from leoflow_controlplane.executor.cluster.calls import Calls, Object
+from leoflow_controlplane.executor.cluster.ends import Ends
+from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved, Refused
+from leoflow_controlplane.executor.cluster.limits import is_late, judge_late, read_progress
+from leoflow_controlplane.executor.cluster.live import Live
+from leoflow_controlplane.executor.cluster.tidying import AT_ONCE
+from leoflow_controlplane.executor.cluster.viewing import read_view
+from leoflow_controlplane.executor.protocol import Limits
+from leoflow_controlplane.pod.ending import Waiting
+
+TICK_SECONDS = 1.0
+# A Pod that is gone without a word may have been seen in a list before its end in a watch.
+VANISH_SECONDS = 2.0
+# After so long what could not be asked is asked again.
+AGAIN_SECONDS = 5.0
+
+logger = logging.getLogger("leoflow.executor.kubernetes")
+
+
+class Overdue:
+    """Looks at the clock for the Pods of ``ends``."""
+
+    def __init__(self, calls: Calls, ends: Ends, limits: Limits) -> None:
+        self._calls = calls
+        self._ends = ends
+        self._limits = limits
+
+    def open(self) -> None:
+        """Begin to look, until ``ends`` is closed."""
+        self._ends.spawn(self._tick())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            for live in [live for live in self._ends.live.values() if live.started]:
+                if not live.told.is_set():
+                    self._check(live, now)
+
+    def _check(self, live: Live, now: float) -> None:
+        """End what is gone for good, or waits for too long."""
+        if live.vanished_at is not None:
+            if now - live.vanished_at >= VANISH_SECONDS:
+                self._ends.tell_gone(live)
+        elif not live.reading and self._find_late(live, now) is not None:
+            live.reading = True
+            self._ends.spawn(self._look_into(live))
+
+    def _find_late(self, live: Live, now: float) -> Waiting | None:
+        """Tell what a Pod waits for if it has for too long."""
+        if live.wait is None or live.view is None or live.told.is_set():
+            return None
+        standing = self._ends.judge(live)
+        if not isinstance(standing, Waiting):
+            return None
+        late = is_late(live.wait, standing, live.view, self._limits, now)
+        return standing if late else None
+
+    async def _look_into(self, live: Live) -> None:
+        try:
+            if await self._is_there(live):
+                await self._give_up(live)
+        except CallFailed as fault:
+            logger.info("Pod '%s' cannot be given up yet: %s", live.name, fault.words)
+            await asyncio.sleep(AGAIN_SECONDS)
+        finally:
+            live.reading = False
+
+    async def _is_there(self, live: Live) -> bool:
+        """Look at a Pod once more before it is given up, and at what was told of it."""
+        pod = await self._calls.get_pod(live.name)
+        view = None if pod is None else read_view(pod)
+        if pod is None or (view and live.view and view.uid != live.view.uid):
+            self._ends.vanish(live)
+            return False
+        if view is None:
+            return False
+        # Earlier attempts to delete it came to nothing.
+        live.forced = False
+        if not view.deleting:
+            live.given_up = None
+        self._ends.update(view)
+        if live.wait is not None and live.wait.stage == "create":
+            pulling, words = read_progress(await self._read_events(live))
+            if live.wait is not None:
+                live.wait = live.wait._replace(pulling=pulling, words=words or live.wait.words)
+        return True
+
+    async def _read_events(self, live: Live) -> list[Object]:
+        try:
+            return await self._calls.list_events(live.name)
+        except Refused as fault:
+            # Whoever may not read them gets poorer words.
+            logger.info("the events of Pod '%s' cannot be read: %s", live.name, fault.words)
+            return []
+
+    async def _give_up(self, live: Live) -> None:
+        waiting = self._find_late(live, time.monotonic())
+        if waiting is None:
+            return
+        assert live.wait is not None
+        assert live.view is not None
+        view, before = live.view, live.given_up
+        # What becomes of it may be told before the call is answered, which may be lost.
+        live.forced = live.wait.stage == "leave"
+        if not live.forced:
+            live.given_up = judge_late(live.wait, waiting, self._limits)
+        grace = 0 if live.forced else AT_ONCE
+        try:
+            await self._calls.delete_pod(live.name, grace, uid=view.uid, version=view.version)
+        except Moved:
+            live.forced, live.given_up = False, before
+            return
+        if live.forced:
+            self._ends.take_forgotten(live)

@@ -1,0 +1,21 @@
+"""Reads Pods as the API server gives them, for whoever follows them."""
+
+from __future__ import annotations
+
+import logging
+
+from leoflow_controlplane.executor.cluster.calls import Object
+from leoflow_controlplane.pod.slim import PodView
+
+logger = logging.getLogger("leoflow.executor.kubernetes")
+
+
+def read_view(pod: Object) -> PodView | None:
+    """Read a Pod; None, and a line in the log, if it makes no sense, for the others' sake."""
+    try:
+        return PodView.of(pod)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # Not the Pod itself: the token of its try is in it.
+        name = (pod.get("metadata") or {}).get("name")
+        logger.warning("Pod '%s', as the API server tells it, makes no sense: %r", name, error)
+        return None

@@ -1,0 +1,78 @@
+"""When claims are removed, and what is asked of whom may have none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from fakecalls import FakeCalls, FakeCluster
+from house import make_dag
+from leoflow_controlplane.executor.cluster import claims
+from leoflow_controlplane.executor.cluster.claims import Claims
+from leoflow_controlplane.executor.cluster.fault import Away, Forbidden
+from leoflow_controlplane.executor.cluster.permission import FOR_STAGING
+from podground import Open, begin, come, launch_of
+
+NOT_OURS = Forbidden("persistentvolumeclaims is forbidden")
+
+
+@pytest.fixture
+async def ours(cluster: FakeCluster) -> AsyncIterator[Claims]:
+    """Give the claims of ``cluster``."""
+    made = Claims(FakeCalls(cluster))
+    yield made
+    await made.close()
+
+
+async def test_what_cannot_be_removed_is_tried_again(
+    cluster: FakeCluster, ours: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "AGAIN_SECONDS", 0.001)
+    cluster.claims["c"] = {}
+    cluster.faults["delete_claim"].extend([Away("connection refused")] * 2)
+    await ours.remove(["c"])
+    assert cluster.claims
+    await come(lambda: not cluster.claims)
+
+
+async def test_who_may_not_remove_one_does_not_ask_for_ever(
+    cluster: FakeCluster, ours: Claims
+) -> None:
+    cluster.claims["c"] = {}
+    cluster.faults["delete_claim"].append(NOT_OURS)
+    await ours.remove(["c"])
+    assert not ours._tasks
+
+
+async def test_nothing_is_asked_of_claims_where_no_dag_has_one(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    """Not even at the end of a run, and nobody is kept from starting by a right that he lacks."""
+    executor = await opened()
+    cluster.faults["list_claims"].append(NOT_OURS)
+    assert await executor.adopt(set(), set()) == set()
+    await begin(executor, cluster)
+    await executor.end_run(launch_of().key.run)
+    asked = {call[0] for call in cluster.asked if "claim" in call[0]}
+    assert asked == {"list_claims"}
+
+
+async def test_a_dag_with_staging_is_told_which_rights_are_missing(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened()
+    dag = make_dag()
+    staging = replace(dag, staging_bytes=1000)
+    cluster.denied = {*FOR_STAGING[:1]}
+    assert await executor.find_lack(dag) is None
+    words = await executor.find_lack(staging)
+    assert "may not do in namespace 'runs' what it needs to: create persistentvolumeclaims" in (
+        words or ""
+    )
+    cluster.denied.clear()
+    # What is granted later is found, and then not asked for again.
+    assert [await executor.find_lack(staging) for _ in range(2)] == [None, None]
+    assert [call[0] for call in cluster.asked].count("find_missing") == 2
+    cluster.faults["find_missing"].append(Away("connection refused"))
+    assert await (await opened(owner=None)).find_lack(staging) is None

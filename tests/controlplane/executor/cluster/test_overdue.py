@@ -1,0 +1,288 @@
+"""That a Pod which waits for too long is given up, and its end told once that is sure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from executor_contract import assert_no_more, end_of
+from fakecalls import FakeCluster, condition, pod_status, running, terminated, waiting
+from leoflow_controlplane.executor.cluster import limits
+from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
+from leoflow_controlplane.executor.cluster.fault import Away
+from leoflow_controlplane.setting import Settings
+from leoflow_controlplane.verdict import Exit
+from podground import Open, begin, come, launch_of
+
+NO_ROOM = "0/3 nodes are available: 3 Insufficient cpu."
+UNSCHEDULED = pod_status(
+    "Pending", conditions=[condition("PodScheduled", "False", "Unschedulable", NO_ROOM)]
+)
+NOT_FOUND = "reg/x: not found"
+STUCK = pod_status("Pending", waiting("ContainerCreating"))
+
+
+LATE: dict[str, tuple[Mapping[str, Any], Exit]] = {
+    "never scheduled": (
+        UNSCHEDULED,
+        Exit(
+            None,
+            reason=f"no node took its Pod within schedule_timeout_seconds = 0.02: {NO_ROOM}",
+            final=True,
+        ),
+    ),
+    "registry fails": (
+        pod_status("Pending", waiting("ErrImagePull", "i/o timeout")),
+        Exit(
+            None,
+            reason="its image could not be pulled within pull_grace_seconds = 0.02: "
+            "ErrImagePull: i/o timeout",
+            machinery=True,
+            loss="launch",
+        ),
+    ),
+    "image not there": (
+        pod_status("Pending", waiting("ErrImagePull", NOT_FOUND)),
+        Exit(None, reason=f"its image cannot be pulled: ErrImagePull: {NOT_FOUND}", final=True),
+    ),
+    "secret not there": (
+        pod_status("Pending", waiting("CreateContainerConfigError", 'secret "s" not found')),
+        Exit(
+            None,
+            reason='its container cannot be made: CreateContainerConfigError: secret "s" not found',
+            final=True,
+        ),
+    ),
+    "no name of an image": (
+        pod_status("Pending", waiting("InvalidImageName", 'couldn\'t parse image name "A"')),
+        Exit(
+            None,
+            reason="the name of its image makes no sense: InvalidImageName: couldn't parse image "
+            'name "A"',
+            final=True,
+        ),
+    ),
+    "volume not there": (
+        STUCK,
+        Exit(
+            None,
+            reason="its container did not run within start_timeout_seconds = 0.02: FailedMount: "
+            "no such disk",
+            machinery=True,
+            loss="launch",
+        ),
+    ),
+}
+TINY = {
+    "schedule_timeout_seconds": 0.02,
+    "pull_grace_seconds": 0.02,
+    "start_timeout_seconds": 0.02,
+    "pull_timeout_seconds": 0.04,
+}
+
+
+@pytest.mark.parametrize(("status", "exit"), LATE.values(), ids=LATE.keys())
+async def test_a_pod_that_waits_for_too_long_is_ended_and_removed(
+    opened: Open, cluster: FakeCluster, status: Mapping[str, Any], exit: Exit
+) -> None:
+    executor = await opened(**TINY)
+    await executor.start(launch_of())
+    (name,) = cluster.pods
+    cluster.events[name] = [
+        {"type": "Normal", "reason": "Scheduled", "lastTimestamp": "2026-01-01T00:00:02Z"},
+        {
+            "type": "Warning",
+            "reason": "FailedMount",
+            "message": "no such disk",
+            "lastTimestamp": "2026-01-01T00:00:01Z",
+        },
+    ]
+    cluster.play(name, status, node=None if status is UNSCHEDULED else "n1")
+    assert (await end_of(executor)).exit == exit
+    assert name not in cluster.pods
+    assert executor.figures.running == 0
+
+
+async def test_a_pull_has_a_limit_of_its_own(opened: Open, cluster: FakeCluster) -> None:
+    executor = await opened(**{**TINY, "pull_timeout_seconds": 0.06})
+    await executor.start(launch_of())
+    (name,) = cluster.pods
+    cluster.events[name] = [
+        {"type": "Normal", "reason": "Pulling", "message": 'Pulling image "x"', "eventTime": "t"}
+    ]
+    cluster.play(name, pod_status("Pending", waiting("ContainerCreating")))
+    assert (await end_of(executor)).exit == Exit(
+        None,
+        reason="its container did not run within pull_timeout_seconds = 0.06: Pulling: Pulling "
+        'image "x"',
+        machinery=True,
+        loss="launch",
+    )
+
+
+async def test_what_began_to_run_meanwhile_is_not_given_up(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened(**TINY)
+    await executor.start(launch_of())
+    (name,) = cluster.pods
+    await come(lambda: executor._ends.live[name].view)
+    cluster.mute = True
+    # Only who asks for it sees that it runs.
+    cluster.play(name, pod_status("Running", running()))
+    await come(lambda: executor._ends.live[name].ran)
+    cluster.mute = False
+    cluster.play(name, pod_status("Succeeded", terminated(0)))
+    assert (await end_of(executor)).exit == Exit(0)
+
+
+async def delay(executor: KubernetesExecutor, cluster: FakeCluster) -> str:
+    """Start a try whose Pod is stuck on a node that ends no Pods by itself; give its name."""
+    name = await begin(executor, cluster)
+    cluster.deaf.add(name)
+    cluster.play(name, STUCK)
+    return name
+
+
+def deletions(cluster: FakeCluster) -> list[int]:
+    """Give with which grace Pods were deleted."""
+    return [call[2] for call in cluster.asked if call[0] == "delete_pod"]
+
+
+async def test_what_moves_on_as_it_is_given_up_is_judged_again(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened(**TINY)
+    name = await begin(executor, cluster)
+    # Between the last look at it and its deletion.
+    cluster.before["delete_pod"] = lambda: cluster.play(name, pod_status("Running", running()))
+    cluster.play(name, STUCK)
+    await come(lambda: executor._ends.live[name].ran)
+    cluster.play(name, pod_status("Succeeded", terminated(0)))
+    assert (await end_of(executor)).exit == Exit(0)
+    assert deletions(cluster) == [1]
+    await executor.remove(launch_of().key)
+    await assert_no_more(executor)
+
+
+async def test_nothing_is_told_before_a_pod_that_was_given_up_is_gone(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened(**TINY)
+    name = await delay(executor, cluster)
+    live = executor._ends.live[name]
+    await come(lambda: live.given_up and live.wait and live.wait.stage == "leave")
+    assert not live.told.is_set()
+    cluster.vanish(name)
+    exit = (await end_of(executor)).exit
+    assert (exit.reason or "").startswith("its container did not run within start_timeout_seconds")
+    assert limits.FORCED not in (exit.reason or "")
+
+
+MEANWHILE: dict[str, tuple[Mapping[str, Any], int | None, str]] = {
+    "came to its own end": (terminated(0), 0, ""),
+    "failed by itself": (terminated(3), 3, ""),
+    "ran out of memory": (terminated(137, "OOMKilled"), 137, ""),
+    "was ended with its Pod": (terminated(143), None, limits.BEGAN),
+    "never was": (
+        {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}},
+        None,
+        "its container did not run",
+    ),
+}
+
+
+@pytest.mark.parametrize(("state", "code", "words"), MEANWHILE.values(), ids=MEANWHILE.keys())
+async def test_what_ran_all_the_same_is_told_for_what_it_did(
+    opened: Open, cluster: FakeCluster, state: Mapping[str, Any], code: int | None, words: str
+) -> None:
+    executor = await opened(**TINY)
+    name = await delay(executor, cluster)
+    await come(lambda: "deletionTimestamp" in cluster.pods[name]["metadata"])
+    cluster.play(name, pod_status("Failed" if code != 0 else "Succeeded", state))
+    exit = (await end_of(executor)).exit
+    assert exit.code == code
+    assert words in (exit.reason or "")
+    assert exit.machinery is bool(words)
+
+
+async def test_a_node_that_never_confirms_is_not_waited_for_for_ever(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LEAVE_SECONDS", 0.02)
+    executor = await opened(**TINY)
+    name = await delay(executor, cluster)
+    exit = (await end_of(executor)).exit
+    assert (exit.reason or "").startswith("its container did not run within start_timeout_seconds")
+    assert (exit.reason or "").endswith(limits.FORCED)
+    assert deletions(cluster) == [1, 0]
+    assert name not in cluster.pods
+
+
+async def test_a_deletion_whose_answer_is_lost_is_asked_for_again(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened(**TINY)
+    cluster.faults["delete_pod"].append(Away("connection reset"))
+    name = await begin(executor, cluster)
+    cluster.play(name, STUCK)
+    exit = (await end_of(executor)).exit
+    assert "its container did not run" in (exit.reason or "")
+    assert deletions(cluster) == [1, 1]
+
+
+async def test_a_pod_that_another_took_the_place_of_is_not_given_up_in_its_stead(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened(**TINY)
+    name = await begin(executor, cluster)
+    await come(lambda: cluster.watches)
+    cluster.mute = True
+    body = cluster.pods.pop(name)
+    cluster.put({"metadata": {**body["metadata"], "uid": "of another"}})
+    assert (await end_of(executor)).exit.loss == "deleted"
+    await executor.remove(launch_of().key)
+    assert name in cluster.pods
+    assert not deletions(cluster)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_a_node_that_does_not_let_go_is_given_up(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    monkeypatch.setattr(limits, "LEAVE_SECONDS", 0.02)
+    executor = await opened()
+    name = await begin(executor, cluster)
+    cluster.play(name, pod_status("Running", running()))
+    cluster.deaf.add(name)
+    await come(lambda: executor._ends.live[name].ran)
+    if stopped:
+        stopping = asyncio.create_task(executor.stop(launch_of().key, 0))
+    else:
+        cluster.pods[name]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        cluster.play(name, cluster.pods[name]["status"])
+    exit = (await end_of(executor)).exit
+    await come(lambda: ("delete_pod", name, 0) in cluster.asked)
+    if stopped:
+        await stopping
+        assert exit == Exit(None, reason=f"it was stopped. {limits.FORCED}")
+    else:
+        text = f"its Pod lost its node 'n1', which does not answer. {limits.FORCED}"
+        assert exit == Exit(None, reason=text, machinery=True, loss="node")
+
+
+async def test_an_api_server_that_is_away_ends_nothing(opened: Open, cluster: FakeCluster) -> None:
+    executor = await opened(**TINY)
+    name = await begin(executor, cluster)
+    cluster.faults["watch_pods"].extend([Away("connection refused")] * 50)
+    cluster.faults["get_pod"].extend([Away("connection refused")] * 50)
+    cluster.cut()
+    await come(lambda: executor.trouble)
+    await come(lambda: len(cluster.faults["get_pod"]) < 45)
+    assert not executor._ends.live[name].told.is_set()
+
+
+def test_who_asked_for_a_stop_is_told_of_its_end_before_he_gives_up() -> None:
+    assert Settings(max_parallel_tasks=1).removal_allowance_seconds > limits.LEAVE_SECONDS + 5
