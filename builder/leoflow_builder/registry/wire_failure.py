@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,7 +66,8 @@ def _ssl_error(error: BaseException | None) -> ssl.SSLError | None:
 
 
 def _network_text(host: str, doing: str, error: httpx.TransportError) -> str:
-    said = str(error) or type(error).__name__
+    # Not the number that the system's errors begin with.
+    said = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
         return (
             f"{doing} failed: registry '{host}' cannot be reached: {said}. Check the name, the "

@@ -242,7 +242,7 @@ def test_an_address_that_answers_nothing_is_named() -> None:
         host = f"127.0.0.1:{unused.getsockname()[1]}"
         with open_registry(host) as registry, pytest.raises(GaveUp) as caught:
             registry.has_blob(TEAM, OTHER)
-    assert f"registry '{host}' cannot be reached" in str(caught.value)
+    assert f"registry '{host}' cannot be reached: Connection refused. Check" in str(caught.value)
 
 
 def test_a_registry_that_falls_silent_is_named() -> None:
