@@ -18,8 +18,8 @@ from benchmarks.controlplane.played import Play, play
 from benchmarks.controlplane.shape import calls, chains
 
 # Chains of ten tasks: two reports and an end for each task.
-CALLS = Limit("calls of functions for a finished task", 407, 425)
-CALLS_INLINE = Limit("calls of functions in the writer for an inline call", 207, 220)
+CALLS = Limit("calls of functions for a finished task", 403, 415)
+CALLS_INLINE = Limit("calls of functions in the writer for an inline call", 204, 215)
 # Those that begin and commit included.
 STATEMENTS = Limit("SQL statements for a group of 50 steps", 10, 12)
 # From the connection to the writer and back, in the event loop's thread.
