@@ -65,7 +65,9 @@ def agent_contents(
     )
 
 
-def own_describer(parts: Sequence[OwnPart], builder: str, options: Mapping[str, Option]) -> Describe:
+def own_describer(
+    parts: Sequence[OwnPart], builder: str, options: Mapping[str, Option]
+) -> Describe:
     """Return what makes a bundle of built images, in the order of ``parts``."""
 
     def describe(name: str, images: Sequence[OciImage]) -> Bundle:

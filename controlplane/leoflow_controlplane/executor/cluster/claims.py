@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from leoflow_controlplane.executor.cluster.calls import Calls, Object
 from leoflow_controlplane.executor.cluster.fault import CallFailed, Forbidden
 from leoflow_controlplane.executor.cluster.permission import FOR_STAGING, Right
+from leoflow_controlplane.executor.cluster.tidying import Spawn
 from leoflow_controlplane.pod.claim import is_kept
 
 # After so long a removal that failed is tried again.
@@ -21,20 +22,14 @@ logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
 class Claims:
-    """The claims of one namespace."""
+    """The claims of one namespace. ``spawn`` runs what goes on by itself."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, spawn: Spawn) -> None:
         self._calls = calls
+        self._spawn = spawn
         # Those that are there, and whether each outlives its run.
         self._known: dict[str, bool] = {}
         self._may_stage = False
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def close(self) -> None:
-        """Remove no more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def knows(self, name: str) -> bool:
         """Say whether a claim is known to be there."""
@@ -79,9 +74,7 @@ class Claims:
             logger.warning("claim '%s' is left: %s", name, fault.words)
         except CallFailed as fault:
             logger.warning("claim '%s' cannot be removed yet: %s", name, fault.words)
-            task = asyncio.create_task(self._remove_later(name))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._spawn(self._remove_later(name))
 
     async def _remove_later(self, name: str) -> None:
         await asyncio.sleep(AGAIN_SECONDS)

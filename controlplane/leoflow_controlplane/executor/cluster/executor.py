@@ -19,18 +19,15 @@ from leoflow_controlplane.executor.cluster.claims import Claims
 from leoflow_controlplane.executor.cluster.creating import Creator, Order
 from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import (
-    AlreadyThere,
     CallFailed,
     Moved,
-    QuotaExceeded,
-    Refused,
 )
+from leoflow_controlplane.executor.cluster.inquiry import Inquiry
 from leoflow_controlplane.executor.cluster.leftover import Keep, Leftovers, select_own
 from leoflow_controlplane.executor.cluster.limits import LEAVE_SECONDS
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.overdue import Overdue
 from leoflow_controlplane.executor.cluster.pace import pause
-from leoflow_controlplane.executor.cluster.permission import tell_missing
 from leoflow_controlplane.executor.cluster.prepull import Prepull
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, Tidying
 from leoflow_controlplane.executor.cluster.watching import Watch
@@ -76,11 +73,12 @@ class KubernetesExecutor:
         self._ends = Ends(calls, self.figures)
         self._overdue = Overdue(calls, self._ends, site.limits)
         self._watch = Watch(calls, selector, self._ends, self._tidying, self.figures)
-        self._claims = Claims(calls)
+        self._claims = Claims(calls, self._ends.spawn)
         self._creator = Creator(calls, self._watch, self._tidying, self._claims, site.limits, rate)
         keep = Keep(settings.keep_finished_seconds, settings.keep_failed_seconds)
         self._leftovers = Leftovers(calls, place, self._watch, self._tidying, self._claims, keep)
         self._keep = keep
+        self._inquiry = Inquiry(calls, place, self._claims)
         self._prepull = Prepull(calls, place, site.limits.pull_timeout_seconds)
 
     @property
@@ -109,7 +107,7 @@ class KubernetesExecutor:
 
     def open(self) -> None:
         """Begin to look for Pods that end."""
-        self._tidying.open()
+        self._tidying.open(self._ends.spawn)
         self._watch.open()
         self._overdue.open()
 
@@ -230,8 +228,6 @@ class KubernetesExecutor:
     async def close(self, leave_running: bool = False) -> None:
         """Remove every Pod that was created here, also one whose creation is under way."""
         await self._ends.close()
-        await self._tidying.close()
-        await self._claims.close()
         await asyncio.gather(*self._creator.under_way, return_exceptions=True)
         if not leave_running:
             await self._leftovers.remove_all()
@@ -247,34 +243,12 @@ class KubernetesExecutor:
         )
 
     async def find_refusal(self, launch: Launch) -> str | None:
-        """Ask the cluster whether it would take the Pod of a try; give its words if not.
-
-        What may be otherwise later, such as a quota or an API server that is away, is no refusal.
-        Raises LaunchFailed as `make_pod` does.
-        """
-        pod = make_pod(launch, self._place)
-        try:
-            await self._calls.create_pod(pod, dry_run=True)
-        except (AlreadyThere, QuotaExceeded):
-            return None
-        except Refused as fault:
-            return fault.words
-        except CallFailed as fault:
-            logger.warning("the cluster cannot be asked about a Pod: %s", fault.words)
-        return None
+        """Ask the cluster whether it would take the Pod of a try, whole."""
+        return await self._inquiry.find_refusal(launch)
 
     async def find_lack(self, spec: DagSpec) -> str | None:
-        """Say what this process may not do that the DAG needs beyond Pods: claims for staging."""
-        if spec.staging_bytes is None:
-            return None
-        try:
-            missing = await self._claims.find_missing()
-        except CallFailed as fault:
-            logger.warning("the cluster cannot be asked for rights: %s", fault.words)
-            return None
-        if not missing:
-            return None
-        return f"it has 'staging', and {tell_missing(missing, self._place.namespace)}"
+        """Say what this process may not do that a DAG needs beyond Pods."""
+        return await self._inquiry.find_lack(spec)
 
     def place_of_artifacts(self, key: TryKey) -> str:
         """Say on which claim the artifacts of a try are, and in which folder of it."""

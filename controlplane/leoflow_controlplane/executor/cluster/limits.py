@@ -32,6 +32,12 @@ FORCED = (
     "there is not known"
 )
 BEGAN = "It began to run as it was given up, and was ended"
+# What a container runtime says that does not know of the images that it is to mount.
+_NO_IMAGE_VOLUME = 'failed to mkdir ""'
+MOUNT_ADVICE = (
+    "The container runtime of its node cannot mount images, which containerd can from 2.1: set "
+    "LEOFLOW_KUBERNETES_AGENT_MOUNT to init-container if it is the agent that is mounted"
+)
 # The kubelet's words of a volume whose content is not there (pkg/volume/secret and configmap).
 _NO_CONTENT = re.compile(r'FailedMount: .*((secret|configmap) ".*" not found|non-existent)', re.S)
 
@@ -72,7 +78,8 @@ def judge_late(wait: Wait, waiting: Waiting, limits: Limits) -> Over:
         text = f"no node took its Pod within schedule_timeout_seconds = {seconds:g}{words}"
         return Over(Exit(None, reason=text, final=True))
     if wait.stage == "config":
-        return Over(Exit(None, reason=f"its container cannot be made{words}", final=True))
+        advice = f". {MOUNT_ADVICE}" if _NO_IMAGE_VOLUME in wait.words else ""
+        return Over(Exit(None, reason=f"its container cannot be made{words}{advice}", final=True))
     if wait.stage == "pull":
         if waiting.hopeless:
             return Over(Exit(None, reason=f"its image cannot be pulled{words}", final=True))

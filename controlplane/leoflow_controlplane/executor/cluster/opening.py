@@ -12,6 +12,7 @@ from leoflow_controlplane.executor.cluster.connect import choose_access
 from leoflow_controlplane.executor.cluster.connection import Connection
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
 from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Unauthorized
+from leoflow_controlplane.executor.cluster.mounting import check_mount
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.permission import check_rights
 from leoflow_controlplane.executor.protocol import Site
@@ -52,22 +53,14 @@ def kubernetes_executor(
         connection = Connection(access)
         await connection.open()
         try:
-            await _check(connection, settings, patient=patient)
+            place = _place_of(settings, connection.namespace, site.realm_id, site.owner_id)
+            await _check(connection, place, settings, patient=patient)
             # A server hears agents on its own port, whatever leads there.
             if place_of_agents.listen is not None or not site.is_server:
                 await listen_at(place_of_agents, site)
         except BaseException:
             await connection.close()
             raise
-        place = PodSite(
-            namespace=connection.namespace,
-            realm_id=site.realm_id,
-            owner_id=site.owner_id,
-            image_pull_secrets=settings.image_pull_secrets,
-            service_account=settings.service_account,
-            agent_image=settings.agent_image,
-            agent_mount=settings.agent_mount,
-        )
         calls = ApiCalls(connection)
         url, _, ca = place_of_agents
         executor = KubernetesExecutor(calls, place, site, settings, url, ca)
@@ -82,22 +75,38 @@ async def look_at_cluster(settings: KubernetesSettings, environment: Mapping[str
     connection = Connection(choose_access(environment, settings.context, settings.namespace))
     await connection.open()
     try:
-        await _check(connection, settings, patient=False)
+        place = _place_of(settings, connection.namespace, "check", "check")
+        await _check(connection, place, settings, patient=False)
         return f"namespace '{connection.namespace}' of {connection.host}"
     finally:
         await connection.close()
 
 
-async def _check(connection: Connection, settings: KubernetesSettings, *, patient: bool) -> None:
+def _place_of(settings: KubernetesSettings, namespace: str, realm: str, owner: str) -> PodSite:
+    return PodSite(
+        namespace=namespace,
+        realm_id=realm,
+        owner_id=owner,
+        image_pull_secrets=settings.image_pull_secrets,
+        service_account=settings.service_account,
+        agent_image=settings.agent_image,
+        agent_mount=settings.agent_mount,
+    )
+
+
+async def _check(
+    connection: Connection, place: PodSite, settings: KubernetesSettings, *, patient: bool
+) -> None:
     attempt = 0
     while True:
         try:
             await check_rights(connection, prepull=settings.prepull)
+            await check_mount(connection, place)
             return
         except Away as fault:
             fix = _CREDENTIALS if isinstance(fault, Unauthorized) else _WAY
-            place = f"the Kubernetes API server at {connection.host}"
-            text = f"{place} cannot be used: {fault.words}. {fix}"
+            server = f"the Kubernetes API server at {connection.host}"
+            text = f"{server} cannot be used: {fault.words}. {fix}"
             if not patient:
                 raise ExecutorUnusable(text) from fault
             if attempt == 0:

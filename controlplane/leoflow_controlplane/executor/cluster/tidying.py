@@ -6,8 +6,8 @@ import asyncio
 import heapq
 import logging
 import time
-from collections.abc import Container, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Container, Coroutine, Mapping
+from typing import Any, NamedTuple
 
 from leoflow_controlplane.executor.cluster.calls import Calls
 from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved
@@ -22,6 +22,8 @@ CALLS_AT_ONCE = 16
 BATCH_SIZE = 256
 # The least that is not 0, which means to forget a Pod whose containers may go on.
 AT_ONCE = 1
+
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
@@ -49,17 +51,10 @@ class Tidying:
         self._leaving: set[str] = set()
         self._strays: dict[str, float] = {}
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
-    def open(self) -> None:
-        """Begin to remove."""
-        self._task = asyncio.create_task(self._work())
-
-    async def close(self) -> None:
-        """Remove no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+    def open(self, spawn: Spawn) -> None:
+        """Begin to remove, for as long as what is spawned is let run."""
+        spawn(self._work())
 
     def remove_later(self, name: str, uid: str, seconds: float) -> None:
         """Remove a Pod after a time; at once if that is 0."""

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import pytest
 from executor_contract import end_of
 from fakecalls import FakeCluster, pod_status, running, terminated
+from leoflow_agent.podoption import PodOptions
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.cluster import leftover
 from leoflow_controlplane.executor.cluster.calls import Page
@@ -316,6 +317,14 @@ async def test_closing_removes_by_force_what_a_node_does_not_end(
     assert not cluster.pods
     forced = [call[1] for call in cluster.asked if call[0] == "delete_pod" and call[2] == 0]
     assert forced == [deaf]
+
+
+async def test_what_a_cluster_would_drop_is_a_refusal(opened: Open, cluster: FakeCluster) -> None:
+    executor = await opened()
+    cluster.drops = "tolerations"
+    options = PodOptions(tolerations=({"operator": "Exists"},))
+    refusal = await executor.find_refusal(launch_of(kubernetes=options))
+    assert "it would drop spec.tolerations without a word" in (refusal or "")
 
 
 async def test_the_cluster_is_asked_about_a_pod_without_creating_it(

@@ -13,6 +13,7 @@ from leoflow_controlplane.executor.cluster.fault import (
     Away,
     Broken,
     CallFailed,
+    Forbidden,
     Gone,
     NotThere,
     QuotaExceeded,
@@ -39,7 +40,7 @@ CONFLICT = 'Operation cannot be fulfilled on resourcequotas "q": the object has 
     [
         (401, status("Unauthorized"), Unauthorized, "Unauthorized"),
         (403, status(QUOTA, "Forbidden"), QuotaExceeded, QUOTA),
-        (403, status("violates PodSecurity", "Forbidden"), Refused, "violates PodSecurity"),
+        (403, status("violates PodSecurity", "Forbidden"), Forbidden, "violates PodSecurity"),
         (404, status('namespaces "x" not found', "NotFound"), NotThere, 'namespaces "x" not found'),
         (409, status('pods "p" already exists', "AlreadyExists"), AlreadyThere, "already exists"),
         (409, status(CONFLICT, "Conflict"), Throttled, CONFLICT),

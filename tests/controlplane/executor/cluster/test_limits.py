@@ -9,6 +9,7 @@ from leoflow_controlplane.executor.cluster.limits import (
     CONFIG_SECONDS,
     HOPELESS_SECONDS,
     LEAVE_SECONDS,
+    MOUNT_ADVICE,
     Wait,
     is_late,
     judge_late,
@@ -108,3 +109,9 @@ def test_a_volume_whose_content_is_not_there_is_not_waited_for_again(
     exit = judge_late(wait, Waiting("create"), LIMITS).exit
     assert (exit.final, exit.machinery) == (final, not final)
     assert words in (exit.reason or "")
+
+
+def test_a_node_that_cannot_mount_images_is_told_with_the_way_out() -> None:
+    words = 'CreateContainerError: failed to generate spec: failed to mkdir "": no such file'
+    exit = judge_late(Wait("config", 0.0, words), Waiting("config"), LIMITS).exit
+    assert (exit.reason or "").endswith(f"{words}. {MOUNT_ADVICE}")

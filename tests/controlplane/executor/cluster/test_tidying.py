@@ -17,9 +17,12 @@ from podground import come
 async def tidy(cluster: FakeCluster) -> AsyncIterator[Tidying]:
     """Give a Tidying of ``cluster``."""
     made = Tidying(FakeCalls(cluster), 10_000, may_remove_strays=True)
-    made.open()
+    tasks: list[asyncio.Task[None]] = []
+    made.open(lambda work: tasks.append(asyncio.create_task(work)))
     yield made
-    await made.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def put(cluster: FakeCluster, *names: str) -> None:
