@@ -16,10 +16,10 @@ from leoflow_controlplane.executor.cluster.calls import ApiCalls
 from leoflow_controlplane.executor.cluster.connection import Connection
 from leoflow_controlplane.executor.cluster.fault import NotThere, Refused
 from leoflow_controlplane.executor.cluster.permission import FOR_PREPULL, find_missing
-from nodeimage import NAME_BYTES, Unready
+from nodeimage import LOADER, NAME_BYTES, Unready
 
 SPARE, SWITCH = "LEOFLOW_TEST_NODE", "LEOFLOW_TEST_NODE_SWITCH"
-PROBE_SECONDS, VOLUME_SECONDS = 180, 60
+PROBE_SECONDS, VOLUME_SECONDS, MOST_NODES = 180, 60, 20
 PROBE = """
 import sys, urllib.request
 for url in sys.argv[2:]:
@@ -75,6 +75,23 @@ async def find_address(connection: Connection, image: str) -> tuple[str, str]:
     return end.words, listen or f"{host}:{port}"
 
 
+async def require_image(connection: Connection, image: str) -> None:
+    """Have a Pod of the image run on each node, if nodes may be listed. Raises Unready."""
+    try:
+        nodes = await list_nodes(connection)
+    except Refused:
+        return
+    names = [node["metadata"]["name"] for node in nodes if is_open(node)][:MOST_NODES]
+    ends = await asyncio.gather(*(_run_on(connection, image, name) for name in names))
+    for name, end in zip(names, ends, strict=True):
+        if end is None or not end.well:
+            words = end.words if end else f"not within {PROBE_SECONDS} s"
+            raise Unready(
+                f"no Pod of '{image}' runs on node '{name}': {words}. Every node has to have the "
+                f"image or pull it: a command in {LOADER} loads it into each."
+            )
+
+
 async def find_lacks(connection: Connection, image: str) -> dict[str, Lack]:
     """Name the markers of what cannot be tried here, and say what it is, and why."""
     lacks = {}
@@ -95,6 +112,12 @@ def is_open(node: Mapping[str, Any]) -> bool:
     """Say whether a node takes Pods that tolerate nothing."""
     effects = {taint["effect"] for taint in node["spec"].get("taints") or ()}
     return not effects & {"NoSchedule", "NoExecute"}
+
+
+async def _run_on(connection: Connection, image: str, node: str) -> End | None:
+    pod = bare_pod("leoflow-probe", image, ["python3", "-c", "pass"])
+    pod["spec"]["nodeName"] = node
+    return await run_probe(ApiCalls(connection), pod, PROBE_SECONDS)
 
 
 async def run_probe(calls: ApiCalls, pod: dict[str, Any], seconds: float) -> End | None:

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from clusterprobe import find_address, find_lacks
+from clusterprobe import find_address, find_lacks, require_image
 from leoflow_controlplane.error import ControlPlaneError
 from leoflow_controlplane.executor.cluster.connect import Access, choose_access
 from leoflow_controlplane.executor.cluster.connection import Connection
@@ -45,6 +45,7 @@ async def main() -> int:
 async def _prepare_and_test(connection: Connection, folder: Path) -> int:
     image = await asyncio.to_thread(bring, NOOP, folder)
     print(f"image       {image.reference}", flush=True)
+    await require_image(connection, image.reference)
     url, listen = await find_address(connection, image.reference)
     print(f"agents      {url}, listening at {listen}", flush=True)
     lacks = await find_lacks(connection, image.reference)
@@ -93,7 +94,7 @@ async def _namespace(access: Access) -> AsyncIterator[str]:
     async with _connected(access) as connection:
         try:
             if given:
-                await _require_namespace(connection, path)
+                await _require_namespace(connection, name)
             else:
                 metadata = {"name": name, "labels": RESTRICTED}
                 body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
@@ -111,11 +112,13 @@ async def _namespace(access: Access) -> AsyncIterator[str]:
                 await connection.ask("DELETE", path)
 
 
-async def _require_namespace(connection: Connection, path: str) -> None:
+async def _require_namespace(connection: Connection, name: str) -> None:
     try:
-        (await connection.ask("GET", path)).json()
+        (await connection.ask("GET", f"/api/v1/namespaces/{name}")).json()
     except NotThere:
-        raise Unready(f"{NAMESPACE} names a namespace that is not there: make it first") from None
+        raise Unready(
+            f"{NAMESPACE} is '{name}', and there is no such namespace: make it first"
+        ) from None
     except Refused:
         # Who may work in a namespace need not be allowed to look at it.
         return
