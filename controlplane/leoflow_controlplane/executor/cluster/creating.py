@@ -202,6 +202,10 @@ class _Creation:
             made = await self._creator.call(self._order.unwanted, lambda: create(body))
         except AlreadyThere:
             return await self._look_at(body["metadata"])
+        except Broken:
+            # Its database may have taken what it heard no answer to.
+            self._unsure = True
+            raise
         self._creator.watch.note_answer()
         return Created(made, time.time())
 
