@@ -135,7 +135,9 @@ class Watch:
                     uids.add(view.uid)
                     self.ends.update(view)
         self.note_answer()
-        self._seen_version = version
+        if not _is_as_old(version, self._seen_version):
+            # Another look that began later may have ended before.
+            self._seen_version = version
         for live in [live for live in self.ends.live.values() if live.started]:
             # Somebody may have put another Pod of this name into its place.
             if live.view is None or live.view.uid in uids:

@@ -10,8 +10,10 @@ import pytest
 from executor_contract import end_of
 from fakecalls import FakeCalls, FakeCluster, pod_status, running, terminated
 from leoflow_controlplane.executor.cluster import pace, tidying, watching
-from leoflow_controlplane.executor.cluster.calls import OPENED, Event
+from leoflow_controlplane.executor.cluster.calls import OPENED, Event, Page
+from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import Broken, Refused, Throttled
+from leoflow_controlplane.executor.protocol import Figures
 from leoflow_controlplane.verdict import Exit
 from podground import Open, begin, come, launch_of
 
@@ -95,6 +97,30 @@ async def test_a_pod_that_went_before_its_creation_was_answered_is_missed(
     await starting
     listed.set()
     assert (await end_of(executor)).exit.loss == "deleted"
+
+
+async def test_a_look_that_ends_late_does_not_hide_what_a_later_one_saw(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, older, newer = FakeCalls(cluster), asyncio.Event(), asyncio.Event()
+    pages = [(older, "5"), (newer, "9")]
+
+    async def list_pods(*_: str) -> Page:
+        answered, version = pages.pop(0)
+        await answered.wait()
+        return Page([], version, "")
+
+    monkeypatch.setattr(calls, "list_pods", list_pods)
+    figures, tidy = Figures(), tidying.Tidying(calls, 100, may_remove_strays=False)
+    watch = watching.Watch(calls, "", Ends(calls, figures), tidy, figures)
+    first = asyncio.create_task(watch._reconcile())
+    await come(lambda: len(pages) == 1)
+    newer.set()
+    await watch._reconcile()
+    older.set()
+    await first
+    watch.look_for({"metadata": {"resourceVersion": "7"}})
+    assert watch._look_now.is_set()
 
 
 def answer_late(monkeypatch: pytest.MonkeyPatch, call: str) -> asyncio.Event:
