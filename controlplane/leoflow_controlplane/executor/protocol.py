@@ -127,8 +127,8 @@ class PodChecker(Protocol):
         Takes as long as a pull; what goes wrong is only logged."""
 
     async def find_lack(self, spec: DagSpec) -> str | None:
-        """Say what the control plane lacks for a DAG as a whole, such as a right; None if it could
-        not be asked."""
+        """Say what the control plane lacks for a DAG as a whole, such as a right; None if that is
+        nothing, or could not be asked."""
 
     async def find_refusal(self, launch: Launch) -> str | None:
         """Ask whether the cluster would take the Pod of a try; give its words if it would not.
