@@ -180,11 +180,14 @@ class Book:
         self._followers.setdefault(previous_pk, set()).add(run_pk)
 
     def drop(self, run: HeldRun) -> None:
-        """Remember a run no more."""
+        """Remember a run no more, but who waits for it: it may be cleared, and end once more."""
         for follower in self.followers(run):
             if follower.previous is not None:
                 follower.previous.remember(run)
-        self._followers.pop(run.pk, None)
+        if run.previous is not None:
+            others = self._followers.pop(run.previous.pk, set()) - {run.pk}
+            if others:
+                self._followers[run.previous.pk] = others
         self.runs.pop(run.key, None)
         self.runs_by_pk.pop(run.pk, None)
 

@@ -36,6 +36,8 @@ class RunPlan:
 class Previous(Protocol):
     """The DAG's previous run, as ``book.past`` has it."""
 
+    pk: int
+
     def remember(self, run: HeldRun) -> None:
         """Note how the run stands, which is about to leave the memory."""
 

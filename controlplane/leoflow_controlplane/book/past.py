@@ -23,7 +23,7 @@ class PreviousRun:
 
     def __init__(self, book: Book, pk: int) -> None:
         self._book = book
-        self._pk = pk
+        self.pk = pk
         self._snapshot: Snapshot | None = None
 
     def state(self, task_id: str) -> TaskState | None:
@@ -54,12 +54,12 @@ class PreviousRun:
         self._snapshot = Snapshot(run.version, states)
 
     def _live(self) -> LiveRun | None:
-        run = self._book.runs_by_pk.get(self._pk)
+        run = self._book.runs_by_pk.get(self.pk)
         return None if run is None else run.live
 
     def _look(self) -> Snapshot:
         if self._snapshot is None:
-            pk, states = self._book.store.read_states(self._book.connection, self._pk)
+            pk, states = self._book.store.read_states(self._book.connection, self.pk)
             self._snapshot = Snapshot(self._book.versions.get(pk), states)
         return self._snapshot
 

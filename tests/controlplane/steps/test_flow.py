@@ -121,6 +121,33 @@ def test_a_task_waits_for_its_past(ground: Ground) -> None:
     assert [key.run_id for key in ground.handed_out()] == ["two"]
 
 
+def test_a_task_is_let_on_by_a_past_that_was_over_and_is_cleared(ground: Ground) -> None:
+    ground.register(make_dag(make_task("a", depends_on_past=True, retries=0)))
+    (first,) = ground.trigger("one", logical_date="2026-01-01T00:00:00+00:00")
+    assert ground.trigger("two", logical_date="2026-01-02T00:00:00+00:00") == []
+    ground.finish(first, "failed")
+    ground.step(ending.close_tries, [ending.End(first, Exit(1), {})], ground.now)
+    assert RunKey("d", "one") not in ground.book.runs
+    cleared = (TaskSelection(["a"]), False)
+    ground.step(intervention.clear, RunKey("d", "one"), cleared, ground.now)
+    (again,) = ground.handed_out()
+    (second,) = ground.finish(again)
+    assert second.run_id == "two"
+    ground.finish(second)
+    ground.step(ending.close_tries, [ending.End(k, Exit(0), {}) for k in (again, second)], 101.0)
+    assert ground.book.size == 0
+
+
+def test_who_looked_back_is_not_remembered_for_good(ground: Ground) -> None:
+    ground.register(make_dag(make_task("a", depends_on_past=True)))
+    for day in range(1, 6):
+        (key,) = ground.trigger(f"r{day}", logical_date=f"2026-01-{day:02}T00:00:00+00:00")
+        ground.finish(key)
+        ground.step(ending.close_tries, [ending.End(key, Exit(0), {})], ground.now)
+    assert not ground.book.runs
+    assert not ground.book._followers
+
+
 def test_who_waits_for_a_container_to_go_takes_no_place_from_others(ground: Ground) -> None:
     mapped = make_task(
         "m", expansion=Expansion({"x": Value([1, 2])}), max_active_tis_per_dag=1, retries=0
