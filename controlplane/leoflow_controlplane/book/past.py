@@ -29,9 +29,10 @@ class PreviousRun:
     def state(self, task_id: str) -> TaskState | None:
         """Give the state of a task; one that the previous run did not have holds up nobody."""
         live = self._live()
-        if live is None:
-            return _state(self._look(), task_id)
-        return live.task_state(task_id) if task_id in live.plan.position else "success"
+        if live is not None:
+            return live.task_state(task_id) if task_id in live.plan.position else "success"
+        snapshot = self._look()
+        return "success" if snapshot is None else _state(snapshot, task_id)
 
     def downstream_done(self, task_id: str) -> bool:
         """Say whether all that is directly downstream of a task ended as success or skipped."""
@@ -39,9 +40,9 @@ class PreviousRun:
         if live is not None:
             return task_id not in live.plan.position or live.downstream_done(task_id)
         snapshot = self._look()
-        plan = snapshot.version.plan
-        if task_id not in plan.position:
+        if snapshot is None or task_id not in snapshot.version.plan.position:
             return True
+        plan = snapshot.version.plan
         below = plan.downstream[plan.position[task_id]]
         names = [plan.tasks[number].task_id for number in below]
         return all(_state(snapshot, name) in FINISHED_WELL for name in names)
@@ -57,10 +58,12 @@ class PreviousRun:
         run = self._book.runs_by_pk.get(self.pk)
         return None if run is None else run.live
 
-    def _look(self) -> Snapshot:
+    def _look(self) -> Snapshot | None:
+        """Give how the run stood; None if it was deleted meanwhile, and holds up nobody."""
         if self._snapshot is None:
-            pk, states = self._book.store.read_states(self._book.connection, self.pk)
-            self._snapshot = Snapshot(self._book.versions.get(pk), states)
+            found = self._book.store.read_states(self._book.connection, self.pk)
+            if found is not None:
+                self._snapshot = Snapshot(self._book.versions.get(found[0]), found[1])
         return self._snapshot
 
 

@@ -70,12 +70,15 @@ class Keeper:
 
     def read_states(
         self, connection: Connection, run_pk: int
-    ) -> tuple[int, dict[str, list[TaskState | None]]]:
-        """Read how the tasks of a run stand, and the key of its version."""
+    ) -> tuple[int, dict[str, list[TaskState | None]]] | None:
+        """Read the key of a run's version and how its tasks stand; None if it was deleted."""
+        version_pk = reading.read_version_pk(connection, run_pk)
+        if version_pk is None:
+            return None
         states: dict[str, list[TaskState | None]] = {}
         for row in reading.read_instances(connection, run_pk):
             states.setdefault(row.task_id, []).append(row.state)
-        return reading.read_version_pk(connection, run_pk), states
+        return version_pk, states
 
     def write_draft(self, connection: Connection, draft: Draft) -> None:
         """Write everything that changed."""

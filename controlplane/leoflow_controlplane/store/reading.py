@@ -131,10 +131,10 @@ def read_run_pk(connection: Connection, key: RunKey) -> int | None:
     return rows[0][0] if rows else None
 
 
-def read_version_pk(connection: Connection, run_pk: int) -> int:
-    """Give the key of the version that a run has."""
+def read_version_pk(connection: Connection, run_pk: int) -> int | None:
+    """Give the key of the version that a run has, None if there is no such run."""
     statement = select(runs.c.dag_version_id).where(runs.c.id == run_pk)
-    return int(connection.execute(statement).scalar_one())
+    return connection.execute(statement).scalar_one_or_none()
 
 
 def read_instances(connection: Connection, run_pk: int) -> Sequence[Row[Any]]:

@@ -13,6 +13,7 @@ from leoflow_controlplane.command import TaskSelection
 from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.schema import webhooks
 from leoflow_controlplane.steps import due, ending, intervention, report
+from leoflow_controlplane.store import dag as table
 from leoflow_controlplane.store.result import load_updates
 from leoflow_controlplane.verdict import Exit
 
@@ -136,6 +137,19 @@ def test_a_task_is_let_on_by_a_past_that_was_over_and_is_cleared(ground: Ground)
     ground.finish(second)
     ground.step(ending.close_tries, [ending.End(k, Exit(0), {}) for k in (again, second)], 101.0)
     assert ground.book.size == 0
+
+
+def test_a_past_that_was_deleted_meanwhile_holds_up_nobody(ground: Ground) -> None:
+    """As retention deletes it: from the tables."""
+    tasks = [make_task("a"), make_task("b", "a", depends_on_past=True, wait_for_downstream=True)]
+    ground.register(make_dag(*tasks))
+    (a,) = ground.trigger("one", logical_date="2026-01-01T00:00:00+00:00")
+    (b,) = ground.finish(a)
+    ground.finish(b)
+    ground.step(ending.close_tries, [ending.End(k, Exit(0), {}) for k in (a, b)], ground.now)
+    (again,) = ground.trigger("two", logical_date="2026-01-02T00:00:00+00:00")
+    ground.read(table.delete_run, 1)
+    assert names(ground.finish(again)) == ["b"]
 
 
 def test_who_looked_back_is_not_remembered_for_good(ground: Ground) -> None:
