@@ -4,8 +4,10 @@ Imported only for a task that asks. Knows nothing of connections.
 """
 
 import posix
+import time
 
 from leoflow_agent import compactjson
+from leoflow_agent.stream import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +16,12 @@ if TYPE_CHECKING:
 
     from leoflow_agent.outbox import Outbox
     from leoflow_agent.stream import Stream
+    from leoflow_agent.task import Task
 
 INPUTS_PATH, XCOM_PATH = "/agent/v1/inputs", "/agent/v1/xcom"
 TRY_IS_OVER = (401, 409, 426)
+# That this agent has started: who gets the inputs is known to look after the try, and no other is.
+STARTED_SEQ = 1
 
 
 class Inquiry:
@@ -32,14 +37,18 @@ class Inquiry:
         self._outbox = outbox
         self._streams = streams
         self._questions: list[tuple[str, int]] = []
+        self._waiting_task: Task | None = None
         posix.set_blocking(fd, False)
 
     def __bool__(self) -> bool:
         return bool(self._questions)
 
-    def ask_inputs(self) -> None:
-        """Ask for what the task's function is called with."""
-        self._questions.append((INPUTS_PATH, 0))
+    def ask_inputs(self, task: "Task") -> None:
+        """Ask for what the task's function is called with, once it is acknowledged that this agent
+        has started. The time that ``task`` may take counts from when it is here."""
+        self._waiting_task = task
+        task.deadline = NEVER
+        self._questions.append((INPUTS_PATH, STARTED_SEQ))
 
     def ask_xcom(self, wanted: "dict[str, Any]") -> None:
         """Ask for an XCom, once what the task pushed before, it may be that, is reported."""
@@ -57,6 +66,9 @@ class Inquiry:
         if document[:1] != b"{":
             raise ValueError("it is no JSON object")
         del self._questions[0]
+        if self._waiting_task is not None:
+            _start_clock(self._waiting_task)
+            self._waiting_task = None
         if b'"AIRFLOW_' in document:
             from leoflow_agent import mask
 
@@ -82,6 +94,12 @@ class Inquiry:
             return
         except OSError:
             self.waiting = b""
+
+
+def _start_clock(task: "Task") -> None:
+    limit = task.workload["execution_timeout_seconds"]
+    if limit is not None and task.stopped is None:
+        task.deadline = time.monotonic() + limit
 
 
 def _quote(text: str) -> str:

@@ -38,6 +38,7 @@ def heed(reporter: "Reporter", status: int, body: bytes, now: float) -> None:
     if not (reporter.asking and reporter.inquiry and reporter.inquiry.decline(status, text)):
         reporter.refused = True
         reporter.terminate = f"the control plane refused this try ({status}): {text}"
+        say(reporter.terminate)
 
 
 def hurry(reporter: "Reporter", now: float) -> None:

@@ -62,7 +62,7 @@ class Task:
 
             self._stdout.last_line = bash_output.LastLine(workload["xcom_limit_bytes"])
         if workload["inputs"] is None:
-            self._inquire().ask_inputs()
+            self._inquire().ask_inputs(self)
 
     def interests(self, now: float, hold: bool) -> "list[tuple[int, int]]":
         """Return the descriptors to poll, with their events; ``hold``: not the task's output."""

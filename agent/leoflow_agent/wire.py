@@ -128,7 +128,8 @@ class Workload(TypedDict):
 
     ``endpoint`` is ``unix:PATH``, ``http://HOST:PORT`` or ``https://HOST:PORT``; ``ca`` are the
     certificates (PEM) that https trusts in place of the image's own, None for these.
-    ``inputs`` None: ask INPUTS_PATH. ``patience_seconds``: how long a task that is over waits for
+    ``inputs`` None: ask INPUTS_PATH, once the control plane has taken the first report; until then
+    the task does not begin. ``patience_seconds``: how long a task that is over waits for
     the control plane to take its verdict; then it is left in the container.
     ``fresh_interpreter``: the DAG declares PYTHON* variables, which only a new interpreter obeys.
     """

@@ -37,7 +37,11 @@ class Launcher:
             raise LaunchFailed("\n".join(missing), transient=False)
         if dispatch.artifacts is not None and executor.pods is None:
             _make_artifacts_folder(Path(dispatch.artifacts))
-        workload = make_workload(dispatch, executor.endpoint, self._settings, executor.ca)
+        # A Pod can vanish before anybody saw it, and is created again then.
+        heard_first = executor.pods is not None
+        workload = make_workload(
+            dispatch, executor.endpoint, self._settings, executor.ca, heard_first=heard_first
+        )
         return make_launch(dispatch, workload, self._environment(dispatch), say, is_heard)
 
     def _environment(self, dispatch: Dispatch) -> Mapping[str, str]:

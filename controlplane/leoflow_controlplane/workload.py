@@ -57,16 +57,22 @@ class Dispatch(NamedTuple):
 
 
 def make_workload(
-    dispatch: Dispatch, endpoint: str, settings: Settings, ca: str | None = None
+    dispatch: Dispatch,
+    endpoint: str,
+    settings: Settings,
+    ca: str | None = None,
+    *,
+    heard_first: bool = False,
 ) -> Workload:
     """Write the workload of a try; large inputs are left out and have to be asked for.
 
     So are those of a try that is given secrets: what is handed over in a container's configuration
     can be read by whoever may look at that. ``ca`` are the certificates (PEM) that an https
-    endpoint's is checked against.
+    endpoint's is checked against. ``heard_first``: the task must not begin before its agent was
+    heard; nor can it without its inputs.
     """
     small = len(encode(dispatch.inputs)) <= MAX_INLINE_INPUTS_BYTES
-    inline = small and not declares_secrets(dispatch.task)
+    inline = small and not heard_first and not declares_secrets(dispatch.task)
     return Workload(
         protocol=PROTOCOL,
         endpoint=endpoint,

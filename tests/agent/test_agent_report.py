@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+from leoflow_agent import exitcode
 
 
 def test_events_are_numbered_without_gaps_and_instants_are_in_order(agent):
@@ -89,6 +90,36 @@ def test_large_inputs_are_asked_for(agent):
     agent.control_plane.inputs = {"args": [rows], "kwargs": {}, "environment": {}, "request": None}
     agent.run("def task(rows):\n    return len(rows)\n", inputs=None)
     assert agent.control_plane.of_type("xcom")[0]["value"] == 10_000
+
+
+def test_without_inputs_a_task_begins_only_once_its_agent_was_heard(agent, clock, tmp_path):
+    """And its time counts from then. The agent's clock goes a hundred times as fast."""
+    agent.environment = clock(CLOCK_SPEED=100)
+    begun = tmp_path / "begun"
+    agent.control_plane.inputs = {"args": [], "kwargs": {}, "environment": {}, "request": None}
+    away = iter([(503, b"")] * 50)
+    early = []
+
+    def script(*_):
+        early.append(begun.exists())
+        return next(away, None)
+
+    agent.control_plane.script = script
+    source = f"def task():\n    open({str(begun)!r}, 'x')\n"
+    ended = agent.run(source, inputs=None, execution_timeout_seconds=60.0)
+    assert ended.returncode == 0, ended.stderr
+    assert early[:51] == [False] * 51
+    assert begun.exists()
+    assert agent.control_plane.finished["state"] == "success"
+
+
+def test_a_task_whose_agent_is_refused_never_begins(agent, tmp_path):
+    begun = tmp_path / "begun"
+    agent.control_plane.script = lambda *_: (401, b"the token is in use by another agent")
+    ended = agent.run(f"def task():\n    open({str(begun)!r}, 'x')\n", inputs=None)
+    assert ended.returncode == exitcode.TERMINATED
+    assert "the token is in use by another agent" in ended.stderr
+    assert not begun.exists()
 
 
 def test_the_token_is_sent_and_is_not_in_the_environment_of_user_code(agent):

@@ -7,6 +7,7 @@ import json
 import os
 import random
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from leoflow_agent.inquiry import Inquiry
 from leoflow_agent.outbox import Outbox
 from leoflow_agent.reporter import Reporter
 from leoflow_agent.setback import LONGEST_PAUSE_SECONDS
+from leoflow_agent.stream import NEVER
 
 
 class Channel:
@@ -66,6 +68,10 @@ def _reporter(*answers):
     reporter = Reporter(workload, outbox)
     reporter.channel = Channel(answers)
     return reporter, outbox
+
+
+def waiting_task():
+    return SimpleNamespace(workload={"execution_timeout_seconds": 60}, stopped=None, deadline=1.0)
 
 
 @pytest.fixture
@@ -352,15 +358,45 @@ def test_a_refusal_is_believed_and_ends_the_talk(status):
     assert len(reporter.channel.requests) == 1
 
 
-def test_missing_inputs_are_asked_for_before_anything_is_said(asking):
+def test_inputs_are_asked_for_once_the_start_is_acknowledged(asking):
     make, answered = asking
-    reporter, outbox = make((200, b'{"args": []}'), _ok(1))
-    reporter.inquiry.ask_inputs()
+    reporter, outbox = make((503, b""), _ok(1), (200, b'{"args": []}'))
+    task = waiting_task()
+    reporter.inquiry.ask_inputs(task)
+    outbox.add("started")
+    for now in (0.0, 100.0):
+        _step(reporter, now)
+        assert answered() == []
+        assert task.deadline == NEVER
+    _step(reporter, 100.0)
+    assert answered() == [b'{"args": []}']
+    assert task.deadline < NEVER
+    assert [request[0] for request in reporter.channel.requests] == ["POST", "POST", "GET"]
+
+
+def test_the_time_of_a_task_that_was_stopped_before_it_had_inputs_is_its_grace(asking):
+    make, answered = asking
+    reporter, outbox = make(_ok(1), (200, b'{"args": []}'))
+    task = waiting_task()
+    reporter.inquiry.ask_inputs(task)
+    task.stopped, task.deadline = (125, "stopped"), 10.0
     outbox.add("started")
     _step(reporter, 0.0)
-    assert answered() == [b'{"args": []}']
     _step(reporter, 0.0)
-    assert [request[0] for request in reporter.channel.requests] == ["GET", "POST"]
+    assert answered() == [b'{"args": []}']
+    assert task.deadline == 10.0
+
+
+def test_an_agent_that_is_refused_gets_no_inputs(asking):
+    make, answered = asking
+    reporter, outbox = make((401, b"the token is in use by another agent"))
+    reporter.inquiry.ask_inputs(waiting_task())
+    outbox.add("started")
+    for now in (0.0, 100.0):
+        _step(reporter, now)
+    assert reporter.refused
+    assert answered() == []
+    assert [request[0] for request in reporter.channel.requests] == ["POST"]
 
 
 def test_a_pull_is_asked_for_after_what_was_pushed_before_and_answered_in_order(asking):

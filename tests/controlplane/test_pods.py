@@ -103,6 +103,12 @@ async def test_the_image_of_a_new_version_is_pulled_ahead_by_its_digest(tmp_path
     assert again.notes == ()
 
 
+async def test_inputs_are_not_in_a_pod_whose_task_must_not_begin_unheard(tmp_path: Path) -> None:
+    async with cluster(tmp_path, FakePods()) as house:
+        await house.run(make_task("a"))
+    assert house.executor.started[0].workload["inputs"] is None
+
+
 async def test_a_pull_ahead_that_fails_harms_nobody(tmp_path: Path) -> None:
     pods = FakePods()
     pods.failure = RuntimeError("a defect")

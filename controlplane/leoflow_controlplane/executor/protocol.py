@@ -141,7 +141,9 @@ class Executor(Protocol):
     certificates (PEM) that they check an https endpoint's against, None for the image's own.
     ``trouble`` is what keeps every try from being started at the moment, for people; anybody may
     see it. None if nothing is known to. ``pods``: who can be asked about the Pods that tries are;
-    None where they are none, and what a task says of its Pod has no effect.
+    None where they are none, and what a task says of its Pod has no effect. A Pod that vanished
+    before anybody saw it may be created once more: its task begins only when its agent was heard,
+    and of a try one agent is.
     """
 
     @property
@@ -163,7 +165,7 @@ class Executor(Protocol):
         """Start a try; return the instants of the phases that are known. Raises LaunchFailed.
 
         May take as long as Limits allow: what is transient was tried again when it raises. A try
-        that was started before, by whomever, is adopted: it never runs twice.
+        that was started before, by whomever, is adopted: its task never begins twice.
         """
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""Creates Pods and claims: fast, not faster than the cluster likes, and each at most once.
+"""Creates Pods and claims: fast, not faster than the cluster likes, and each once.
 
 A Pod's name is its try's, so a creation whose answer was lost is made again and finds its own. One
-that was gone again meanwhile is not created a second time: its task may have been at work.
+that was seen or heard, and is gone, is not created a second time: its task may have been at work.
 """
 
 from __future__ import annotations
