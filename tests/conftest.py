@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-# What not every cluster has: see tests/kubernetes/clusterprobe.py.
+# What not every cluster has: see tests/kubernetes/clusterlack.py.
 _OF_CLUSTERS = {
     "storage": "volumes of a StorageClass",
     "imagevolume": "volumes that are images",
