@@ -107,7 +107,8 @@ def _compile_task(
     override = settings.tasks.get(task.task_id, SaidTask())
     defaults = merge_options(settings.defaults, drawing.said.default_args)
     own = merge_options(task.option, override)
-    option = _under_cap(task, merge_options(defaults, own), own, inline_cap_seconds)
+    option = merge_options(defaults, task.option, override)
+    option = _under_cap(task, option, own, inline_cap_seconds)
     found = [
         *_check_task(drawing, task),
         *_check_resources(task, option.resources),

@@ -73,6 +73,19 @@ def test_settings_of_the_file_win_over_the_task_and_the_task_over_defaults() -> 
     assert found.resources.requests.cpu_millis == 250
 
 
+def test_what_a_task_takes_back_of_the_defaults_stays_so_under_its_override() -> None:
+    def selecting(labels: dict[str, str] | None) -> dict[str, Any]:
+        return {"kubernetes": {"node_selector": labels}}
+
+    settings = {
+        "defaults": {"resources": RESOURCES, **selecting({"disk": "ssd"})},
+        "tasks": {"a": selecting({"zone": "z1"})},
+    }
+    found = compile_(task("a", **selecting(None)), settings=settings).task("a")
+    assert found.kubernetes is not None
+    assert dict(found.kubernetes.node_selector) == {"zone": "z1"}
+
+
 @pytest.mark.parametrize(
     ("said", "drawn", "dag_id"), [("x", None, "x"), (None, "y", "y"), (None, None, "draw")]
 )

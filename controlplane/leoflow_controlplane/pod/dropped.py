@@ -29,12 +29,18 @@ def find_dropped(sent: Any, answered: Any, path: str = "") -> Iterator[str]:
 
 
 def _find_in_list(sent: Sequence[Any], answered: Sequence[Any], path: str) -> Iterator[str]:
-    named = {one["name"]: one for one in answered if isinstance(one, Mapping) and "name" in one}
+    named: dict[str, list[Any]] = {}
+    for one in answered:
+        if isinstance(one, Mapping) and "name" in one:
+            named.setdefault(one["name"], []).append(one)
     for number, item in enumerate(sent):
         name = item.get("name") if isinstance(item, Mapping) else None
-        if name is not None and name in named:
-            yield from find_dropped(item, named[name], f"{path}[{name}]")
-        elif name is not None:
-            yield f"{path}[{name}]"
+        if name is not None:
+            yield from _find_in_likeliest(item, named.get(name, ()), f"{path}[{name}]")
         elif len(sent) == len(answered):
             yield from find_dropped(item, answered[number], f"{path}[{number}]")
+
+
+def _find_in_likeliest(item: Any, namesakes: Sequence[Any], path: str) -> Iterator[str]:
+    """Compare with what lacks the least: a volume may be mounted more than once."""
+    yield from min(([*find_dropped(item, one, path)] for one in namesakes), key=len, default=[path])

@@ -50,7 +50,7 @@ class Upsert:
             execute(connection, self._statement(size, placeholder), values)
             start += size
 
-    @lru_cache(maxsize=512)  # noqa: B019 (there is one for each table, made when it is imported)
+    @lru_cache(maxsize=512)  # noqa: B019 (there are few, made when they are imported)
     def _statement(self, size: int, placeholder: str) -> str:
         row = f"({', '.join([*[placeholder] * len(self._columns), *self._constants.values()])})"
         text = (

@@ -63,3 +63,13 @@ ANSWERS: dict[str, tuple[dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize(("answered", "paths"), ANSWERS.values(), ids=ANSWERS.keys())
 def test_what_was_left_out_is_named(answered: dict[str, Any], paths: list[str]) -> None:
     assert list(find_dropped(SENT, answered)) == paths
+
+
+def test_mounts_of_one_volume_are_told_apart() -> None:
+    mounts = [
+        {"name": "data", "mountPath": "/a", "subPath": "a", "readOnly": True},
+        {"name": "data", "mountPath": "/b"},
+    ]
+    cut = [{"name": "data", "mountPath": "/a", "readOnly": True}, mounts[1]]
+    assert list(find_dropped({"mounts": mounts}, {"mounts": mounts})) == []
+    assert list(find_dropped({"mounts": mounts}, {"mounts": cut})) == ["mounts[data].subPath"]

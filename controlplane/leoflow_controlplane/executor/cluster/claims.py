@@ -27,17 +27,23 @@ class Claims:
     def __init__(self, calls: Calls, spawn: Spawn) -> None:
         self._calls = calls
         self._spawn = spawn
-        # Those that are there, and whether each outlives its run.
-        self._known: dict[str, bool] = {}
+        # Those that are there or may be, and whether each outlives its run.
+        self._kept: dict[str, bool] = {}
+        self._there: set[str] = set()
         self._may_stage = False
 
     def knows(self, name: str) -> bool:
         """Say whether a claim is known to be there."""
-        return name in self._known
+        return name in self._there
+
+    def expect(self, metadata: Object) -> None:
+        """Take in that a claim may be there from now on, whatever is answered."""
+        self._kept[metadata["name"]] = is_kept(metadata)
 
     def note(self, metadata: Object) -> None:
         """Take in that a claim is there."""
-        self._known[metadata["name"]] = is_kept(metadata)
+        self.expect(metadata)
+        self._there.add(metadata["name"])
 
     async def look_for(self, selector: str) -> list[Object]:
         """Give the metadata of claims; none to whom may not see them. Raises CallFailed."""
@@ -49,9 +55,10 @@ class Claims:
 
     async def end(self, name: str) -> None:
         """Remove the claim of a run that is over, if it has one, and nothing is kept on it."""
-        if self._known.pop(name, True):
-            return
-        await self._remove(name)
+        if self._kept.get(name, True):
+            self._forget(name)
+        else:
+            await self._remove(name)
 
     async def remove(self, names: Iterable[str]) -> None:
         """Remove claims, now or once the API server answers; the cluster keeps each until no Pod
@@ -66,8 +73,12 @@ class Claims:
         self._may_stage = not missing
         return missing
 
+    def _forget(self, name: str) -> None:
+        self._kept.pop(name, None)
+        self._there.discard(name)
+
     async def _remove(self, name: str) -> None:
-        self._known.pop(name, None)
+        self._forget(name)
         try:
             await self._calls.delete_claim(name)
         except Forbidden as fault:

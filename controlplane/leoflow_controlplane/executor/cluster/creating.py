@@ -127,6 +127,7 @@ class Creator:
     async def _create_claim(self, order: Order) -> None:
         assert order.claim is not None
         if not self._claims.knows(order.claim["metadata"]["name"]):
+            self._claims.expect(order.claim["metadata"])
             created = await _Creation(self, order, claim=True).run()
             self._claims.note(created.thing["metadata"])
 
@@ -202,6 +203,10 @@ class _Creation:
             made = await self._creator.call(self._order.unwanted, lambda: create(body))
         except AlreadyThere:
             return await self._look_at(body["metadata"])
+        except Broken:
+            # Its database may have taken what it heard no answer to.
+            self._unsure = True
+            raise
         self._creator.watch.note_answer()
         return Created(made, time.time())
 

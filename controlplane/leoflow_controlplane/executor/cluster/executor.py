@@ -18,10 +18,7 @@ from leoflow_controlplane.executor.cluster.calls import Calls
 from leoflow_controlplane.executor.cluster.claims import Claims
 from leoflow_controlplane.executor.cluster.creating import Creator, Order
 from leoflow_controlplane.executor.cluster.ends import Ends
-from leoflow_controlplane.executor.cluster.fault import (
-    CallFailed,
-    Moved,
-)
+from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved
 from leoflow_controlplane.executor.cluster.inquiry import Inquiry
 from leoflow_controlplane.executor.cluster.leftover import Keep, Leftovers, select_own
 from leoflow_controlplane.executor.cluster.limits import LEAVE_SECONDS

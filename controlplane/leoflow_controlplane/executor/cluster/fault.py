@@ -36,8 +36,8 @@ class Unauthorized(Away):
 
 
 class Broken(CallFailed):
-    """The API server could not do a call, such as when an admission webhook fails; it may the next
-    time."""
+    """The API server failed at a call, such as when an admission webhook or etcd does; it may do it
+    the next time, and may have done it."""
 
 
 class Refused(CallFailed):

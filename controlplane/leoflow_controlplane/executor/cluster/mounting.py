@@ -11,7 +11,7 @@ from typing import Any
 from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.cluster.calls import ApiCalls
 from leoflow_controlplane.executor.cluster.connection import Connection
-from leoflow_controlplane.executor.cluster.fault import Refused
+from leoflow_controlplane.executor.cluster.fault import Broken, Refused
 from leoflow_controlplane.pod.dropped import find_dropped
 from leoflow_controlplane.pod.making import NO_OPTIONS
 from leoflow_controlplane.pod.mounted import agent_mount, agent_volume
@@ -37,9 +37,10 @@ async def check_mount(connection: Connection, site: PodSite) -> None:
         answered = await ApiCalls(connection).create_pod(pod, dry_run=True)
         dropped = find_dropped(pod, answered)
         is_known = not any(path.startswith("spec.volumes") for path in dropped)
-    except Refused as fault:
+    except (Refused, Broken) as fault:
+        # An admission webhook that fails, or does not want it, says nothing of volumes.
         is_known = _NO_VOLUMES not in fault.words
-        logger.debug("the Pod that mounts an image is refused: %s", fault.words)
+        logger.debug("the Pod that mounts an image is not taken: %s", fault.words)
     if is_known:
         return
     version = (await connection.ask("GET", "/version")).json().get("gitVersion")

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 from fakecalls import FakeCalls, FakeCluster
 from house import make_dag
+from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.cluster import claims
 from leoflow_controlplane.executor.cluster.claims import Claims
-from leoflow_controlplane.executor.cluster.fault import Away, Forbidden
+from leoflow_controlplane.executor.cluster.fault import Away, Forbidden, Refused
 from leoflow_controlplane.executor.cluster.permission import FOR_STAGING
+from leoflow_controlplane.pod.claim import make_claim
 from podground import Open, begin, come, launch_of
 
 NOT_OURS = Forbidden("persistentvolumeclaims is forbidden")
@@ -60,6 +62,22 @@ async def test_nothing_is_asked_of_claims_where_no_dag_has_one(
     await executor.end_run(launch_of().key.run)
     asked = {call[0] for call in cluster.asked if "claim" in call[0]}
     assert asked == {"list_claims"}
+
+
+async def test_a_claim_whose_creation_was_not_answered_goes_with_its_run(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened()
+    launch = launch_of(staging=1000)
+    claim = make_claim(launch, executor._place)
+    assert claim is not None
+    name = claim["metadata"]["name"]
+    cluster.before["create_claim"] = lambda: cluster.claims.update({name: dict(claim)})
+    cluster.faults["create_claim"].extend([Away("no answer in time"), Refused("no more")])
+    with pytest.raises(LaunchFailed):
+        await executor.start(launch)
+    await executor.end_run(launch.key.run)
+    assert not cluster.claims
 
 
 async def test_a_dag_with_staging_is_told_which_rights_are_missing(

@@ -152,11 +152,14 @@ async def test_a_pod_that_is_not_ours_is_left_alone_although_an_answer_was_lost(
     assert not heir._tidying.is_leaving(name_of(cluster))
 
 
+@pytest.mark.parametrize(
+    "fault", [Away("no answer in time"), Broken("etcdserver: request timed out")]
+)
 async def test_what_may_be_there_after_all_is_removed_when_a_start_is_given_up(
-    opened: Open, cluster: FakeCluster
+    opened: Open, cluster: FakeCluster, fault: CallFailed
 ) -> None:
     executor = await opened()
-    cluster.faults["create_pod"].extend([Away("no answer in time"), Refused("no more")])
+    cluster.faults["create_pod"].extend([fault, Refused("no more")])
     with pytest.raises(LaunchFailed):
         await executor.start(launch_of())
     await come(lambda: ("delete_pod", name_of(cluster), 1) in cluster.asked)

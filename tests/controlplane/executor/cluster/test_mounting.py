@@ -78,7 +78,12 @@ async def test_an_api_server_without_image_volumes_is_told_with_the_way_out(
 
 @pytest.mark.parametrize(
     ("code", "changes"),
-    [(201, {}), (403, {"message": "violates PodSecurity"}), (409, {"reason": "AlreadyExists"})],
+    [
+        (201, {}),
+        (403, {"message": "violates PodSecurity"}),
+        (409, {"reason": "AlreadyExists"}),
+        (500, {"message": "failed calling webhook"}),
+    ],
 )
 async def test_what_says_nothing_of_image_volumes_keeps_nobody_from_starting(
     connect: Connect, code: int, changes: dict[str, Any]
