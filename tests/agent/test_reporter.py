@@ -198,7 +198,7 @@ def _pauses(away_seconds):
 
 
 def test_a_control_plane_that_was_away_for_seconds_is_found_within_seconds():
-    assert max(pause for _, pause in _pauses(60.0)) <= 3.0
+    assert max(pause for _, pause in _pauses(60.0)) < 3.001
 
 
 def test_pauses_grow_with_the_absence_to_a_limit():
