@@ -40,8 +40,8 @@ CALLS_AT_ONCE = 48
 QUOTA_SECONDS = 10.0
 STOPPED = "it was stopped before its Pod was created"
 UNSURE = (
-    "Whether the API server made a Pod of it all the same is not known: its answer was lost, and "
-    "it could not be asked"
+    "Its Pod may have been created all the same, for an answer was lost: whether its container "
+    "runs is not known"
 )
 
 Work = Callable[[], Coroutine[Any, Any, Any]]

@@ -10,6 +10,7 @@ import pytest
 from executor_contract import end_of
 from fakecalls import FakeCluster, pod_status, terminated
 from leoflow_controlplane.error import LaunchFailed
+from leoflow_controlplane.executor.cluster import creating
 from leoflow_controlplane.executor.cluster.fault import (
     Away,
     Broken,
@@ -19,6 +20,8 @@ from leoflow_controlplane.executor.cluster.fault import (
     Throttled,
     Unauthorized,
 )
+from leoflow_controlplane.executor.cluster.tidying import AT_ONCE
+from leoflow_controlplane.pod.making import make_pod
 from podground import Open, come, launch_of, name_of
 
 PASSING: list[CallFailed] = [
@@ -163,3 +166,18 @@ async def test_what_may_be_there_after_all_is_removed_when_a_start_is_given_up(
     with pytest.raises(LaunchFailed):
         await executor.start(launch_of())
     await come(lambda: ("delete_pod", name_of(cluster), 1) in cluster.asked)
+
+
+async def test_what_its_node_does_not_end_is_told_and_removed_by_force(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creating, "LEAVE_SECONDS", 0.01 - AT_ONCE)
+    executor = await opened()
+    pod = make_pod(launch_of(), executor._place)
+    cluster.mute = True
+    cluster.deaf.add(pod["metadata"]["name"])
+    cluster.before["create_pod"] = lambda: cluster.put(pod)
+    cluster.faults["create_pod"].extend([Away("no answer in time"), Refused("no more")])
+    with pytest.raises(LaunchFailed, match="Its Pod may have been created all the same"):
+        await executor.start(launch_of())
+    await come(lambda: not cluster.pods)
