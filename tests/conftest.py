@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from postgresqlserver import PostgresqlServer, running_server
 
 ROOT = Path(__file__).parents[1]
+WHOLE = ("e2e", "integration", "kubernetes")
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=200)
@@ -39,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-# What not every cluster has: see tests/kubernetes/clusterprobe.py.
+# What not every cluster has: see tests/kubernetes/clusterlack.py.
 _OF_CLUSTERS = {
     "storage": "volumes of a StorageClass",
     "imagevolume": "volumes that are images",
@@ -70,14 +71,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave tests out by name alone: what is wanted and cannot run fails.
 
-    Files with many containers come first: where files run side by side, none of them ends alone.
+    What takes long comes first, so that files that run side by side end together: those with many
+    containers, and those that try leoflow as a whole.
     """
     left_out = {item for item in items if _is_left_out(item, config)}
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
     containers = Counter(item.path for item in items if item.get_closest_marker("engine"))
-    items.sort(key=lambda item: -containers[item.path])
+    items.sort(key=lambda item: (-containers[item.path], item.path.parent.name not in WHOLE))
 
 
 def _is_left_out(item: pytest.Item, config: pytest.Config) -> bool:

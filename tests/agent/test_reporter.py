@@ -198,14 +198,14 @@ def _pauses(away_seconds):
 
 
 def test_a_control_plane_that_was_away_for_seconds_is_found_within_seconds():
-    assert max(pause for _, pause in _pauses(60.0)) <= 3.0
+    assert max(pause for _, pause in _pauses(60.0)) < 3.001
 
 
 def test_pauses_grow_with_the_absence_to_a_limit():
     pauses = _pauses(3600.0)
     late = [pause for at, pause in pauses if at > 600.0]
-    assert max(late) <= 1.5 * LONGEST_PAUSE_SECONDS
-    assert min(late) >= 0.5 * LONGEST_PAUSE_SECONDS
+    assert max(late) <= 1.5 * LONGEST_PAUSE_SECONDS + 0.001
+    assert min(late) >= 0.5 * LONGEST_PAUSE_SECONDS - 0.001
     assert all(pause <= max(3.0, at / 20) + 0.01 for at, pause in pauses)
 
 

@@ -222,7 +222,7 @@ class TestDocker(ExecutorContract, StagingContract):
     async def test_an_interrupted_stream_of_events_is_taken_up_again(
         self, made: DockerExecutor
     ) -> None:
-        made._engine._stream.close()
+        made._engine._events._stream.close()
         ended = await run_one(made, make_launch("exit:5"))
         assert ended.exit.code == 5
 

@@ -1,5 +1,5 @@
-"""Finds out, with Pods, what a cluster can do: where they reach this machine, whether images can be
-volumes. What it cannot do is a reason not to try, never a failure.
+"""Finds out with Pods what the tests need: nodes that have an image, and an address at which they
+reach this machine.
 """
 
 from __future__ import annotations
@@ -8,19 +8,18 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from leoflow_controlplane.executor.cluster.calls import ApiCalls
 from leoflow_controlplane.executor.cluster.connection import Connection
-from leoflow_controlplane.executor.cluster.fault import NotThere, Refused
-from leoflow_controlplane.executor.cluster.permission import FOR_PREPULL, find_missing
+from leoflow_controlplane.executor.cluster.fault import Refused
 from nodeimage import LOADER, NAME_BYTES, Unready
 
-SPARE, SWITCH = "LEOFLOW_TEST_NODE", "LEOFLOW_TEST_NODE_SWITCH"
-PROBE_SECONDS, VOLUME_SECONDS, MOST_NODES = 180, 60, 20
-PROBE = """
+PROBE_SECONDS, MOST_NODES = 180, 20
+NO_ANSWER = "none of these addresses answers"
+PROBE = f"""
 import sys, urllib.request
 for url in sys.argv[2:]:
     try:
@@ -30,16 +29,9 @@ for url in sys.argv[2:]:
                 sys.exit()
     except OSError as error:
         print(url, error, flush=True)
-sys.exit("none of these addresses answers")
+sys.exit("{NO_ANSWER}")
 """
 _STUCK = ("Error", "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
-
-
-class Lack(NamedTuple):
-    """What is not tried on this cluster, and why."""
-
-    what: str
-    why: str
 
 
 class End(NamedTuple):
@@ -63,13 +55,13 @@ async def find_address(connection: Connection, image: str) -> tuple[str, str]:
         end = await run_probe(ApiCalls(connection), pod, PROBE_SECONDS)
     if end is None:
         raise Unready(f"a first Pod, of '{image}', does not run within {PROBE_SECONDS} s")
-    if not end.well and not end.words.startswith("none of these"):
+    if not end.well and NO_ANSWER not in end.words:
         raise Unready(f"a first Pod, of '{image}', does not run: {end.words}")
     if not end.well:
         raise Unready(
             f"no Pod reaches this machine at {', '.join(urls)}. Set LEOFLOW_AGENT_URL to "
             "http://HOST:PORT at which they do, and LEOFLOW_AGENT_LISTEN to the address to listen "
-            "at if it is another."
+            f"at if it is another. What the Pod said: {end.words}"
         )
     host = "0.0.0.0" if given else urlsplit(end.words).hostname
     return end.words, listen or f"{host}:{port}"
@@ -90,16 +82,6 @@ async def require_image(connection: Connection, image: str) -> None:
                 f"no Pod of '{image}' runs on node '{name}': {words}. Every node has to have the "
                 f"image or pull it: a command in {LOADER} loads it into each."
             )
-
-
-async def find_lacks(connection: Connection, image: str) -> dict[str, Lack]:
-    """Name the markers of what cannot be tried here, and say what it is, and why."""
-    lacks = {}
-    for marker, (what, find) in _ABILITIES.items():
-        why = await find(connection, image)
-        if why is not None:
-            lacks[marker] = Lack(what, why)
-    return lacks
 
 
 async def list_nodes(connection: Connection) -> list[dict[str, Any]]:
@@ -164,80 +146,6 @@ def bare_pod(name: str, image: str, command: list[str]) -> dict[str, Any]:
         "containers": [container],
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
-
-
-async def _lacks_storage(connection: Connection, _: str) -> str | None:
-    path = "/apis/storage.k8s.io/v1/storageclasses"
-    mark = "storageclass.kubernetes.io/is-default-class"
-    try:
-        classes = (await connection.ask("GET", path)).json()["items"]
-    except (NotThere, Refused) as fault:
-        return f"its StorageClasses cannot be read: {fault.words}"
-    marks = [one["metadata"].get("annotations") or {} for one in classes]
-    has_default = any(one.get(mark) == "true" for one in marks)
-    return None if has_default else "the cluster has no default StorageClass"
-
-
-async def _lacks_image_volumes(connection: Connection, image: str) -> str | None:
-    pod = bare_pod("leoflow-probe", image, ["python3", "-c", "import os; os.listdir('/v/usr')"])
-    pod["spec"]["volumes"] = [
-        {"name": "v", "image": {"reference": image, "pullPolicy": "IfNotPresent"}}
-    ]
-    pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "v", "mountPath": "/v"}]
-    try:
-        end = await run_probe(ApiCalls(connection), pod, VOLUME_SECONDS)
-    except Refused as fault:
-        return f"the cluster refuses a Pod with an image volume: {fault.words}"
-    if end is None:
-        return f"a Pod with an image volume does not run within {VOLUME_SECONDS} s"
-    return None if end.well else f"a Pod with an image volume does not run: {end.words}"
-
-
-async def _lacks_prepull(connection: Connection, _: str) -> str | None:
-    missing = await find_missing(connection, FOR_PREPULL)
-    return f"not permitted: {', '.join(map(str, missing))}" if missing else None
-
-
-async def _lacks_nodes(connection: Connection, image: str) -> str | None:
-    if why := await _lacks_prepull(connection, image):
-        return why
-    try:
-        nodes = await list_nodes(connection)
-    except Refused as fault:
-        return f"its nodes cannot be listed: {fault.words}"
-    count = sum(map(is_open, nodes))
-    return None if count > 1 else f"nodes that take every Pod: {count}"
-
-
-async def _lacks_spare_node(connection: Connection, _: str) -> str | None:
-    name = os.environ.get(SPARE)
-    if not name:
-        return f"{SPARE} names no node that tests may drain"
-    try:
-        nodes = await list_nodes(connection)
-    except Refused as fault:
-        return f"its nodes cannot be listed: {fault.words}"
-    found = [one for one in nodes if one["metadata"]["name"] == name]
-    if not found:
-        raise Unready(f"{SPARE} is '{name}', and there is no such node")
-    return None if is_open(found[0]) else f"node '{name}' takes no Pods"
-
-
-async def _lacks_switch(connection: Connection, image: str) -> str | None:
-    if why := await _lacks_spare_node(connection, image):
-        return why
-    return None if os.environ.get(SWITCH) else f"{SWITCH} names no command"
-
-
-_Find = Callable[[Connection, str], Awaitable[str | None]]
-_ABILITIES: dict[str, tuple[str, _Find]] = {
-    "storage": ("the folder that the tries of a run share", _lacks_storage),
-    "imagevolume": ("an agent that is mounted as an image volume", _lacks_image_volumes),
-    "prepull": ("pulling ahead", _lacks_prepull),
-    "nodes": ("pulling ahead on some of several nodes", _lacks_nodes),
-    "sparenode": ("a node that is drained or given a taint", _lacks_spare_node),
-    "nodeswitch": ("a node that dies, or is deleted", _lacks_switch),
-}
 
 
 async def _create_soon(calls: ApiCalls, pod: dict[str, Any]) -> None:

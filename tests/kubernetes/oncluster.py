@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from clusterprobe import find_address, find_lacks, require_image
+from clusterlack import find_lacks
+from clusterprobe import find_address, require_image
 from leoflow_controlplane.error import ControlPlaneError
 from leoflow_controlplane.executor.cluster.connect import Access, choose_access
 from leoflow_controlplane.executor.cluster.connection import Connection

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from clusterground import Dressed, Ground, calls_of, opened
-from clusterprobe import SPARE, SWITCH, is_open, list_nodes
+from clusterlack import SPARE, SWITCH
+from clusterprobe import is_open, list_nodes
 from executor_contract import make_launch, start_and_await
 from leoflow_agent.podoption import PodOptions
 from leoflow_controlplane.executor.cluster.calls import ApiCalls

@@ -30,19 +30,19 @@ def tries_to_kill_the_agent():
     return "the agent lives"
 
 
-@task(execution_timeout_seconds=0.5)
+@task(execution_timeout_seconds=1.5)
 def stops_itself():
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-@task(execution_timeout_seconds=0.5)
+@task(execution_timeout_seconds=1.5)
 def ignores_every_signal():
     for number in set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN)
     wait()
 
 
-@task(execution_timeout_seconds=0.5)
+@task(execution_timeout_seconds=1.5)
 def blocks_every_signal():
     signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
     wait()
