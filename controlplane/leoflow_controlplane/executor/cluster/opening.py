@@ -11,7 +11,7 @@ from leoflow_controlplane.executor.cluster.calls import ApiCalls
 from leoflow_controlplane.executor.cluster.connect import choose_access
 from leoflow_controlplane.executor.cluster.connection import Connection
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
-from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Unauthorized
+from leoflow_controlplane.executor.cluster.fault import Away, Broken, CallFailed, Unauthorized
 from leoflow_controlplane.executor.cluster.mounting import check_mount
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.permission import check_rights
@@ -103,7 +103,7 @@ async def _check(
             await check_rights(connection, prepull=settings.prepull)
             await check_mount(connection, place)
             return
-        except Away as fault:
+        except (Away, Broken) as fault:
             fix = _CREDENTIALS if isinstance(fault, Unauthorized) else _WAY
             server = f"the Kubernetes API server at {connection.host}"
             text = f"{server} cannot be used: {fault.words}. {fix}"

@@ -113,7 +113,7 @@ class Overdue:
             return
         assert live.wait is not None
         assert live.view is not None
-        view, before = live.view, live.given_up
+        view = live.view
         # What becomes of it may be told before the call is answered, which may be lost.
         live.forced = live.wait.stage == "leave"
         if not live.forced:
@@ -122,7 +122,9 @@ class Overdue:
         try:
             await self._calls.delete_pod(live.name, grace, uid=view.uid, version=view.version)
         except Moved:
-            live.forced, live.given_up = False, before
+            # Or it is being deleted already: a call whose answer was lost is made again by itself.
+            live.forced = False
+            await self._is_there(live)
             return
         if live.forced:
             self._ends.take_forgotten(live)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from executor_contract import assert_no_more, end_of
-from fakecalls import FakeCluster, condition, pod_status, running, terminated, waiting
+from fakecalls import ENDED, FakeCluster, condition, pod_status, running, terminated, waiting
 from leoflow_controlplane.executor.cluster import limits
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
 from leoflow_controlplane.executor.cluster.fault import Away
@@ -231,6 +231,25 @@ async def test_a_deletion_whose_answer_is_lost_is_asked_for_again(
     exit = (await end_of(executor)).exit
     assert "its container did not run" in (exit.reason or "")
     assert deletions(cluster) == [1, 1]
+
+
+async def test_a_deletion_that_was_carried_out_and_is_asked_for_again_is_our_own(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    """As an HTTP client does by itself when the answer was lost: the second one finds it moved."""
+    executor = await opened(**TINY)
+    name = await begin(executor, cluster)
+
+    def delete_first() -> None:
+        cluster.pods[name]["metadata"]["deletionTimestamp"] = ENDED
+        cluster.play(name, cluster.pods[name]["status"])
+
+    cluster.before["delete_pod"] = delete_first
+    cluster.play(name, STUCK)
+    await come(lambda: "deletionTimestamp" in cluster.pods[name]["metadata"])
+    await come(lambda: cluster.asked[-1][0] == "get_pod")
+    cluster.vanish(name)
+    assert "its container did not run" in ((await end_of(executor)).exit.reason or "")
 
 
 async def test_a_pod_that_another_took_the_place_of_is_not_given_up_in_its_stead(
