@@ -74,7 +74,7 @@ def _import_failure(error: BaseException, module: str) -> str:
             f"No module named '{error.name}': add the package that has it to `dependencies` in "
             "leoflow.yaml, or the file to the project"
         )
-    if isinstance(error, ImportError) and error.name == "leoflow":
+    if isinstance(error, ImportError) and error.name == "leoflow" and "'" in str(error.msg):
         return _unknown_name(str(error.msg).split("'")[1])
     if isinstance(error, SystemExit):
         return f"sys.exit({error.code!r}) is called while the DAG is read: remove it"
