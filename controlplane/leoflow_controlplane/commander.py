@@ -86,7 +86,7 @@ class Commander:
 
     async def delete_run(self, key: RunKey) -> None:
         """Forget a run that is over."""
-        await self._scheduler.do(intervention.delete_run, key)
+        await self._scheduler.do(intervention.delete_run, key, self._clock())
         self._scheduler.do_beside(self.prune())
 
     async def clear(

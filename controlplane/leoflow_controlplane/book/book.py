@@ -68,6 +68,7 @@ class Store(Protocol):
     def read_states(
         self, connection: Connection, run_pk: int
     ) -> tuple[int, dict[str, list[TaskState | None]]] | None: ...
+    def read_previous(self, connection: Connection, book: Book, run: HeldRun) -> int | None: ...
     def write_draft(self, connection: Connection, draft: Draft) -> None: ...
 
 
@@ -179,15 +180,22 @@ class Book:
         """Remember that a run looks back at another one."""
         self._followers.setdefault(previous_pk, set()).add(run_pk)
 
+    def look_further_back(self, run: HeldRun) -> None:
+        """Have a run whose previous run was deleted look at the one before that."""
+        if run.previous is None:
+            return
+        self._forget_follower(run)
+        previous_pk = self.store.read_previous(self.connection, self, run)
+        run.previous.look_further_back(previous_pk)
+        if previous_pk is not None:
+            self.note_follower(previous_pk, run.pk)
+
     def drop(self, run: HeldRun) -> None:
         """Remember a run no more, but who waits for it: it may be cleared, and end once more."""
         for follower in self.followers(run):
             if follower.previous is not None:
                 follower.previous.remember(run)
-        if run.previous is not None:
-            others = self._followers.pop(run.previous.pk, set()) - {run.pk}
-            if others:
-                self._followers[run.previous.pk] = others
+        self._forget_follower(run)
         self.runs.pop(run.key, None)
         self.runs_by_pk.pop(run.pk, None)
 
@@ -240,6 +248,12 @@ class Book:
         held.run.tries.pop(held.key, None)
         self.places.lines[held.inline].free_try(held.run, held.instance)
         self.led_to.closed.append(held.instants)
+
+    def _forget_follower(self, run: HeldRun) -> None:
+        if run.previous is not None:
+            others = self._followers.pop(run.previous.pk, set()) - {run.pk}
+            if others:
+                self._followers[run.previous.pk] = others
 
     def _let_go(self) -> None:
         for run in self.touched.values():

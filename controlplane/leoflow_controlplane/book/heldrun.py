@@ -41,6 +41,9 @@ class Previous(Protocol):
     def remember(self, run: HeldRun) -> None:
         """Note how the run stands, which is about to leave the memory."""
 
+    def look_further_back(self, pk: int | None) -> None:
+        """Look at the run before, now that this one is deleted; None: there is none."""
+
 
 @dataclass(slots=True, eq=False)
 class HeldRun:

@@ -54,6 +54,12 @@ class PreviousRun:
             states.setdefault(instance.task_id, []).append(instance.state)
         self._snapshot = Snapshot(run.version, states)
 
+    def look_further_back(self, pk: int | None) -> None:
+        """Look at the run before, now that this one is deleted; None: nobody is held up."""
+        self._snapshot = None
+        if pk is not None:
+            self.pk = pk
+
     def _live(self) -> LiveRun | None:
         run = self._book.runs_by_pk.get(self.pk)
         return None if run is None else run.live

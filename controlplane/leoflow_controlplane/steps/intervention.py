@@ -33,8 +33,8 @@ def set_run_state(
     return go_on(book, now)
 
 
-def delete_run(connection: Connection, book: Book, key: RunKey) -> Progress:
-    """Forget a run that is over."""
+def delete_run(connection: Connection, book: Book, key: RunKey, now: float) -> Progress:
+    """Forget a run that is over; who waited for it waits for the one before it."""
     book.begin(connection)
     run = find_run(book, key)
     if not run.is_over:
@@ -44,9 +44,14 @@ def delete_run(connection: Connection, book: Book, key: RunKey) -> Progress:
             "Wait for its end, or mark it failed first."
         )
     book.draft.size += 1
+    followers = book.followers(run)
     book.drop(run)
     table.delete_run(connection, run.pk)
-    return book.progress()
+    for follower in followers:
+        book.touch(follower)
+        book.look_further_back(follower)
+        follow(book, follower, follower.live.wake(now, follower.version.tasks), now)
+    return go_on(book, now)
 
 
 def clear(

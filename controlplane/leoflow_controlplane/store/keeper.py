@@ -80,6 +80,11 @@ class Keeper:
             states.setdefault(row.task_id, []).append(row.state)
         return version_pk, states
 
+    def read_previous(self, connection: Connection, book: Book, run: HeldRun) -> int | None:
+        """Give the key of the DAG's run before a run; None if there is none."""
+        owner, dag_id = book.policy.owner, run.key.dag_id
+        return reading.read_previous(connection, owner, dag_id, run.logical_at)
+
     def write_draft(self, connection: Connection, draft: Draft) -> None:
         """Write everything that changed."""
         write_draft(connection, draft)
@@ -157,9 +162,7 @@ def _facts(row: Row[Any], version: DagVersion, instances: list[Instance]) -> Run
 def _past(book: Book, run: HeldRun) -> Past:
     if not run.version.looks_back:
         return NO_PAST
-    previous = reading.read_previous(
-        book.connection, book.policy.owner, run.key.dag_id, run.logical_at
-    )
+    previous = book.store.read_previous(book.connection, book, run)
     if previous is None:
         return NO_PAST
     book.note_follower(previous, run.pk)

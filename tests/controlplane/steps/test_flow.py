@@ -152,6 +152,22 @@ def test_a_past_that_was_deleted_meanwhile_holds_up_nobody(ground: Ground) -> No
     assert names(ground.finish(again)) == ["b"]
 
 
+def test_who_waits_for_a_past_that_is_deleted_waits_for_the_one_before(ground: Ground) -> None:
+    ground.register(make_dag(make_task("a", depends_on_past=True, retries=0)))
+    keys = []
+    for day, (run_id, state) in enumerate((("good", "success"), ("bad", "failed")), 1):
+        (key,) = ground.trigger(run_id, logical_date=f"2026-01-{day:02}T00:00:00+00:00")
+        ground.finish(key, state)
+        ground.step(ending.close_tries, [ending.End(key, Exit(0), {})], ground.now)
+        keys.append(key)
+    assert ground.trigger("next", logical_date="2026-01-03T00:00:00+00:00") == []
+    ground.step(intervention.delete_run, keys[1].run, ground.now)
+    assert [key.run_id for key in ground.handed_out()] == ["next"]
+    asked = (TaskSelection(["a"]), "failed", False)
+    ground.step(intervention.set_task_state, keys[0].run, asked, ground.now)
+    assert set(ground.book._followers) == {1}
+
+
 def test_who_looked_back_is_not_remembered_for_good(ground: Ground) -> None:
     ground.register(make_dag(make_task("a", depends_on_past=True)))
     for day in range(1, 6):

@@ -87,12 +87,12 @@ def test_a_run_that_is_marked_ends_and_its_tries_are_stopped(ground: Ground) -> 
     assert [stop.key for stop in ground.progress.stops] == [key]
     assert ground.result().state == "failed"
     with pytest.raises(Conflict, match="is ending"):
-        ground.step(intervention.delete_run, KEY)
+        ground.step(intervention.delete_run, KEY, ground.now)
     ground.step(ending.close_tries, [ending.End(key, Exit(143), {})], ground.now)
-    ground.step(intervention.delete_run, KEY)
+    ground.step(intervention.delete_run, KEY, ground.now)
     assert rows(ground, tries) == []
     with pytest.raises(NotFound):
-        ground.step(intervention.delete_run, KEY)
+        ground.step(intervention.delete_run, KEY, ground.now)
 
 
 def test_a_run_of_another_process_is_left_alone(ground: Ground) -> None:

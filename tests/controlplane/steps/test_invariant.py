@@ -121,7 +121,7 @@ class World:
         elif action == "cancel":
             self.step(ground.step, run.cancel, where, now)
         elif action == "delete" and number % 3 == 0:
-            self.step(ground.step, intervention.delete_run, where)
+            self.step(ground.step, intervention.delete_run, where, ground.now)
         elif action == "pause":
             self.paused = not self.paused
             self.step(ground.step, dag.pause_dag, "d", self.paused, now)
