@@ -6,14 +6,12 @@ played without a server (see `played`), so that it is the same on each run.
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 from benchmarks.coldstart.agentlimits import Limit
+from benchmarks.controlplane.callcount import CallCount
 from benchmarks.controlplane.played import Play, play
 from benchmarks.controlplane.shape import calls, chains
 
@@ -47,8 +45,9 @@ def count(chain_count: int = CHAINS, length: int = 10) -> Counted:
         groups = _run_out(played, "statements")
         driver.set_trace_callback(None)
         before = played.finished
-        calls = _count_calls(lambda: _run_out(played, "calls"))
-        return Counted(calls / (played.finished - before), len(statements) / groups)
+        with CallCount() as counted:
+            _run_out(played, "calls")
+        return Counted(counted.calls / (played.finished - before), len(statements) / groups)
 
 
 def count_inline(width: int = 200) -> float:
@@ -58,7 +57,9 @@ def count_inline(width: int = 200) -> float:
         played.trigger("load", "warm")
         played.play_calls()
         played.trigger("load", "counted")
-        return _count_calls(played.play_calls) / width
+        with CallCount() as counted:
+            played.play_calls()
+        return counted.calls / width
 
 
 def _run_out(played: Play, run_id: str) -> int:
@@ -69,18 +70,3 @@ def _run_out(played: Play, run_id: str) -> int:
         played.play()
         groups += 1
     return groups
-
-
-def _count_calls(work: Callable[[], object]) -> int:
-    calls = 0
-
-    def note(_frame: FrameType, kind: str, _what: Any) -> None:
-        nonlocal calls
-        calls += kind in ("call", "c_call")
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return calls

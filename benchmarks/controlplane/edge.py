@@ -6,12 +6,9 @@ The control plane is whole, and runs on the loop that a server has; only the wir
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -27,6 +24,7 @@ from leoflow_controlplane.verdict import Exit
 from uvicorn.server import ServerState
 
 from benchmarks.controlplane.agents import spell_report
+from benchmarks.controlplane.callcount import CallCount
 from benchmarks.controlplane.shape import chains
 
 REPORTS = 200
@@ -75,7 +73,10 @@ async def _count(home: Path) -> float:
         protocol, wire = _connect(AgentApp(sites[0].desk))
         # The first one starts what later ones find.
         await _report(protocol, wire, token, 1)
-        return await _count_calls(protocol, wire, token) / REPORTS
+        with CallCount() as counted:
+            for seq in range(2, REPORTS + 2):
+                await _report(protocol, wire, token, seq)
+        return counted.calls / REPORTS
 
 
 def _connect(app: AgentApp) -> tuple[LimitedProtocol, Wire]:
@@ -84,23 +85,6 @@ def _connect(app: AgentApp) -> tuple[LimitedProtocol, Wire]:
     protocol, wire = make(config, ServerState(), {}, asyncio.get_running_loop()), Wire()
     protocol.connection_made(wire)
     return protocol, wire
-
-
-async def _count_calls(protocol: LimitedProtocol, wire: Wire, token: str) -> int:
-    calls = 0
-
-    def note(_frame: FrameType, kind: str, _what: Any) -> None:
-        nonlocal calls
-        calls += kind in ("call", "c_call")
-
-    profile: Callable[[Any], None] = sys.setprofile
-    profile(note)
-    try:
-        for seq in range(2, REPORTS + 2):
-            await _report(protocol, wire, token, seq)
-    finally:
-        profile(None)
-    return calls
 
 
 async def _report(protocol: LimitedProtocol, wire: Wire, token: str, seq: int) -> None:

@@ -4,18 +4,17 @@ machine: calls of functions, and calls of the API server."""
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
-from types import FrameType
-from typing import Any
 
 import pytest
 from clusterground import Dressed, Ground, emulated_ground, opened
 from emulator.cluster import Cluster, running_cluster
 from executor_contract import end_of, make_launch
+
+from benchmarks.controlplane.callcount import CallCount
 
 PODS = 60
 # From the order to the removal; between 1,450 and 2,050, by how many events come at a time.
@@ -56,30 +55,14 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
 async def test_a_pod_takes_no_more_than_it_may(ground: Ground, tmp_path: Path) -> None:
     async with opened(ground, tmp_path / "home") as executor:
         await live_through(executor, "first", 1)
-        calls = await count_calls(executor)
+        with CallCount() as counted:
+            await live_through(executor, "counted", PODS)
     assert ground.cluster is not None
     asked = ground.cluster.api.calls
     assert (asked["create", "pods"], asked["delete", "pods"]) == (PODS + 1, PODS + 1)
     assert asked["get", "pods"] == 0
-    print(f"{calls / PODS:.0f} calls of functions for a Pod")
-    assert calls / PODS <= MOST_CALLS
-
-
-async def count_calls(executor: Dressed) -> int:
-    """Count the calls of functions in which Pods live from their order to their removal."""
-    calls = 0
-
-    def note(_frame: FrameType, kind: str, _what: Any) -> None:
-        nonlocal calls
-        calls += kind in ("call", "c_call")
-
-    profile: Callable[[Any], None] = sys.setprofile
-    profile(note)
-    try:
-        await live_through(executor, "counted", PODS)
-    finally:
-        profile(None)
-    return calls
+    print(f"{counted.calls / PODS:.0f} calls of functions for a Pod")
+    assert counted.calls / PODS <= MOST_CALLS
 
 
 async def live_through(executor: Dressed, run_id: str, count: int) -> None:

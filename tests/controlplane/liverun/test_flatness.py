@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,6 +13,8 @@ from leoflow_controlplane.liverun.plan import Plan
 from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.verdict import Verdict
 from scene import Kept, mapped, task, teardown
+
+from benchmarks.controlplane.callcount import CallCount
 
 SMALL, LARGE = 10, 1000
 
@@ -34,18 +35,9 @@ def end(run: LiveRun, task_id: str, map_index: int = -1) -> None:
 
 def calls(action: Callable[[], Any]) -> int:
     """Count the calls of functions, built-in ones included, that an action makes."""
-    count = 0
-
-    def see(frame: Any, event: str, argument: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(see)
-    try:
+    with CallCount() as counted:
         action()
-    finally:
-        sys.setprofile(None)
-    return count
+    return counted.calls
 
 
 def chain(size: int) -> int:
