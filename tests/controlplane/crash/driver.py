@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import httpx
@@ -21,11 +21,17 @@ TOKEN = "driver"
 
 
 class Driver:
-    """Asks any of the servers at ``addresses``."""
+    """Asks any of the servers at ``addresses``; does ``meanwhile`` before it asks again."""
 
-    def __init__(self, addresses: Sequence[str], lot: random.Random) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        lot: random.Random,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
         self._addresses = addresses
         self._lot = lot
+        self._meanwhile = meanwhile
         self._client = httpx.Client(timeout=5, headers={"Authorization": f"Bearer {TOKEN}"})
 
     def close(self) -> None:
@@ -62,6 +68,7 @@ class Driver:
                     raise SystemExit(f"{method} {path}: {answer.status_code} {answer.text}")
             if time.monotonic() > until:
                 raise SystemExit(f"{method} {path} was not answered")
+            self._meanwhile()
             time.sleep(0.02)
 
     def _ask(self, method: str, path: str, body: object) -> httpx.Response:

@@ -116,7 +116,8 @@ def main(url: str, folder: str, world: str, seed: str, kills: str) -> None:
     admit_driver(url)
     replicas = [Replica(Path(folder), url) for _ in range(2)]
     play, number = Play(replicas, Path(world), lot), 0
-    driver = Driver([replica.address for replica in replicas], lot)
+    # All of them may die before one of them answers.
+    driver = Driver([replica.address for replica in replicas], lot, meanwhile=play.tend)
     play.begin(int(kills))
     driver.push()
     while play.killed < int(kills):
