@@ -142,11 +142,3 @@ def serving(
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def free_port() -> int:
-    """Give a port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

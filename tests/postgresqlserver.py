@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+
+from freeport import free_port
 
 START_SECONDS = 60.0
 WITHOUT = (
@@ -194,10 +195,3 @@ def identity() -> dict[str, object]:
 def die_with_parent() -> None:
     """Have the kernel end this process when the tests are gone; called before its program runs."""
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGQUIT)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

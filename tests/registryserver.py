@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from freeport import free_port
 from programs import require_program
 
 START_SECONDS = 30
@@ -22,9 +23,7 @@ START_SECONDS = 30
 def running_registry(folder: Path, **sections: Any) -> Iterator[str]:
     """Run a registry that keeps everything in a folder; give its host."""
     program = require_program("docker-registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{free.getsockname()[1]}"
+    host = f"127.0.0.1:{free_port()}"
     http = {"addr": host, "secret": "any", **sections.pop("http", {})}
     storage = {"filesystem": {"rootdirectory": str(folder / "storage")}}
     config = {"version": "0.1", "storage": storage, "http": http, **sections}

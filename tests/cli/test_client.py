@@ -60,11 +60,11 @@ def failing(call, *arguments: str) -> tuple[str, int]:
 
 
 def test_nobody_there(server: FakeServer, call, monkeypatch: pytest.MonkeyPatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    monkeypatch.setenv("LEOFLOW_SERVER", url)
-    text, code = failing(call, "dags")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("LEOFLOW_SERVER", url)
+        text, code = failing(call, "dags")
     assert f"no control plane answers at '{url}' (LEOFLOW_SERVER)" in text
     assert text.endswith("`leoflow server`, or set LEOFLOW_SERVER. Connection refused.")
     assert code == MACHINERY_FAILED

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import leoflow_agent
 import pytest
+from freeport import free_port
 from leoflow_controlplane.controlplane import DATABASE_NAME
 
 KILLS = 5
@@ -36,9 +36,7 @@ class Killable:
     """The process of ``killable``, which is killed and started again on the same state."""
 
     def __init__(self, home: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = free_port()
         self._home = home
         self.process = self._start("submit")
         self.workload = self.process.stdout.readline().decode()

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from freeport import free_port
 from ledger import Ledger, open_database
 from leoflow_controlplane.error import DatabaseUnusable
-from postgresqlserver import WITHOUT, PostgresqlServer, die_with_parent, free_port, identity
+from postgresqlserver import WITHOUT, PostgresqlServer, die_with_parent, identity
 
 pytestmark = pytest.mark.postgresql
 

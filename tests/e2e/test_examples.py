@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from freeport import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("expect"))
@@ -122,10 +122,8 @@ def test_in_containers(leoflow, engine, project, shop, name):
 
 @pytest.mark.engine
 def test_in_containers_that_come_over_the_network(leoflow, engine, project):
-    with socket.socket() as probe:
-        probe.bind((engine.gateway(), 0))
-        port = probe.getsockname()[1]
-    leoflow.environment["LEOFLOW_AGENT_URL"] = f"http://{engine.gateway()}:{port}"
+    host = engine.gateway()
+    leoflow.environment["LEOFLOW_AGENT_URL"] = f"http://{host}:{free_port(host)}"
     code, run = leoflow.json("run", project("01-hello"), "--executor", "docker")
     _compare(run, "01-hello")
     assert code == 0

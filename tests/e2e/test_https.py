@@ -10,14 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 import trustme
+from freeport import free_port
 
 pytestmark = pytest.mark.engine
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 class Proxy:
@@ -66,7 +61,7 @@ class Proxy:
 @pytest.fixture
 def proxied(engine, leoflow, tmp_path) -> Iterator[Proxy]:
     """A proxy at the address that containers reach, and leoflow told of it."""
-    authority, behind = trustme.CA(), _free_port("127.0.0.1")
+    authority, behind = trustme.CA(), free_port()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(engine.gateway()).configure_cert(context)
     proxy = Proxy(engine.gateway(), behind, context)

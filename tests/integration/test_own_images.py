@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from uuid import uuid4
 import docker
 import pytest
 from docker.models.containers import Container
+from freeport import free_port
 from postgresqlserver import PostgresqlServer
 
 LEOFLOW = [sys.executable, "-c", "from leoflow_cli.main import main; main()"]
@@ -56,13 +56,6 @@ def tag(engine: docker.DockerClient) -> Iterator[str]:
     name = f"leoflow-test/own:{uuid4().hex[:12]}"
     yield name
     engine.images.remove(name, force=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def health(port: int, container: Container) -> dict[str, object]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emulator.cluster import NAMESPACE, Cluster
+from freeport import free_port
 from leoflow_agent.podoption import PodOptions
 from leoflow_controlplane.agentserver import AgentServer
 from leoflow_controlplane.api import AgentApp
@@ -216,13 +216,6 @@ async def calls_of(ground: Ground) -> AsyncIterator[ApiCalls]:
         yield ApiCalls(connection)
     finally:
         await connection.close()
-
-
-def free_port() -> int:
-    """Find a port of loopback that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def assert_nothing_left(ground: Ground, instance: Instance) -> None:

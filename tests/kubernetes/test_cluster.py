@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusterground import Dressed, Ground, calls_of, free_port, opened, running_plane
+from clusterground import Dressed, Ground, calls_of, opened, running_plane
 from clusterprobe import bare_pod
 from executor_contract import end_of, make_launch, run_one, start_and_await
+from freeport import free_port
 from leoflow_agent.podoption import PodOptions
 from leoflow_agent.spec import Quantities, Resources
 from leoflow_builder.dagjson import parse_built

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
-from clusterground import free_port
+from freeport import free_port
 from leoflow_controlplane.controlplane import DATABASE_NAME
 from servers import KINDS, WIDTH
 from sqlalchemy import create_engine, text

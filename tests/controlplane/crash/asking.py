@@ -15,10 +15,3 @@ def ask_world(path: Path) -> dict[str, Any]:
         client.sendall(b'{"op": "tell"}\n')
         with client.makefile() as answers:
             return dict(json.loads(answers.readline()))
-
-
-def free_port() -> int:
-    """Find a port of loopback that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

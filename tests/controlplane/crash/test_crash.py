@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from asking import free_port
 from behaviour import make_crash_dag
 from ending import check
+from freeport import free_port
 from leoflow_controlplane.controlplane import DATABASE_NAME
 
 FOLDER = Path(__file__).parent
