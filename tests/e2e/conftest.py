@@ -120,7 +120,7 @@ class Engine:
         """Return the names of containers, volumes and networks that belong to ``home``."""
         label = {"label": f"leoflow.home={(home / 'id').read_text().strip()}"}
         found = [
-            *self._client.containers.list(all=True, filters=label),
+            *self._client.containers.list(all=True, filters=label, ignore_removed=True),
             *self._client.volumes.list(filters=label),
             *self._client.networks.list(filters=label),
         ]
@@ -128,10 +128,13 @@ class Engine:
 
     def running(self, home: Path) -> list[str]:
         label = {"label": f"leoflow.home={(home / 'id').read_text().strip()}"}
-        return [item.name for item in self._client.containers.list(filters=label)]
+        return [
+            item.name for item in self._client.containers.list(filters=label, ignore_removed=True)
+        ]
 
     def images(self) -> set[str]:
-        return {tag for image in self._client.images.list() for tag in image.tags}
+        # The client's own list looks at each, and fails where a test beside this one removes one.
+        return {tag for image in self._client.api.images() for tag in image["RepoTags"] or ()}
 
     def gateway(self) -> str:
         """Return the host's address on the default bridge, which containers can reach."""

@@ -120,7 +120,7 @@ def test_no_secret_is_in_a_containers_configuration_or_its_log(told: Any, folder
                     break
             found = [
                 container
-                for container in client.containers.list()
+                for container in client.containers.list(ignore_removed=True)
                 if container.labels.get("leoflow.task_id") == "secret"
                 and container.labels.get("leoflow.dag_id") == "in_confidence"
             ]
