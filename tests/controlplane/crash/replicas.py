@@ -17,11 +17,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from asking import ask_world, free_port
+from asking import ask_world
 from driver import PATIENCE_SECONDS, Driver, admit_driver
 from fatal import Fate, meet_as_leader
+from freeport import free_port
 from launcher import OVER
 from replica import serve
 
@@ -91,11 +93,12 @@ class Play:
     def end(self) -> None:
         """Stop all of them in order."""
         for replica in self._replicas:
-            # One whose time had come before enough were dead may die even now.
             os.kill(replica.pid, signal.SIGTERM)
         for replica in self._replicas:
             code = os.waitstatus_to_exitcode(os.waitpid(replica.pid, 0)[1])
-            if code not in (OVER, -signal.SIGKILL):
+            # One whose time had come before enough were dead may die even now, and one that was
+            # only just started knows no signal yet.
+            if code not in (OVER, -signal.SIGKILL, -signal.SIGTERM):
                 raise SystemExit(f"a server ended with exit code {code}")
 
     def _start(self, replica: Replica) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asking import ask_world, free_port
+from asking import ask_world
 from behaviour import make_crash_dag
-from driver import TOKEN, Driver, admit_driver
+from driver import PATIENCE_SECONDS, TOKEN, Driver, admit_driver
 from ending import check
+from freeport import free_port
 from leoflow_controlplane.database.leadership import Leader
 from leoflow_controlplane.database.postgresql import LEADING_LOCK
 from postgresqlserver import PostgresqlServer
@@ -96,7 +97,7 @@ class Replicas:
             return httpx.patch(url, json={"is_paused": False}, headers=HEADERS).is_success
         return False
 
-    def wait_until(self, is_so: Callable[[], bool], seconds: float = 20.0) -> float:
+    def wait_until(self, is_so: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> float:
         """Wait, and tell for how long."""
         began = time.monotonic()
         while not is_so():
