@@ -151,7 +151,7 @@ def test_a_signal_ends_the_wait_for_a_control_plane_that_is_away(agent):
     began = time.monotonic()
     process.terminate()
     process.communicate(timeout=20)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 15
     assert process.returncode == 7
     assert json.loads(agent.verdict_file.read_text()) == {
         "state": "failed",
@@ -167,7 +167,7 @@ def test_a_signal_while_the_control_plane_is_away_ends_task_and_agent(agent):
     began = time.monotonic()
     process.terminate()
     process.communicate(timeout=20)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 15
     assert process.returncode == 125
     assert json.loads(agent.verdict_file.read_text())["reason"] == "stopped by signal 15"
 
@@ -198,12 +198,15 @@ def test_hundreds_of_orphans_are_reaped(agent):
         "                time.sleep(0.2)\n"
         "            os._exit(0)\n"
         "        os.wait()\n"
-        "    time.sleep(1)\n    print('ready')\n    time.sleep(60)\n"
+        "    print('ready')\n    time.sleep(60)\n"
     )
     process = agent.start(source, prepare=_become_subreaper, grace_seconds=0.3)
     _said(agent, "ready")
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    assert len(children) == 1
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    end = time.monotonic() + 20
+    while len(children.read_text().split()) > 1:
+        assert time.monotonic() < end
+        time.sleep(0.01)
     process.terminate()
     process.communicate(timeout=20)
     assert process.returncode == 125
@@ -212,10 +215,10 @@ def test_hundreds_of_orphans_are_reaped(agent):
 @pytest.mark.parametrize("jump", [86400, -86400])
 def test_a_jump_of_the_wall_clock_changes_no_deadline(agent, clock, jump):
     agent.environment = clock(CLOCK_JUMP=jump)
-    source = "import time\ndef task():\n    time.sleep(1); print(time.time()); time.sleep(60)\n"
-    process = agent.start(source, execution_timeout_seconds=2.0, grace_seconds=0.3)
+    source = "import time\ndef task():\n    time.sleep(0.6); print(time.time()); time.sleep(60)\n"
+    process = agent.start(source, execution_timeout_seconds=3.0, grace_seconds=0.3)
     began = time.monotonic()
     stdout, _ = process.communicate(timeout=20)
     assert abs(float(stdout) - time.time() - jump) < 60, "the clock has to jump in this test"
     assert process.returncode == 124
-    assert time.monotonic() - began > 1.5
+    assert time.monotonic() - began > 2

@@ -112,7 +112,7 @@ def test_a_task_that_waits_for_a_value_can_be_stopped(agent, where):
     stdout, _ = process.communicate(timeout=25)
     assert stdout == b"cleaned\n"
     assert process.returncode == 125
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
 
 
 def test_an_interrupted_pull_does_not_give_its_answer_to_the_next_one(agent):
@@ -342,7 +342,7 @@ def test_sigterm_lets_finally_blocks_and_context_managers_run_once(agent):
 def test_a_timeout_says_where_the_task_was(agent):
     ended = agent.run(
         "import time\ndef task():\n    time.sleep(60)\n",
-        execution_timeout_seconds=0.5,
+        execution_timeout_seconds=2.0,
         grace_seconds=20,
     )
     assert ended.returncode == 124

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leoflow_agent import echo as echo_module
 from leoflow_agent import stream as stream_module
 from leoflow_agent.bash_output import LastLine
 from leoflow_agent.echo import MAX_WAITING_BYTES, Echo
 from leoflow_agent.outbox import Outbox
-from leoflow_agent.stream import MAX_LINE_BYTES, Stream
+from leoflow_agent.stream import MAX_LINE_BYTES, STANDSTILL_SECONDS, Stream
 
 
 @pytest.fixture
@@ -142,17 +141,16 @@ def test_an_orphan_that_writes_without_end_does_not_hold_up_the_end(pipes):
     assert outbox
 
 
-def test_an_output_that_nobody_reads_blocks_nothing_and_what_it_misses_is_said(pipes, monkeypatch):
+def test_an_output_that_nobody_reads_blocks_nothing_and_what_it_misses_is_said(pipes):
     _, (reading, writing) = pipes
-    monkeypatch.setattr(echo_module, "STANDSTILL_SECONDS", 0.05)
     copy = Echo(writing)
     sent = 0
     while len(copy.waiting) <= MAX_WAITING_BYTES:
         copy.write(b"a" * 65536)
         sent += 65536
-    assert copy.is_slow(time.monotonic())
-    time.sleep(0.06)
-    assert not copy.is_slow(time.monotonic())
+    now = time.monotonic()
+    assert copy.is_slow(now)
+    assert not copy.is_slow(now + STANDSTILL_SECONDS)
     copy.write(b"lost")
     os.set_blocking(reading, False)
     seen = b""

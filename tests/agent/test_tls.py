@@ -137,7 +137,7 @@ def test_a_server_that_says_nothing_does_not_block(authority, pem):
         channel.request("GET", "/", began)
         for _ in range(20):
             assert channel.advance() is None
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         with pytest.raises(ChannelError, match="no answer within"):
             channel.check_deadline(began + 31)
 

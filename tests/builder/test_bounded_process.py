@@ -16,7 +16,7 @@ from leoflow_builder.bounded_process import run_bounded
 # Starts a second process, tells both ids through the file, and waits for ever.
 FAMILY = """
 import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+child = subprocess.Popen([sys.executable, "-ISc", "import time; time.sleep(600)"])
 with open("ids.new", "w") as file:
     file.write(f"{os.getpid()} {child.pid}")
 os.rename("ids.new", "ids")
@@ -50,7 +50,7 @@ def test_a_command_without_a_limit_gives_its_output_and_exit_code(tmp_path: Path
 
 def test_at_the_limit_the_whole_family_is_killed(tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
-        run_bounded([sys.executable, "-c", FAMILY], None, os.environ, tmp_path, 2)
+        run_bounded([sys.executable, "-ISc", FAMILY], None, os.environ, tmp_path, 2)
     assert all(map(_is_gone, _ids(tmp_path)))
 
 

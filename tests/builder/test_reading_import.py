@@ -51,9 +51,9 @@ def test_a_package_that_hides_the_entry_is_named(tmp_path: Path) -> None:
 def test_a_slow_import_is_told_with_the_line_that_it_hangs_in(tmp_path: Path) -> None:
     folder = write(tmp_path, "import steps\n" + DAG, steps_py="import time\n\n\ntime.sleep(600)\n")
     begin = time.monotonic()
-    (problem,) = problems(folder, timeout_seconds=0.5)
-    assert time.monotonic() - begin < 5
-    assert problem.startswith("steps.py:4: was still being imported after 0.5 s.")
+    (problem,) = problems(folder, timeout_seconds=2.0)
+    assert time.monotonic() - begin < 60
+    assert problem.startswith("steps.py:4: was still being imported after 2 s.")
 
 
 def test_a_process_left_behind_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ async def test_a_container_that_ends_before_its_report_is_read(open_house: OpenH
         late.append(asyncio.create_task(finish()))
         return Exit(137)
 
-    async with open_house(report_late, settle_seconds=1.0) as house:
+    async with open_house(report_late, settle_seconds=30.0) as house:
         (task,) = (await house.run(make_task("a"))).tasks
     assert (task.state, task.return_value) == ("success", 1)
 

@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import pytest
-from httpfault import FaultServer, Reply, Request, Reset, as_json, free_port, serving
+from freeport import free_port
+from httpfault import FaultServer, Reply, Request, Reset, as_json, serving
 from leoflow_agent import exitcode
 from leoflow_agent.action import (
     FromEnvironment,
@@ -28,7 +29,8 @@ from leoflow_agent.action import (
     HttpPoll,
     Value,
 )
-from leoflow_agent.http import task
+from leoflow_agent.http import ask, task
+from leoflow_agent.http.step import Pause
 from leoflow_controlplane.inline.conversation import Caller
 from leoflow_controlplane.inline.message import Order
 from leoflow_controlplane.inlinecalls import make_terms
@@ -205,13 +207,23 @@ def test_what_is_no_success_says_why(mode: Mode, reply: Any, reason: str) -> Non
     assert SECRET not in ended.text
 
 
-def test_a_server_that_comes_up_late_is_reached(mode: Mode) -> None:
-    port = free_port()
+def test_a_server_that_comes_up_late_is_reached(
+    mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, refused = free_port(), threading.Event()
+
+    def pause(seconds: float) -> Pause:
+        refused.set()
+        return Pause(seconds)
+
+    monkeypatch.setattr(ask, "Pause", pause)
     ended: list[Outcome] = []
     url = f"http://127.0.0.1:{port}"
-    call = threading.Thread(target=lambda: ended.append(mode(url, method="POST")))
+    call = threading.Thread(
+        target=lambda: ended.append(mode(url, method="POST", request_retries=9))
+    )
     call.start()
-    time.sleep(0.5)
+    assert refused.wait(20)
     with serving(in_turn(as_json(1)), port=port) as server:
         call.join()
     assert ended[0].value == 1
@@ -221,7 +233,7 @@ def test_a_server_that_comes_up_late_is_reached(mode: Mode) -> None:
 
 
 def test_after_the_last_attempt_it_fails_with_their_number(mode: Mode) -> None:
-    ended = mode(f"http://127.0.0.1:{free_port()}/", request_retries=1)
+    ended = mode("http://127.0.0.1:1/", request_retries=1)
     assert (ended.reason or "").endswith("(2 times)")
     assert len(ended.lines) == 1
 
@@ -240,15 +252,15 @@ def test_what_may_have_been_done_is_not_done_again(mode: Mode, method: str, requ
 
 
 def test_an_answer_that_takes_too_long_is_not_waited_for(mode: Mode) -> None:
-    with serving(in_turn(Reply(delay_seconds=0.6))) as server:
-        ended = mode(server.url, timeout_seconds=0.2)
-    assert "nothing came within timeout_seconds 0.2" in (ended.reason or "")
+    with serving(in_turn(Reply(delay_seconds=5.0))) as server:
+        ended = mode(server.url, timeout_seconds=1.0)
+    assert "nothing came within timeout_seconds 1" in (ended.reason or "")
     assert len(server.requests) == 1
 
 
 def test_connecting_has_a_time_of_its_own(mode: Mode) -> None:
-    with serving(in_turn(Reply(body=b"x", delay_seconds=0.3))) as server:
-        assert mode(server.url, connect_timeout_seconds=0.2, timeout_seconds=5.0).value == "x"
+    with serving(in_turn(Reply(body=b"x", delay_seconds=1.2))) as server:
+        assert mode(server.url, connect_timeout_seconds=1.0, timeout_seconds=20.0).value == "x"
 
 
 def test_a_server_that_asks_to_wait_is_waited_for(mode: Mode) -> None:

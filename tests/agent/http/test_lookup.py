@@ -42,7 +42,7 @@ def test_a_lookup_ends_with_the_time_for_connecting() -> None:
     send = Send("GET", "http://slow.example/", {}, None, 0.2, 20.0, 100, frozenset())
     began = time.monotonic()
     assert exchange(send, nowhere) == Broken(False, True, "no connection within 0.2 s")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.usefixtures("silent_resolver")
@@ -58,7 +58,7 @@ def test_a_signal_is_heard_during_a_lookup() -> None:
             look_up(("slow.example", 80), 20.0)
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_each_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

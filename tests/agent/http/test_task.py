@@ -235,7 +235,7 @@ def test_a_job_that_never_ends_times_out(agent, run):
         began = time.monotonic()
         ended = run(call, execution_timeout_seconds=0.5)
     assert ended.returncode == 124
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert "timed out" in agent.control_plane.finished["reason"]
 
 
