@@ -15,8 +15,6 @@ from leoflow_agent.podoption import PodOptions
 from leoflow_controlplane.executor.cluster import ends, limits, overdue
 from leoflow_controlplane.executor.protocol import Limits
 
-QUICK = Limits(start_timeout_seconds=0.3, schedule_timeout_seconds=0.3, pull_grace_seconds=0.3)
-
 
 class End(NamedTuple):
     """What is told of a Pod. ``words`` is a pattern that the reason begins with."""
@@ -93,6 +91,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overdue, "TICK_SECONDS", 0.05)
     monkeypatch.setattr(overdue, "VANISH_SECONDS", 0.2)
     monkeypatch.setattr(ends, "LOOK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(limits, "HOPELESS_SECONDS", 0.3)
+    monkeypatch.setattr(limits, "CONFIG_SECONDS", 0.3)
     monkeypatch.setattr(limits, "LEAVE_SECONDS", 0.2)
 
 
@@ -102,7 +102,7 @@ async def test_each_end_is_told_for_what_it_is(
 ) -> None:
     wanted = ENDS[fate, behave]
     # A busy machine must not run into a limit that this end is not about.
-    chosen = QUICK if wanted.final or "_seconds = " in wanted.words else Limits()
+    chosen = Limits(**dict.fromkeys(re.findall(r"(\w+_seconds) = ", wanted.words), 0.3))
     options = PodOptions(env=({"name": "FATE", "value": fate},))
     launch = make_launch(behave or "sleep", kubernetes=options)
     async with opened(ground, tmp_path / "home", limits=chosen) as executor:
