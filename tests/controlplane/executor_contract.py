@@ -10,6 +10,7 @@ of the run; end with 0 if that could be done).
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -20,6 +21,8 @@ from leoflow_controlplane.launch import Launch, be_silent
 from leoflow_controlplane.model import TryKey
 
 Heirs = Callable[[], Awaitable[Executor]]
+# Names the image of the launches where there is a real one; processes of a test inherit it.
+IMAGE_VARIABLE = "LEOFLOW_TEST_AGENT"
 
 
 def make_launch(behave: str, number: int = 1, **fields: Any) -> Launch:
@@ -29,7 +32,7 @@ def make_launch(behave: str, number: int = 1, **fields: Any) -> Launch:
     workload: Any = {"token": "t", "context": context, "inputs": None, "grace_seconds": 5.0}
     artifacts: str | None = fields.pop("artifacts", None)
     environment = {"BEHAVE": behave}
-    image = fields.pop("image", "leoflow-test-agent")
+    image = fields.pop("image", os.environ.get(IMAGE_VARIABLE, "leoflow-test-agent"))
     staging: int | None = fields.pop("staging", None)
     say = fields.pop("say", be_silent)
     kept: bool = fields.pop("run_leaves_artifacts", False)

@@ -106,7 +106,7 @@ async def open_hall(
     server = Server(settings, lambda _: None, factory=factory)
     task = asyncio.create_task(server.run())
     try:
-        async with asyncio.timeout(30), httpx.AsyncClient(timeout=30) as api:
+        async with asyncio.timeout(120), httpx.AsyncClient(timeout=30) as api:
             hall = Hall(server, api)
             await until(lambda: task.done() or (home / "admin.token").exists())
             if task.done():
@@ -122,7 +122,7 @@ async def open_hall(
             yield hall
     finally:
         server.stop()
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, 120)
 
 
 async def until(look: Callable[[], Any]) -> None:

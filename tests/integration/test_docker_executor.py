@@ -12,12 +12,14 @@ import tarfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
 from executor_contract import (
+    IMAGE_VARIABLE,
     ExecutorContract,
     Heirs,
     StagingContract,
@@ -39,7 +41,6 @@ from leoflow_controlplane.model import SERVER
 pytestmark = pytest.mark.engine
 
 MIB = 1024**2
-IMAGE = "leoflow-test-agent:latest"
 AGENT = r"""
 #include <fcntl.h>
 #include <signal.h>
@@ -109,14 +110,16 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         scratch.type, scratch.mode = tarfile.DIRTYPE, 0o1777
         tar.addfile(scratch)
     client: Any = open_engine()._client
+    # Another module that has one, in a process beside this one, removes it when it is done.
+    repository, tag = "leoflow-test-agent", uuid4().hex[:12]
     client.import_image_from_data(
-        archive.getvalue(),
-        repository="leoflow-test-agent",
-        tag="latest",
-        changes=['ENTRYPOINT ["/agent"]'],
+        archive.getvalue(), repository=repository, tag=tag, changes=['ENTRYPOINT ["/agent"]']
     )
-    yield IMAGE
-    client.remove_image(IMAGE, force=True)
+    name = f"{repository}:{tag}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(IMAGE_VARIABLE, name)
+        yield name
+    client.remove_image(name, force=True)
     client.close()
 
 

@@ -32,7 +32,7 @@ from leoflow_controlplane.instance import open_instance
 from leoflow_controlplane.launch import Launch
 from leoflow_controlplane.model import SERVER
 from registryserver import running_registry
-from test_docker_executor import IMAGE, image, open_executor
+from test_docker_executor import image, open_executor
 
 __all__ = ["image"]
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore:unclosed <socket")]
@@ -126,7 +126,7 @@ async def test_an_engine_that_stays_away_has_lost_what_it_ran(
         assert "away for longer than engine_grace_seconds = 0.3" in (exit.reason or "")
         await executor.remove(launch.key)
         wire.mend()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await executor._calls.patiently(executor._calls.containers):
                 await asyncio.sleep(0.05)
 
@@ -142,7 +142,7 @@ async def test_a_server_waits_for_its_engine_and_says_so(
         await docker_executor()(site)
     with caplog.at_level(logging.WARNING, "leoflow.executor.docker"):
         opening = asyncio.create_task(docker_executor(patient=True)(site))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "waiting for the engine" not in caplog.text:
                 await asyncio.sleep(0.01)
     opening.cancel()
@@ -224,7 +224,7 @@ async def test_what_nobody_waits_for_is_removed_after_a_while(
         await start_and_await(executor, launch)
         executor._watch.live.clear()
         executor._tidying._strays["any"] = 0.0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await executor._calls.containers():
                 await asyncio.sleep(0.02)
 
@@ -235,7 +235,7 @@ async def test_a_container_of_somebody_else_with_the_name_is_left_alone(
     launch = make_launch("sleep")
     async with opened(tmp_path) as executor:
         name = name_of(executor, launch)
-        on_engine("create_container_from_config", {"Image": IMAGE}, name)
+        on_engine("create_container_from_config", {"Image": image}, name)
         with pytest.raises(LaunchFailed, match=f"docker rm -f {name}") as caught:
             await executor.start(launch)
         assert not caught.value.transient
@@ -270,7 +270,7 @@ def registry(tmp_path: Path, image: str) -> Iterator[Callable[[str], str]]:
     folder = tmp_path / "registry"
     folder.mkdir()
     with running_registry(folder) as host:
-        on_engine("tag", IMAGE, f"{host}/there", "1")
+        on_engine("tag", image, f"{host}/there", "1")
         list(on_engine("push", f"{host}/there", "1", stream=True))
         on_engine("remove_image", f"{host}/there:1")
         yield lambda name: f"{host}/{name}:1"
@@ -306,9 +306,9 @@ async def test_a_registry_that_does_not_answer_is_tried_until_the_limit(
     tmp_path: Path, image: str
 ) -> None:
     said: list[str] = []
-    async with opened(tmp_path, pull_timeout_seconds=2.5) as executor:
+    async with opened(tmp_path, pull_timeout_seconds=5) as executor:
         launch = make_launch("exit:0", image="127.0.0.1:9/none:1", say=said.append)
-        with pytest.raises(LaunchFailed, match=r"pull_timeout_seconds = 2\.5: .*refused"):
+        with pytest.raises(LaunchFailed, match=r"pull_timeout_seconds = 5: .*refused"):
             await executor.start(launch)
     assert any("trying again in 1 s" in text for text in said)
 

@@ -50,7 +50,7 @@ async def running(
     server.new_admin_token = new_admin_token
     task = asyncio.create_task(server.run())
     started = asyncio.create_task(server.started.wait())
-    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED, timeout=30)
+    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED, timeout=120)
     started.cancel()
     if task.done():
         task.result()
@@ -58,12 +58,12 @@ async def running(
         yield server, said
     finally:
         server.stop()
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, 120)
 
 
 async def admin_of(server: Server, home: Path) -> str:
     """Wait for the first token: its file is there before it counts."""
-    async with asyncio.timeout(30), httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+    async with asyncio.timeout(120), httpx.AsyncClient(base_url=server.url, timeout=30) as client:
         while not (home / "admin.token").exists():
             await asyncio.sleep(0.01)
         token = (home / "admin.token").read_text().strip()
@@ -120,7 +120,7 @@ async def test_a_token_of_an_admin_that_is_given_counts_until_another_one_is(tmp
             running(settings) as (server, _),
             httpx.AsyncClient(base_url=server.url) as client,
         ):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while await asked_with(given, client) == 401:
                     await asyncio.sleep(0.01)
             assert await asked_with(given, client) == 200
