@@ -36,7 +36,7 @@ async def begin(executor: KubernetesExecutor, cluster: FakeCluster, number: int 
 
 async def come(condition: Callable[[], Any]) -> Any:
     """Wait until something is so, and give what it is."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (found := condition()):
             await asyncio.sleep(0.001)
     return found

@@ -161,7 +161,7 @@ async def test_what_follows_from_a_step_is_done_though_nobody_waits(database_url
     async with open_database(database_url, ledger) as database:
         done = database.begin(lambda _: followed.set(), ledger.add, "a")
         done.cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await followed.wait()
         assert await database.read(names) == ["a"]
 

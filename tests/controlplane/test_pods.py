@@ -188,7 +188,7 @@ async def test_what_is_kept_of_a_run_goes_when_the_run_is_deleted(tmp_path: Path
             await house.plane.wait(run)
         pods.kept = frozenset(runs)
         await house.plane.commands.delete_run(runs[0])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(pods.kept) == 2:
                 await asyncio.sleep(0.001)
     assert pods.kept == {runs[1]}

@@ -259,7 +259,7 @@ async def test_nothing_of_an_executor_that_is_closed_goes_on(tmp_path: Path, ima
         async with opened(tmp_path) as executor:
             await executor.start(make_launch("exit:0"))
             await end_of(executor)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while own_threads() or open_files() > files:
             await asyncio.sleep(0.05)
 

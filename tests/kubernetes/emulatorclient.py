@@ -58,7 +58,7 @@ class Client:
 
     async def until(self, name: str, is_so: Callable[[Any], bool]) -> Any:
         """Wait until something is so with a Pod."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 answer = await self.ask("GET", f"{PODS}/{name}")
                 if is_so(answer.body):

@@ -25,13 +25,13 @@ async def test_the_official_client_understands_it(cluster: Cluster, tmp_path: Pa
     async with await config.new_client_from_config(str(file)) as api:
         core = client.CoreV1Api(api)
         await core.create_namespaced_pod(NAMESPACE, make_pod("p", BEHAVE="sleep"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await core.read_namespaced_pod("p", NAMESPACE)).status.phase != "Running":
                 await asyncio.sleep(0.005)
         assert await core.read_namespaced_pod_log("p", NAMESPACE) == "ready\n"
         deleted = await core.delete_namespaced_pod("p", NAMESPACE, grace_period_seconds=1)
         assert deleted.metadata.deletion_grace_period_seconds == 1
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await core.list_namespaced_pod(NAMESPACE)).items:
                 await asyncio.sleep(0.005)
 

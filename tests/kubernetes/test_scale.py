@@ -41,7 +41,7 @@ class Size(NamedTuple):
     seconds: float
 
 
-SMALL = Size(runs=5, at_once=100, lives=(3.0, 3.0), seconds=120)
+SMALL = Size(runs=5, at_once=100, lives=(3.0, 3.0), seconds=500)
 WHOLE = Size(runs=100, at_once=1000, lives=(15.0, 20.0, 25.0, 30.0), seconds=1500)
 
 

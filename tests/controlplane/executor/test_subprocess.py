@@ -135,7 +135,7 @@ class TestSubprocess(ExecutorContract, StagingContract):
     async def test_what_a_task_left_running_is_killed(self, made: Executor, tmp_path: Path) -> None:
         await run_one(made, make_launch(f"orphan:{tmp_path / 'pid'}"))
         pid = int((tmp_path / "pid").read_text())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while is_running(pid):
                 await asyncio.sleep(0.01)
 
@@ -242,7 +242,7 @@ asyncio.run(main())
 
 async def wait_for_mark(pid: int, mark: str) -> None:
     """Wait until a process that was forked has become its program."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (pid, mark) not in find_marked(MARK):
             await asyncio.sleep(0.01)
 

@@ -28,7 +28,7 @@ class Stream:
 
     async def next(self) -> str | None:
         """Give the next chunk, None at the end."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             chunk = await self._chunks.get()
         return None if chunk is None else chunk.decode()
 

@@ -56,7 +56,7 @@ async def keep_busy(hall: Hall, hook: str, go_on: asyncio.Event) -> Values:
     )
     await hall.trigger("good")
     await until(lambda: hall.executor.running)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (values := await scrape(hall.api))["leoflow_inline_calls_running"]:
             await asyncio.sleep(0.01)
     go_on.set()

@@ -171,7 +171,7 @@ async def test_a_head_that_is_too_long_is_refused(tmp_path: Path) -> None:
         for _ in range(3):
             writer.write(b"x" * 40_000)
             await writer.drain()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert b"431" in await reader.readline()
         writer.close()
 
@@ -187,7 +187,7 @@ async def test_reports_of_strangers_are_refused_on_a_connection_that_others_may_
         await admin_of(server, tmp_path)
         port = int(server.url.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for _ in range(2):
                 writer.write(report)
                 head = await reader.readuntil(b"\r\n\r\n")

@@ -78,7 +78,7 @@ async def test_what_was_not_delivered_is_by_the_next_server(tmp_path: Path) -> N
             await until(lambda: receiver.got)
         async with open_hall(tmp_path, **FLAGS) as hall:
             await until(lambda: len(receiver.got) == 2)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while await still_waits(hall):
                     await asyncio.sleep(0.01)
     assert len(receiver.got) == 2
