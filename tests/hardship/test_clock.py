@@ -45,7 +45,7 @@ async def test_the_clock_jumps_while_a_task_runs(
     end, instants, timeline = await run(subject, tmp_path, task_id, FROM_FILE)
     assert (end.state, end.reason) == ("success", None), end
     assert end.value == pytest.approx(time.time() + days * DAY, abs=60)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     check_timeline(instants, timeline)
 
 
@@ -54,7 +54,7 @@ async def test_a_deadline_does_not_move_with_the_clock(subject: Subject, tmp_pat
     end, _, _ = await run(subject, tmp_path, "clock_jumps_and_time_runs_out", FROM_FILE)
     assert (end.state, end.exit_code) == ("failed", 124), end
     assert end.reason == "timed out: it ran longer than execution_timeout_seconds = 1.5"
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("days", [-10_000, 5_000])
@@ -72,7 +72,7 @@ def check_timeline(instants: Mapping[str, float], timeline: Mapping[str, Any]) -
     """The waits add up to the control plane's own time, whatever the container's clock says."""
     total = timeline["total"]
     assert total == pytest.approx((instants["reported"] - instants["scheduled"]) * 1000, abs=1)
-    assert total < 20_000
+    assert total < 60_000
     waits = [wait for name, wait in timeline.items() if name != "total"]
     assert min(waits) >= 0
     assert sum(waits) == pytest.approx(total, abs=100)

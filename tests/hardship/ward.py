@@ -18,7 +18,7 @@ from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
 from leoflow_controlplane.setting import Settings
 
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 120.0
 SETTINGS = Settings(max_parallel_tasks=4, grace_seconds=1.0)
 
 Alter = Callable[[dict[str, Any]], None]
