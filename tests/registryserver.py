@@ -16,7 +16,7 @@ import yaml
 from freeport import free_port
 from programs import require_program
 
-START_SECONDS = 30
+START_SECONDS = 60
 
 
 @contextmanager

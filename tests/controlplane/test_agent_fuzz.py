@@ -24,7 +24,7 @@ from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.model import RunKey, RunRequest, TryKey
 from leoflow_controlplane.verdict import Exit
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 MANY = 1_000_000
 SECRET_VALUE = "what-another-task-has-left"
 

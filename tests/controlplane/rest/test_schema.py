@@ -71,7 +71,7 @@ def attack(operation: Any, address: str, examples: int) -> None:
             base_url=address,
             checks=CHECKS,
             headers={"Authorization": "Bearer admin"},
-            timeout=10,
+            timeout=60,
         )
 
     strategy = operation.as_strategy() | operation.as_strategy(
