@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from behaviour import make_crash_dag
 from ending import check
 from freeport import free_port
 from leoflow_controlplane.controlplane import DATABASE_NAME
+
+pytestmark = pytest.mark.timeout(1800)
 
 FOLDER = Path(__file__).parent
 # A run of the DAG takes about 130 commits, and each is the end of two servers.
@@ -23,11 +28,18 @@ def run_names(count: int) -> list[str]:
 
 
 def launch(script: str, *arguments: object) -> dict[str, int]:
-    """Run a launcher and give what it tells."""
+    """Run a launcher and give what it tells; the servers that are its forks end with it."""
     command = [sys.executable, str(FOLDER / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=580, check=False)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            told, errors = process.communicate(timeout=1700)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, errors
+    return dict(json.loads(told))
 
 
 @pytest.mark.parametrize("kills", [25, pytest.param(200, marks=pytest.mark.long)])
