@@ -30,6 +30,8 @@ PAGE_ATTEMPTS = 5
 WATCH_SECONDS = 120
 SILENCE_SECONDS = WATCH_SECONDS + 15.0
 MAX_LOG_BYTES = 64 * 1024
+# Of many Pods at once nothing else should have to wait for a store of events that is down.
+EVENTS_SECONDS = 10.0
 # Our own word among the kinds of events: the API server has taken the watch up.
 OPENED = "OPENED"
 
@@ -188,7 +190,8 @@ class ApiCalls:
         """Read what was told of a Pod, unsorted."""
         selector = f"involvedObject.kind=Pod,involvedObject.name={pod}"
         query = {"fieldSelector": selector, "limit": str(PAGE_SIZE)}
-        return _items((await self._connection.ask("GET", self._events, query)).json())
+        answer = await self._connection.ask("GET", self._events, query, seconds=EVENTS_SECONDS)
+        return _items(answer.json())
 
     async def create_claim(self, body: Object) -> Object:
         """Create a claim."""

@@ -11,9 +11,9 @@ import asyncio
 import logging
 import time
 
-from leoflow_controlplane.executor.cluster.calls import Calls, Object
+from leoflow_controlplane.executor.cluster.calls import Calls
 from leoflow_controlplane.executor.cluster.ends import Ends
-from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved, Refused
+from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved
 from leoflow_controlplane.executor.cluster.limits import is_late, judge_late, read_progress
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE
@@ -94,18 +94,18 @@ class Overdue:
             live.given_up = None
         self._ends.update(view)
         if live.wait is not None and live.wait.stage == "create":
-            pulling, words = read_progress(await self._read_events(live))
+            pulling, words = await self._read_progress(live)
             if live.wait is not None:
                 live.wait = live.wait._replace(pulling=pulling, words=words or live.wait.words)
         return True
 
-    async def _read_events(self, live: Live) -> list[Object]:
+    async def _read_progress(self, live: Live) -> tuple[bool, str]:
         try:
-            return await self._calls.list_events(live.name)
-        except Refused as fault:
-            # Whoever may not read them gets poorer words.
-            logger.info("the events of Pod '%s' cannot be read: %s", live.name, fault.words)
-            return []
+            return read_progress(await self._calls.list_events(live.name))
+        except CallFailed as fault:
+            # Whoever may not read them, or whose cluster has them in a store of their own that is
+            # down, cannot know that it is no pull that takes so long.
+            return True, f"its events cannot be read: {fault.words}"
 
     async def _give_up(self, live: Live) -> None:
         waiting = self._find_late(live, time.monotonic())
