@@ -14,6 +14,7 @@ from leoflow_controlplane.executor.cluster.calls import OPENED, Event, Page
 from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import Broken, Refused, Throttled
 from leoflow_controlplane.executor.protocol import Figures
+from leoflow_controlplane.pod.slim import PodView
 from leoflow_controlplane.verdict import Exit
 from podground import Open, begin, come, launch_of
 
@@ -121,6 +122,30 @@ async def test_a_look_that_ends_late_does_not_hide_what_a_later_one_saw(
     await first
     watch.look_for({"metadata": {"resourceVersion": "7"}})
     assert watch._look_now.is_set()
+
+
+@pytest.mark.parametrize("end", ["gone", "ended"])
+async def test_a_list_that_is_behind_the_watch_undoes_nothing(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Before the creation was answered, when nobody has judged yet what was told."""
+    monkeypatch.setattr(watching, "LIST_SECONDS", 3600.0)
+    executor = await opened()
+    await come(lambda: cluster.watches)
+    created = answer_late(monkeypatch, "create_pod")
+    starting = asyncio.create_task(executor.start(launch_of()))
+    (name,) = await come(lambda: cluster.pods)
+    older, live = PodView.of(cluster.pods[name]), executor._ends.live[name]
+    if end == "gone":
+        cluster.vanish(name)
+    else:
+        cluster.play(name, pod_status("Succeeded", terminated(0)))
+    await come(lambda: live.vanished_at or (live.view and live.view.phase == "Succeeded"))
+    executor._ends.update(older)
+    created.set()
+    await starting
+    exit = (await end_of(executor)).exit
+    assert exit.loss == "deleted" if end == "gone" else exit == Exit(0)
 
 
 def answer_late(monkeypatch: pytest.MonkeyPatch, call: str) -> asyncio.Event:
