@@ -22,7 +22,8 @@ class Live:
 
     ``ran``: its container was seen running. ``placed_seen_at``, ``ran_seen_at``: when it was first
     seen with a node, and running or over, in seconds since the epoch. ``vanished_at`` is when its
-    Pod was told to be gone, of a clock that only goes on. ``reading``: something about it is asked for.
+    Pod was told to be gone, of a clock that only goes on. ``reading``: something about it is asked
+    for.
     """
 
     key: TryKey

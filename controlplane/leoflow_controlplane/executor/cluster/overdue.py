@@ -1,5 +1,5 @@
-"""Gives up Pods that have been in a stage for too long, and tells the ends of those that are told to
-be gone, each once that is sure, as far as can be.
+"""Gives up Pods that have been in a stage for too long, and tells the ends of those that are said
+to be gone, each once that is sure, as far as can be.
 
 A Pod is deleted as it was seen and no other: what has moved on is judged again. Its end is told
 once it is gone, so that no other try of its task runs beside it. A node that does not answer never
@@ -100,8 +100,8 @@ class Overdue:
             live.reading = False
 
     async def _make_sure(self, live: Live) -> None:
-        """Tell the end of a Pod that is told to be gone, if it is. One whose labels somebody took is
-        not: it has to end, for nobody would find it again."""
+        """Tell the end of a Pod that is said to be gone, if it is. One whose labels somebody took
+        is not: it has to end, for nobody would find it again."""
         pod = await self._calls.get_pod(live.name)
         view = None if pod is None else read_view(pod)
         if pod is None or (view and live.view and view.uid != live.view.uid):

@@ -37,8 +37,8 @@ CONFLICT = 'Operation cannot be fulfilled on resourcequotas "q": the object has 
 
 BY_WEBHOOK = 'admission webhook "deny.example.com" denied the request: not on a Friday'
 BY_POLICY = (
-    "pods \"p\" is forbidden: ValidatingAdmissionPolicy 'freeze' with binding 'all' denied request: "
-    "not on a Friday"
+    "pods \"p\" is forbidden: ValidatingAdmissionPolicy 'freeze' with binding 'all' denied "
+    "request: not on a Friday"
 )
 
 

@@ -12,7 +12,7 @@ from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
 from leoflow_controlplane.executor.cluster.fault import Away
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.verdict import Exit
-from podground import Open, begin, come, launch_of
+from podground import Open, begin, come
 
 
 @pytest.fixture(autouse=True)
