@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from executor_contract import end_of
-from fakecalls import FakeCalls, FakeCluster, pod_status, running, terminated
+from fakecalls import ENDED, FakeCalls, FakeCluster, pod_status, running, terminated
 from leoflow_controlplane.executor.cluster import pace, tidying, watching
 from leoflow_controlplane.executor.cluster.calls import OPENED, Event, Page
 from leoflow_controlplane.executor.cluster.ends import Ends
@@ -238,3 +238,22 @@ async def test_a_pod_that_is_nobody_s_goes_after_a_while(
     assert cluster.pods
     await heir.adopt({launch_of(2).key}, set())
     await come(lambda: not cluster.pods)
+
+
+async def test_a_pod_that_was_deleted_and_is_held_by_others_is_left_to_them(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LIST_SECONDS", 0.005)
+    monkeypatch.setattr(tidying, "STRAY_SECONDS", 0.0)
+    dead = await opened()
+    name = await begin(dead, cluster)
+    await dead.close(leave_running=True)
+    cluster.pods[name]["metadata"] |= {
+        "finalizers": ["example.com/audit"],
+        "deletionTimestamp": ENDED,
+        "deletionGracePeriodSeconds": 0,
+    }
+    heir = await opened()
+    heir._tidying.may_remove_strays = True
+    await come(lambda: sum(call[0] == "list_pods" for call in cluster.asked) > 5)
+    assert not any(call[0] == "delete_pod" for call in cluster.asked)
