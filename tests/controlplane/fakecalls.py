@@ -99,6 +99,11 @@ class FakeCluster:
         """Let a Pod be gone."""
         self._tell("DELETED", self.pods.pop(name))
 
+    def unlabel(self, name: str) -> None:
+        """Take the labels from a Pod: who watches it by them is told that it is gone."""
+        self._tell("DELETED", copy.deepcopy(self.pods[name]))
+        self.pods[name]["metadata"] |= {"labels": {}, "resourceVersion": str(self._version)}
+
     def forget_history(self) -> None:
         """Let all versions so far be too old to watch from, as after a compaction."""
         self._oldest = self._version

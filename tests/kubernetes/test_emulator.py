@@ -101,6 +101,19 @@ async def test_labels_select(client: Client, selector: str, found: list[str]) ->
     assert [pod["metadata"]["name"] for pod in items] == found
 
 
+async def test_what_is_not_selected_any_more_is_deleted_to_who_watches(client: Client) -> None:
+    created = (await client.create(make_pod("p", FATE="unschedulable"))).body
+    await client.until("p", lambda pod: pod["status"].get("conditions"))
+    for value in ("other", "test"):
+        await client.ask("PATCH", f"{PODS}/p", {"metadata": {"labels": {"app": value}}})
+    version, told = created["metadata"]["resourceVersion"], []
+    async with client.watch(resourceVersion=version, labelSelector="app=test") as events:
+        while len(told) < 3:
+            event = await anext(events)
+            told.append((event["type"], event["object"]["metadata"]["labels"]["app"]))
+    assert told == [("MODIFIED", "test"), ("DELETED", "test"), ("ADDED", "test")]
+
+
 async def test_a_watch_goes_on_from_a_version_and_bookmarks_the_present(client: Client) -> None:
     created = (await client.create(make_pod("p", BEHAVE="sleep"))).body
     await client.until_phase("p", "Running")

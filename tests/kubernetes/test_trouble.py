@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from clusterground import Ground, calls_of, opened
-from emulator.cluster import Cluster
+from emulator.cluster import NAMESPACE, Cluster
+from emulator.store import Key
 from executor_contract import end_of, make_launch, run_one
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.cluster import connection, creating, watching
+from leoflow_controlplane.executor.cluster import connection, creating, limits, watching
 from leoflow_controlplane.executor.protocol import Limits
+from leoflow_controlplane.pod.name import OWNER
 
 
 async def until(is_so: Callable[[], Any]) -> None:
@@ -93,6 +95,25 @@ async def test_an_api_server_may_be_restarted_while_tries_run(
         assert (await end_of(executor)).exit.code == 143
         assert executor.trouble is None
     assert list(cluster.kubelet.runs.values()) == [1]
+
+
+async def test_a_pod_whose_labels_are_taken_is_ended_and_nothing_is_left(
+    ground: Ground, cluster: Cluster, tmp_path: Path
+) -> None:
+    launch = make_launch("sleep")
+    async with opened(ground, tmp_path / "home") as executor:
+        await executor.start(launch)
+        [pod] = cluster.pods()
+        name = pod["metadata"]["name"]
+        await until(lambda: cluster.pod(name)["status"]["phase"] == "Running")
+        pod = cluster.pod(name)
+        labels = {**pod["metadata"]["labels"], OWNER: "somebody"}
+        cluster.store.put(
+            Key("pods", NAMESPACE, name), {**pod, "metadata": {**pod["metadata"], "labels": labels}}
+        )
+        assert (await end_of(executor)).exit.reason == limits.UNFOLLOWED
+        await executor.remove(launch.key)
+        await until(lambda: not cluster.pods())
 
 
 async def test_a_token_that_expired_is_read_again(

@@ -45,6 +45,11 @@ def claim_name(run: RunKey, realm_id: str) -> str:
     return _name(f"staging-{run.dag_id}", digest_key(realm_id, run))
 
 
+def own_labels(site: PodSite) -> dict[str, str]:
+    """Label what is of an owner; by these it is found."""
+    return {REALM: label_value(site.realm_id), OWNER: label_value(site.owner_id)}
+
+
 def make_labels(key: TryKey, site: PodSite) -> dict[str, str]:
     """Label a Pod, so that it is found by whose it is and by what it runs."""
     mapped = {} if key.map_index < 0 else {MAP_INDEX: str(key.map_index)}
@@ -60,8 +65,7 @@ def make_run_labels(run: RunKey, site: PodSite) -> dict[str, str]:
     """Label what belongs to a run as a whole."""
     return {
         **MANAGED_BY,
-        REALM: label_value(site.realm_id),
-        OWNER: label_value(site.owner_id),
+        **own_labels(site),
         DAG_ID: label_value(run.dag_id),
         RUN_ID: label_value(run.run_id),
     }

@@ -25,7 +25,7 @@ class Key(NamedTuple):
 
 class Change(NamedTuple):
     """What happened to an object ``at`` an instant of a clock that only goes on; ``line`` is how a
-    watch writes it."""
+    watch writes it, and ``before`` what it was, None if there was none."""
 
     revision: int
     kind: str
@@ -33,6 +33,7 @@ class Change(NamedTuple):
     object: Object
     line: bytes
     at: float
+    before: Object | None
 
 
 class Store:
@@ -69,13 +70,13 @@ class Store:
     def _tell(self, kind: str, key: Key, item: Object) -> Object:
         self.revision += 1
         metadata = {**item["metadata"], "resourceVersion": str(self.revision)}
-        item = {**item, "metadata": metadata}
+        item, before = {**item, "metadata": metadata}, self._objects.get(key)
         if kind == "DELETED":
             del self._objects[key]
         else:
             self._objects[key] = item
         line = json.dumps({"type": kind, "object": item}, separators=(",", ":")).encode() + b"\n"
-        change = Change(self.revision, kind, key, item, line, time.monotonic())
+        change = Change(self.revision, kind, key, item, line, time.monotonic(), before)
         self._changes.append(change)
         if len(self._changes) > 2 * self._remembered:
             self.compact(self._changes[-self._remembered].revision - 1)

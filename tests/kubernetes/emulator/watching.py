@@ -30,11 +30,6 @@ class Told(NamedTuple):
     line: bytes
     at: float = 0.0
 
-    @classmethod
-    def of(cls, change: Change) -> Told:
-        """Tell a change."""
-        return cls(change.key, change.line, change.at)
-
 
 class Watch:
     """One watch, from its first event to its end."""
@@ -92,7 +87,7 @@ class Watch:
             if revision < store.floor:
                 words = f"too old resource version: {revision} ({store.floor + 1})"
                 raise Refusal(410, "Expired", words)
-            return [Told.of(change) for change in store.since(revision) if self._wants(change)]
+            return list(filter(None, map(self._tell, store.since(revision))))
         found: list[Told] = []
         for item in store.all(self._resource.plural, self._namespace):
             if self._matches(item):
@@ -112,15 +107,25 @@ class Watch:
             if self._bookmark_seconds is not None:
                 await line.send(Told(None, self._bookmark(self._store.revision)))
             return
-        if self._wants(change):
-            await line.send(Told.of(change))
+        if told := self._tell(change):
+            await line.send(told)
 
-    def _wants(self, change: Change) -> bool:
-        return (
-            change.key.resource == self._resource.plural
-            and self._namespace in ("", change.key.namespace)
-            and self._matches(change.object)
-        )
+    def _tell(self, change: Change) -> Told | None:
+        """Tell a change if it is wanted. What is not selected any more is deleted to who selects,
+        and told as it was."""
+        key, before = change.key, change.before
+        if key.resource != self._resource.plural or self._namespace not in ("", key.namespace):
+            return None
+        was = before is not None and self._matches(before)
+        if change.kind == "DELETED" or self._matches(change.object) == was:
+            return Told(key, change.line, change.at) if was else None
+        if before is None:
+            return Told(key, change.line, change.at)
+        item = change.object
+        if was:
+            version = {"resourceVersion": str(change.revision)}
+            item = {**before, "metadata": {**before["metadata"], **version}}
+        return Told(key, _event("DELETED" if was else "ADDED", item), change.at)
 
     def _bookmark(self, revision: int, annotations: dict[str, str] | None = None) -> bytes:
         metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}

@@ -15,6 +15,7 @@ from leoflow_controlplane.executor.cluster.fault import (
     Broken,
     Moved,
     NotThere,
+    Throttled,
     fault_of,
     fault_of_event,
 )
@@ -30,6 +31,10 @@ PAGE_ATTEMPTS = 5
 WATCH_SECONDS = 120
 SILENCE_SECONDS = WATCH_SECONDS + 15.0
 MAX_LOG_BYTES = 64 * 1024
+# Of many Pods at once nothing else should have to wait for a store of events that is down.
+EVENTS_SECONDS = 10.0
+# In the words of both of its checks (registry/rest/delete.go, storage/interfaces.go).
+_PRECONDITION = "precondition"
 # Our own word among the kinds of events: the API server has taken the watch up.
 OPENED = "OPENED"
 
@@ -167,7 +172,13 @@ class ApiCalls:
         wanted = {"uid": uid, "resourceVersion": version}
         if wanted := {name: value for name, value in wanted.items() if value}:
             options["preconditions"] = wanted
-        return await self._delete(self._pods, name, options)
+        try:
+            return await self._delete(self._pods, name, options)
+        except Throttled as fault:
+            # There are conflicts of other kinds.
+            if wanted and _PRECONDITION in fault.words.lower():
+                raise Moved(fault.words) from fault
+            raise
 
     async def read_log(self, name: str, container: str, lines: int) -> str | None:
         """Read the last lines of a container."""
@@ -188,7 +199,8 @@ class ApiCalls:
         """Read what was told of a Pod, unsorted."""
         selector = f"involvedObject.kind=Pod,involvedObject.name={pod}"
         query = {"fieldSelector": selector, "limit": str(PAGE_SIZE)}
-        return _items((await self._connection.ask("GET", self._events, query)).json())
+        answer = await self._connection.ask("GET", self._events, query, seconds=EVENTS_SECONDS)
+        return _items(answer.json())
 
     async def create_claim(self, body: Object) -> Object:
         """Create a claim."""
@@ -249,8 +261,7 @@ class ApiCalls:
         if answer.status == 404:
             return False
         if answer.status >= 400:
-            fault = fault_of(answer.status, answer.body, answer.retry_after)
-            raise Moved(fault.words) if answer.status == 409 else fault
+            raise fault_of(answer.status, answer.body, answer.retry_after)
         return True
 
 

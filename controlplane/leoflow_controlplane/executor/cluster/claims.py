@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from leoflow_controlplane.executor.cluster.calls import Calls, Object
 from leoflow_controlplane.executor.cluster.fault import CallFailed, Forbidden
@@ -30,19 +32,36 @@ class Claims:
         # Those that are there or may be, and whether each outlives its run.
         self._kept: dict[str, bool] = {}
         self._there: set[str] = set()
+        # How many creations of each are under way, and which are to go as soon as that can be.
+        self._coming: Counter[str] = Counter()
+        self._over: set[str] = set()
         self._may_stage = False
 
     def knows(self, name: str) -> bool:
         """Say whether a claim is known to be there."""
         return name in self._there
 
-    def expect(self, metadata: Object) -> None:
-        """Take in that a claim may be there from now on, whatever is answered."""
-        self._kept[metadata["name"]] = is_kept(metadata)
+    @contextmanager
+    def coming(self, metadata: Object) -> Iterator[None]:
+        """Take in that a claim is being created, and may be there whatever is answered. If its run
+        ends meanwhile it is removed in the end."""
+        name = metadata["name"]
+        self._kept[name] = is_kept(metadata)
+        # A run that was over may go on.
+        self._over.discard(name)
+        self._coming[name] += 1
+        try:
+            yield
+        finally:
+            self._coming[name] -= 1
+            if not self._coming[name]:
+                del self._coming[name]
+                if name in self._over:
+                    self._spawn(self._remove(name))
 
     def note(self, metadata: Object) -> None:
         """Take in that a claim is there."""
-        self.expect(metadata)
+        self._kept[metadata["name"]] = is_kept(metadata)
         self._there.add(metadata["name"])
 
     async def look_for(self, selector: str) -> list[Object]:
@@ -79,14 +98,20 @@ class Claims:
 
     async def _remove(self, name: str) -> None:
         self._forget(name)
+        self._over.discard(name)
+        if name in self._coming:
+            self._over.add(name)
+            return
         try:
             await self._calls.delete_claim(name)
         except Forbidden as fault:
             logger.warning("claim '%s' is left: %s", name, fault.words)
         except CallFailed as fault:
             logger.warning("claim '%s' cannot be removed yet: %s", name, fault.words)
+            self._over.add(name)
             self._spawn(self._remove_later(name))
 
     async def _remove_later(self, name: str) -> None:
         await asyncio.sleep(AGAIN_SECONDS)
-        await self._remove(name)
+        if name in self._over:
+            await self._remove(name)

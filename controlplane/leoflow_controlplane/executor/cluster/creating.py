@@ -127,9 +127,9 @@ class Creator:
     async def _create_claim(self, order: Order) -> None:
         assert order.claim is not None
         if not self._claims.knows(order.claim["metadata"]["name"]):
-            self._claims.expect(order.claim["metadata"])
-            created = await _Creation(self, order, claim=True).run()
-            self._claims.note(created.thing["metadata"])
+            with self._claims.coming(order.claim["metadata"]):
+                created = await _Creation(self, order, claim=True).run()
+                self._claims.note(created.thing["metadata"])
 
 
 class _Creation:

@@ -17,7 +17,7 @@ from leoflow_controlplane.executor.cluster.calls import Calls, Object
 from leoflow_controlplane.executor.cluster.fault import CallFailed
 from leoflow_controlplane.executor.cluster.limits import judge_forced, judge_given_up, note
 from leoflow_controlplane.executor.cluster.live import Live
-from leoflow_controlplane.executor.cluster.viewing import read_view
+from leoflow_controlplane.executor.cluster.viewing import is_as_old, read_view
 from leoflow_controlplane.executor.protocol import Ended, Figures
 from leoflow_controlplane.pod.ending import (
     Over,
@@ -47,10 +47,12 @@ logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
 class Ends:
-    """The Pods in ``live``, by name; `next_end` gives the end of each, once."""
+    """The Pods in ``live``, by name; `next_end` gives the end of each, once. Those in ``missing``
+    are told to be gone, without an end: that may be so, or their labels are."""
 
     def __init__(self, calls: Calls, figures: Figures) -> None:
         self.live: dict[str, Live] = {}
+        self.missing: asyncio.Queue[Live] = asyncio.Queue()
         self._ended: asyncio.Queue[Ended | BaseException] = asyncio.Queue()
         self._calls = calls
         self._figures = figures
@@ -93,7 +95,7 @@ class Ends:
     def update(self, view: PodView) -> None:
         """Take in what was seen of a Pod, whoever's it is."""
         live = self.live.get(view.name)
-        if live is None or live.told.is_set():
+        if live is None or live.told.is_set() or _is_outdated(live, view):
             return
         if not live.started:
             live.view, live.vanished_at = view, None
@@ -101,23 +103,17 @@ class Ends:
             self._see(live, view)
 
     def take_deleted(self, view: PodView) -> None:
-        """Take in that a Pod was deleted, whoever's it is, and what it was then."""
+        """Take in that a watch told that a Pod is gone, whoever's it is, and what it was then."""
         live = self.live.get(view.name)
         if live is None or not _is_same(live, view):
             return
         live.view = view
-        live.vanished_at = live.vanished_at or time.monotonic()
-        if live.started:
-            # Nothing that is told of it later is of this Pod.
-            self.tell_gone(live)
+        self._miss(live, is_told=True)
 
     def vanish(self, live: Live) -> None:
-        """Take in that a Pod is gone; what was seen of it last may already tell its end."""
-        live.vanished_at = live.vanished_at or time.monotonic()
-        if not live.started or live.view is None:
-            return
-        if live.unwanted.is_set() or isinstance(self.judge(live), Over):
-            self.tell_gone(live)
+        """Take in that a Pod was not found; what was seen of it last may already tell its end, and
+        a watch may still be about to."""
+        self._miss(live, is_told=live.unwanted.is_set())
 
     def take_forgotten(self, live: Live) -> None:
         """Take in that a Pod was deleted by force: nothing is told of it any more."""
@@ -145,6 +141,15 @@ class Ends:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+
+    def _miss(self, live: Live, *, is_told: bool) -> None:
+        live.vanished_at = live.vanished_at or time.monotonic()
+        if not live.started or live.view is None:
+            return
+        if isinstance(self.judge(live), Over):
+            self.tell_gone(live)
+        elif is_told:
+            self.missing.put_nowait(live)
 
     def _see(self, live: Live, view: PodView) -> None:
         standing = _judge(live, view)
@@ -241,6 +246,16 @@ def _note_sight(live: Live, now: float) -> None:
         live.placed_seen_at = now
     if live.ran_seen_at is None and view.task is not None and view.task.phase != "waiting":
         live.ran_seen_at = now
+
+
+def _is_outdated(live: Live, view: PodView) -> bool:
+    """Say whether more is known of a Pod already: a list that takes long is behind the watch."""
+    if live.view is None or live.view.uid != view.uid:
+        return False
+    if not live.started and live.vanished_at is not None:
+        # A watch told that it is gone, and no other one will have its uid.
+        return True
+    return view.version != live.view.version and is_as_old(view.version, live.view.version)
 
 
 def _is_same(live: Live, view: PodView) -> bool:

@@ -35,7 +35,7 @@ from leoflow_controlplane.model import RunKey, TryKey
 from leoflow_controlplane.pod.claim import make_claim
 from leoflow_controlplane.pod.ending import Over, judge
 from leoflow_controlplane.pod.making import make_pod
-from leoflow_controlplane.pod.name import claim_name, pod_name
+from leoflow_controlplane.pod.name import claim_name, own_labels, pod_name
 from leoflow_controlplane.pod.site import PodSite
 from leoflow_controlplane.pod.volume import artifacts_folder
 
@@ -68,7 +68,7 @@ class KubernetesExecutor:
         self._tidying = Tidying(calls, rate, may_remove_strays=not site.is_server)
         selector = select_own(place)
         self._ends = Ends(calls, self.figures)
-        self._overdue = Overdue(calls, self._ends, site.limits)
+        self._overdue = Overdue(calls, self._ends, site.limits, own_labels(place))
         self._watch = Watch(calls, selector, self._ends, self._tidying, self.figures)
         self._claims = Claims(calls, self._ends.spawn)
         self._creator = Creator(calls, self._watch, self._tidying, self._claims, site.limits, rate)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from leoflow_controlplane.error import ControlPlaneError
 
 MAX_WORDS = 2000
+# What the API server says where an admission said no, with whatever status that has chosen
+# (plugin/webhook/errors/statuserror.go, plugin/policy/validating/dispatcher.go).
+_DENIED = re.compile(
+    """^admission webhook ".*" denied the request|ValidatingAdmissionPolicy '.*' denied request"""
+)
 
 
 class CallFailed(ControlPlaneError):
@@ -74,6 +80,8 @@ def fault_of(status: int, body: bytes, retry_after: str | None = None) -> CallFa
     said = _read_status(body)
     words = _words(said, status, body)
     reason, wait = said.get("reason"), _wait(said, retry_after)
+    if status in (401, 409) and _DENIED.search(words):
+        return Refused(words)
     if status == 401:
         return Unauthorized(words)
     if status == 429 or (wait is not None and status >= 500):

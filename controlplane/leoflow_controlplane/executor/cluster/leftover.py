@@ -29,6 +29,7 @@ from leoflow_controlplane.pod.name import (
     OWNER,
     REALM,
     label_value,
+    own_labels,
     read_run,
     read_try,
 )
@@ -58,7 +59,7 @@ class Keep(NamedTuple):
 
 def select_own(place: PodSite) -> str:
     """Give the selector of all that is of an owner."""
-    return f"{REALM}={label_value(place.realm_id)},{OWNER}={label_value(place.owner_id)}"
+    return ",".join(f"{name}={value}" for name, value in own_labels(place).items())
 
 
 class Leftovers:

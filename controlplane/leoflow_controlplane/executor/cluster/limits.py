@@ -32,6 +32,10 @@ FORCED = (
     "there is not known"
 )
 BEGAN = "It began to run as it was given up, and was ended"
+UNFOLLOWED = (
+    "somebody took the labels 'leoflow.dev/realm' and 'leoflow.dev/owner' from its Pod, or changed "
+    "them: without them leoflow cannot follow it, so it was ended"
+)
 # What a container runtime says that does not know of the images that it is to mount.
 _NO_IMAGE_VOLUME = 'failed to mkdir ""'
 MOUNT_ADVICE = (
@@ -99,10 +103,16 @@ def judge_given_up(given: Over, view: PodView) -> Over:
     over = judge_gone(view, stopped=True)
     if over.exit.oom_killed or over.exit.code not in (None, *TOLD_TO_END):
         return over
-    if over.started_at is None:
-        return given
+    if over.started_at is None or given.started_at is not None:
+        return given._replace(ended_at=over.ended_at)
     exit = Exit(None, reason=_also(given, BEGAN), machinery=True, loss="launch")
     return over._replace(exit=exit)
+
+
+def judge_unfollowed(view: PodView) -> Over:
+    """Tell the end of a try whose Pod leoflow cannot find any more by its labels."""
+    started_at = view.task.started_at if view.task is not None else None
+    return Over(Exit(None, reason=UNFOLLOWED, machinery=True, loss="deleted"), started_at)
 
 
 def judge_forced(given: Over | None, view: PodView, *, stopped: bool) -> Over:

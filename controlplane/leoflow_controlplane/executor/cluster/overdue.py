@@ -1,4 +1,5 @@
-"""Gives up Pods that have been in a stage for too long, each once that is sure, as far as can be.
+"""Gives up Pods that have been in a stage for too long, and tells the ends of those that are said
+to be gone, each once that is sure, as far as can be.
 
 A Pod is deleted as it was seen and no other: what has moved on is judged again. Its end is told
 once it is gone, so that no other try of its task runs beside it. A node that does not answer never
@@ -10,11 +11,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 
 from leoflow_controlplane.executor.cluster.calls import Calls, Object
 from leoflow_controlplane.executor.cluster.ends import Ends
-from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved, Refused
-from leoflow_controlplane.executor.cluster.limits import is_late, judge_late, read_progress
+from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved
+from leoflow_controlplane.executor.cluster.limits import (
+    is_late,
+    judge_late,
+    judge_unfollowed,
+    read_progress,
+)
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE
 from leoflow_controlplane.executor.cluster.viewing import read_view
@@ -31,16 +38,18 @@ logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
 class Overdue:
-    """Looks at the clock for the Pods of ``ends``."""
+    """Looks at the clock for the Pods of ``ends``, which have the labels ``own`` to be found by."""
 
-    def __init__(self, calls: Calls, ends: Ends, limits: Limits) -> None:
+    def __init__(self, calls: Calls, ends: Ends, limits: Limits, own: Mapping[str, str]) -> None:
         self._calls = calls
+        self._own = own
         self._ends = ends
         self._limits = limits
 
     def open(self) -> None:
         """Begin to look, until ``ends`` is closed."""
         self._ends.spawn(self._tick())
+        self._ends.spawn(self._look_at_missing())
 
     async def _tick(self) -> None:
         while True:
@@ -51,11 +60,20 @@ class Overdue:
                     self._check(live, now)
 
     def _check(self, live: Live, now: float) -> None:
-        """End what is gone for good, or waits for too long."""
+        """Look into what is told to be gone, is not told of, or waits for too long."""
         if live.vanished_at is not None:
-            if now - live.vanished_at >= VANISH_SECONDS:
-                self._ends.tell_gone(live)
-        elif not live.reading and self._find_late(live, now) is not None:
+            is_due = now - live.vanished_at >= VANISH_SECONDS
+        else:
+            is_due = live.unfollowed or self._find_late(live, now) is not None
+        if is_due:
+            self._look_soon(live)
+
+    async def _look_at_missing(self) -> None:
+        while True:
+            self._look_soon(await self._ends.missing.get())
+
+    def _look_soon(self, live: Live) -> None:
+        if not live.reading and not live.told.is_set():
             live.reading = True
             self._ends.spawn(self._look_into(live))
 
@@ -71,13 +89,40 @@ class Overdue:
 
     async def _look_into(self, live: Live) -> None:
         try:
-            if await self._is_there(live):
+            if live.vanished_at is not None or live.unfollowed:
+                await self._make_sure(live)
+            elif await self._is_there(live):
                 await self._give_up(live)
         except CallFailed as fault:
             logger.info("Pod '%s' cannot be given up yet: %s", live.name, fault.words)
             await asyncio.sleep(AGAIN_SECONDS)
         finally:
             live.reading = False
+
+    async def _make_sure(self, live: Live) -> None:
+        """Tell the end of a Pod that is said to be gone, if it is. One whose labels somebody took
+        is not: it has to end, for nobody would find it again."""
+        pod = await self._calls.get_pod(live.name)
+        view = None if pod is None else read_view(pod)
+        if pod is None or (view and live.view and view.uid != live.view.uid):
+            self._ends.tell_gone(live)
+        elif view is not None:
+            live.vanished_at = None
+            live.unfollowed = not self._own.items() <= (pod["metadata"].get("labels") or {}).items()
+            self._ends.update(view)
+            if live.unfollowed and not live.told.is_set():
+                await self._end_unfollowed(live, pod)
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _end_unfollowed(self, live: Live, pod: Object) -> None:
+        assert live.view is not None
+        if live.view.deleting:
+            await self._give_up(live)
+            return
+        logger.warning("Pod '%s' is ended: its labels were taken from it", live.name)
+        live.given_up = judge_unfollowed(live.view)
+        grace = max(AT_ONCE, pod["spec"].get("terminationGracePeriodSeconds") or 0)
+        await self._calls.delete_pod(live.name, grace, uid=live.view.uid)
 
     async def _is_there(self, live: Live) -> bool:
         """Look at a Pod once more before it is given up, and at what was told of it."""
@@ -94,18 +139,18 @@ class Overdue:
             live.given_up = None
         self._ends.update(view)
         if live.wait is not None and live.wait.stage == "create":
-            pulling, words = read_progress(await self._read_events(live))
+            pulling, words = await self._read_progress(live)
             if live.wait is not None:
                 live.wait = live.wait._replace(pulling=pulling, words=words or live.wait.words)
         return True
 
-    async def _read_events(self, live: Live) -> list[Object]:
+    async def _read_progress(self, live: Live) -> tuple[bool, str]:
         try:
-            return await self._calls.list_events(live.name)
-        except Refused as fault:
-            # Whoever may not read them gets poorer words.
-            logger.info("the events of Pod '%s' cannot be read: %s", live.name, fault.words)
-            return []
+            return read_progress(await self._calls.list_events(live.name))
+        except CallFailed as fault:
+            # Whoever may not read them, or whose cluster has them in a store of their own that is
+            # down, cannot know that it is no pull that takes so long.
+            return True, f"its events cannot be read: {fault.words}"
 
     async def _give_up(self, live: Live) -> None:
         waiting = self._find_late(live, time.monotonic())

@@ -16,8 +16,9 @@ from leoflow_controlplane.executor.cluster.pace import Pace
 # A Pod that is seen for so long and is nobody's goes. What was just given up, or what a dead
 # process had asked for, may still be coming.
 STRAY_SECONDS = 30.0
-# After so long a removal that failed is tried again.
+# After so long a removal that failed is tried again, twice as long each time up to the longest.
 AGAIN_SECONDS = 5.0
+LONGEST_SECONDS = 60.0
 CALLS_AT_ONCE = 16
 BATCH_SIZE = 256
 # The least that is not 0, which means to forget a Pod whose containers may go on.
@@ -29,10 +30,12 @@ logger = logging.getLogger("leoflow.executor.kubernetes")
 
 
 class Seen(NamedTuple):
-    """Which Pod has a name, and whether it is being deleted."""
+    """Which Pod has a name, and whether it is being deleted. ``held_by``: the finalizers that are
+    all that keeps it."""
 
     uid: str
     deleting: bool
+    held_by: tuple[str, ...] = ()
 
 
 class Tidying:
@@ -49,7 +52,9 @@ class Tidying:
         self._order: list[tuple[float, str]] = []
         self._forced: set[str] = set()
         self._leaving: set[str] = set()
+        self._failures: dict[str, int] = {}
         self._strays: dict[str, float] = {}
+        self._held: set[str] = set()
         self._wake = asyncio.Event()
 
     def open(self, spawn: Spawn) -> None:
@@ -77,7 +82,7 @@ class Tidying:
         """Take in that a Pod is gone."""
         for names in (self._leaving, self._forced):
             names.discard(name)
-        for kept in (self._due, self._uids, self._strays):
+        for kept in (self._due, self._uids, self._failures, self._strays):
             kept.pop(name, None)
 
     def look(self, there: Mapping[str, Seen], known: Container[str]) -> None:
@@ -92,11 +97,25 @@ class Tidying:
             for name in there
             if name not in known and name not in self._due
         }
-        old = [name for name, since in self._strays.items() if now - since >= STRAY_SECONDS]
+        self._tell_held({name: one for name, one in there.items() if name not in known})
+        old = [
+            name
+            for name, since in self._strays.items()
+            if now - since >= STRAY_SECONDS and name not in self._held
+        ]
         if old:
             logger.warning("removing Pods that nobody waits for: %s", ", ".join(old))
         for name in old:
             self.remove_now(name, there[name].uid, forced=there[name].deleting)
+
+    def _tell_held(self, there: Mapping[str, Seen]) -> None:
+        """Tell once of each Pod that cannot go: there is nothing more to ask for."""
+        held = {name: ", ".join(seen.held_by) for name, seen in there.items() if seen.held_by}
+        for name in held.keys() - self._held:
+            logger.warning(
+                "Pod '%s' is deleted, and stays until %s is done with it", name, held[name]
+            )
+        self._held = set(held)
 
     def _put(self, name: str, due: float) -> None:
         self._due[name] = due
@@ -142,10 +161,19 @@ class Tidying:
                 self.forget(name)
                 return
             except CallFailed as fault:
-                logger.warning("Pod '%s' cannot be removed yet: %s", name, fault.words)
-                self._put(name, time.monotonic() + AGAIN_SECONDS)
+                self._put_off(name, fault)
                 return
+        self._failures.pop(name, None)
         self._strays.pop(name, None)
         # The watch may have told that it is gone before the call was answered.
         if self._due.pop(name, None) is not None:
             self._leaving.add(name)
+
+    def _put_off(self, name: str, fault: CallFailed) -> None:
+        failures = self._failures.get(name, 0)
+        if not failures:
+            logger.warning("Pod '%s' cannot be removed yet: %s", name, fault.words)
+        self._failures[name] = failures + 1
+        self._put(
+            name, time.monotonic() + min(LONGEST_SECONDS, AGAIN_SECONDS * 2 ** min(failures, 9))
+        )

@@ -19,3 +19,9 @@ def read_view(pod: Object) -> PodView | None:
         name = (pod.get("metadata") or {}).get("name")
         logger.warning("Pod '%s', as the API server tells it, makes no sense: %r", name, error)
         return None
+
+
+def is_as_old(version: str, other: str) -> bool:
+    """Say whether a version is not after another. They can be compared where they are numbers
+    (KEP-5504), as those of all clusters with etcd are."""
+    return version.isdigit() and other.isdigit() and int(version) <= int(other)

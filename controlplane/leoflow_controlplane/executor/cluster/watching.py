@@ -15,8 +15,9 @@ from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Gone, Unauthorized
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import Seen, Tidying
-from leoflow_controlplane.executor.cluster.viewing import read_view
+from leoflow_controlplane.executor.cluster.viewing import is_as_old, read_view
 from leoflow_controlplane.executor.protocol import Figures
+from leoflow_controlplane.pod.slim import PodView
 
 # A watch tells everything; a list finds what it did not, and Pods that are nobody's.
 LIST_SECONDS = 60.0
@@ -55,7 +56,7 @@ class Watch:
     def look_for(self, pod: Object) -> None:
         """Look at all Pods again if one whose creation was answered was not seen when they were
         looked at last, and was there before: it was gone by then, and no watch tells."""
-        if _is_as_old(pod["metadata"].get("resourceVersion", ""), self._seen_version):
+        if is_as_old(pod["metadata"].get("resourceVersion", ""), self._seen_version):
             self.look_soon()
 
     def note_answer(self) -> None:
@@ -131,11 +132,11 @@ class Watch:
             version = page.version
             for pod in page.items:
                 if (view := read_view(pod)) is not None:
-                    seen[view.name] = Seen(view.uid, view.deleting)
+                    seen[view.name] = Seen(view.uid, view.deleting, _find_holders(pod, view))
                     uids.add(view.uid)
                     self.ends.update(view)
         self.note_answer()
-        if not _is_as_old(version, self._seen_version):
+        if not is_as_old(version, self._seen_version):
             # Another look that began later may have ended before.
             self._seen_version = version
         for live in [live for live in self.ends.live.values() if live.started]:
@@ -144,7 +145,7 @@ class Watch:
                 continue
             if asked_for.get(live.name) is live:
                 self.ends.vanish(live)
-            elif _is_as_old(live.view.version, version):
+            elif is_as_old(live.view.version, version):
                 self.look_soon()
         self._tidying.look(seen, self.ends.live)
         return version
@@ -164,7 +165,8 @@ class Watch:
         self.ends.take_deleted(view)
 
 
-def _is_as_old(version: str, other: str) -> bool:
-    """Say whether a version is not after another. They can be compared where they are numbers
-    (KEP-5504), and nothing hangs on it but when it is looked again."""
-    return version.isdigit() and other.isdigit() and int(version) <= int(other)
+def _find_holders(pod: Object, view: PodView) -> tuple[str, ...]:
+    """Name the finalizers for which alone a Pod that was deleted is still there."""
+    if not view.deleting or view.grace_seconds:
+        return ()
+    return tuple(pod["metadata"].get("finalizers") or ())

@@ -10,6 +10,7 @@ from fakecalls import FakeCalls, FakeCluster
 from house import make_dag
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.cluster import claims
+from leoflow_controlplane.executor.cluster.calls import Object
 from leoflow_controlplane.executor.cluster.claims import Claims
 from leoflow_controlplane.executor.cluster.fault import Away, Forbidden, Refused
 from leoflow_controlplane.executor.cluster.permission import FOR_STAGING
@@ -78,6 +79,45 @@ async def test_a_claim_whose_creation_was_not_answered_goes_with_its_run(
         await executor.start(launch)
     await executor.end_run(launch.key.run)
     assert not cluster.claims
+
+
+async def test_a_claim_that_is_being_created_as_its_run_ends_goes_once_it_is_there(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor, launch = await opened(), launch_of(staging=1000)
+    asked, done, create = asyncio.Event(), asyncio.Event(), FakeCalls.create_claim
+
+    async def create_late(calls: FakeCalls, body: Object) -> Object:
+        asked.set()
+        await done.wait()
+        return await create(calls, body)
+
+    monkeypatch.setattr(FakeCalls, "create_claim", create_late)
+    starting = asyncio.create_task(executor.start(launch))
+    await asked.wait()
+    stopping = asyncio.create_task(executor.stop(launch.key, 1))
+    await executor.end_run(launch.key.run)
+    done.set()
+    with pytest.raises(LaunchFailed):
+        await starting
+    await stopping
+    await come(lambda: not cluster.claims)
+
+
+async def test_a_run_that_goes_on_keeps_a_claim_that_could_not_be_removed_yet(
+    cluster: FakeCluster,
+    ours: Claims,
+    spawned: list[asyncio.Task[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "AGAIN_SECONDS", 0.001)
+    cluster.claims["c"] = {}
+    cluster.faults["delete_claim"].append(Away("connection refused"))
+    await ours.remove(["c"])
+    with ours.coming({"name": "c"}):
+        ours.note({"name": "c"})
+    await asyncio.gather(*spawned)
+    assert cluster.claims
 
 
 async def test_a_dag_with_staging_is_told_which_rights_are_missing(

@@ -35,6 +35,13 @@ QUOTA = 'pods "p" is forbidden: exceeded quota: q, requested: pods=1, used: pods
 CONFLICT = 'Operation cannot be fulfilled on resourcequotas "q": the object has been modified'
 
 
+BY_WEBHOOK = 'admission webhook "deny.example.com" denied the request: not on a Friday'
+BY_POLICY = (
+    "pods \"p\" is forbidden: ValidatingAdmissionPolicy 'freeze' with binding 'all' denied "
+    "request: not on a Friday"
+)
+
+
 @pytest.mark.parametrize(
     ("code", "body", "kind", "words"),
     [
@@ -44,6 +51,8 @@ CONFLICT = 'Operation cannot be fulfilled on resourcequotas "q": the object has 
         (404, status('namespaces "x" not found', "NotFound"), NotThere, 'namespaces "x" not found'),
         (409, status('pods "p" already exists', "AlreadyExists"), AlreadyThere, "already exists"),
         (409, status(CONFLICT, "Conflict"), Throttled, CONFLICT),
+        (409, status(BY_WEBHOOK, "Conflict"), Refused, "not on a Friday"),
+        (401, status(BY_POLICY, "Unauthorized"), Refused, "not on a Friday"),
         (410, status("too old resource version", "Expired"), Gone, "too old"),
         (422, status('Pod "p" is invalid: spec', "Invalid"), Refused, "is invalid"),
         (429, status("too many requests", "TooManyRequests"), Throttled, "too many requests"),

@@ -11,7 +11,7 @@ from executor_contract import assert_no_more, end_of
 from fakecalls import ENDED, FakeCluster, condition, pod_status, running, terminated, waiting
 from leoflow_controlplane.executor.cluster import limits
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
-from leoflow_controlplane.executor.cluster.fault import Away
+from leoflow_controlplane.executor.cluster.fault import Away, Broken, CallFailed, Forbidden
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.verdict import Exit
 from podground import Open, begin, come, launch_of
@@ -117,6 +117,23 @@ async def test_a_pull_has_a_limit_of_its_own(opened: Open, cluster: FakeCluster)
         None,
         reason="its container did not run within pull_timeout_seconds = 0.06: Pulling: Pulling "
         'image "x"',
+        machinery=True,
+        loss="launch",
+    )
+
+
+@pytest.mark.parametrize("fault", [Forbidden("events is forbidden"), Broken("etcd"), Away("gone")])
+async def test_a_pod_whose_events_cannot_be_read_has_the_limit_of_a_pull(
+    opened: Open, cluster: FakeCluster, fault: CallFailed
+) -> None:
+    executor = await opened(**TINY)
+    name = await begin(executor, cluster)
+    cluster.faults["list_events"].extend([fault] * 9999)
+    cluster.play(name, STUCK)
+    text = "its container did not run within pull_timeout_seconds = 0.04"
+    assert (await end_of(executor)).exit == Exit(
+        None,
+        reason=f"{text}: its events cannot be read: {fault.words}",
         machinery=True,
         loss="launch",
     )

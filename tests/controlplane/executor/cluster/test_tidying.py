@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 from fakecalls import FakeCalls, FakeCluster
 from leoflow_controlplane.executor.cluster import tidying
-from leoflow_controlplane.executor.cluster.fault import Away
+from leoflow_controlplane.executor.cluster.fault import Away, Refused
 from leoflow_controlplane.executor.cluster.tidying import Seen, Tidying
 from podground import come
 
@@ -88,6 +89,39 @@ async def test_a_stray_that_does_not_go_is_forced(
     tidy.look({**seen, "known": Seen("u", False)}, {"known"})
     await come(lambda: not cluster.pods)
     assert {call[1:] for call in cluster.asked} == {("stray", 1), ("stuck", 0)}
+
+
+async def test_a_pod_that_others_hold_is_told_of_once_and_let_be(
+    cluster: FakeCluster,
+    tidy: Tidying,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(tidying, "STRAY_SECONDS", 0.0)
+    put(cluster, "held", "free")
+    uids = {name: cluster.pods[name]["metadata"]["uid"] for name in cluster.pods}
+    held = {"held": Seen(uids["held"], True, ("example.com/audit",))}
+    for _ in range(3):
+        tidy.look(held, set())
+    assert caplog.messages == [
+        "Pod 'held' is deleted, and stays until example.com/audit is done with it"
+    ]
+    tidy.look({**held, "free": Seen(uids["free"], False)}, set())
+    await come(lambda: "free" not in cluster.pods)
+    assert [call[1] for call in cluster.asked] == ["free"]
+
+
+async def test_what_cannot_be_removed_is_tried_less_and_less_often(
+    cluster: FakeCluster, tidy: Tidying, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(cluster, "p")
+    denied = Refused('admission webhook "guard" denied the request')
+    cluster.faults["delete_pod"].extend([denied] * 9999)
+    tidy.remove_now("p")
+    await come(lambda: len(cluster.asked) == 5)
+    assert tidy._failures["p"] >= 4
+    assert tidy._due["p"] - time.monotonic() > 4 * tidying.AGAIN_SECONDS
+    assert len(caplog.messages) == 1
 
 
 async def test_who_was_asked_to_go_is_known_until_it_is_gone(

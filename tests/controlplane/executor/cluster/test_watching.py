@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from executor_contract import end_of
-from fakecalls import FakeCalls, FakeCluster, pod_status, running, terminated
+from fakecalls import ENDED, FakeCalls, FakeCluster, pod_status, running, terminated
 from leoflow_controlplane.executor.cluster import pace, tidying, watching
 from leoflow_controlplane.executor.cluster.calls import OPENED, Event, Page
 from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import Broken, Refused, Throttled
 from leoflow_controlplane.executor.protocol import Figures
+from leoflow_controlplane.pod.slim import PodView
 from leoflow_controlplane.verdict import Exit
 from podground import Open, begin, come, launch_of
 
@@ -123,6 +124,30 @@ async def test_a_look_that_ends_late_does_not_hide_what_a_later_one_saw(
     assert watch._look_now.is_set()
 
 
+@pytest.mark.parametrize("end", ["gone", "ended"])
+async def test_a_list_that_is_behind_the_watch_undoes_nothing(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Before the creation was answered, when nobody has judged yet what was told."""
+    monkeypatch.setattr(watching, "LIST_SECONDS", 3600.0)
+    executor = await opened()
+    await come(lambda: cluster.watches)
+    created = answer_late(monkeypatch, "create_pod")
+    starting = asyncio.create_task(executor.start(launch_of()))
+    (name,) = await come(lambda: cluster.pods)
+    older, live = PodView.of(cluster.pods[name]), executor._ends.live[name]
+    if end == "gone":
+        cluster.vanish(name)
+    else:
+        cluster.play(name, pod_status("Succeeded", terminated(0)))
+    await come(lambda: live.vanished_at or (live.view and live.view.phase == "Succeeded"))
+    executor._ends.update(older)
+    created.set()
+    await starting
+    exit = (await end_of(executor)).exit
+    assert exit.loss == "deleted" if end == "gone" else exit == Exit(0)
+
+
 def answer_late(monkeypatch: pytest.MonkeyPatch, call: str) -> asyncio.Event:
     """Hold the answers to a call back until the event that is given is set."""
     may_answer, make = asyncio.Event(), getattr(FakeCalls, call)
@@ -213,3 +238,22 @@ async def test_a_pod_that_is_nobody_s_goes_after_a_while(
     assert cluster.pods
     await heir.adopt({launch_of(2).key}, set())
     await come(lambda: not cluster.pods)
+
+
+async def test_a_pod_that_was_deleted_and_is_held_by_others_is_left_to_them(
+    opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LIST_SECONDS", 0.005)
+    monkeypatch.setattr(tidying, "STRAY_SECONDS", 0.0)
+    dead = await opened()
+    name = await begin(dead, cluster)
+    await dead.close(leave_running=True)
+    cluster.pods[name]["metadata"] |= {
+        "finalizers": ["example.com/audit"],
+        "deletionTimestamp": ENDED,
+        "deletionGracePeriodSeconds": 0,
+    }
+    heir = await opened()
+    heir._tidying.may_remove_strays = True
+    await come(lambda: sum(call[0] == "list_pods" for call in cluster.asked) > 5)
+    assert not any(call[0] == "delete_pod" for call in cluster.asked)
