@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 
 from leoflow_agent import exitcode
 
+from leoflow_controlplane.pod.pullfault import is_hopeless
 from leoflow_controlplane.pod.slim import ContainerView, PodView
 from leoflow_controlplane.verdict import Exit, Loss, judge_code
 
@@ -70,22 +71,6 @@ _CONFIG = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
     | {"PreCreateHookError", "PreStartHookError", "PostStartHookError", "CrashLoopBackOff"}
 )
-# What registries and container runtimes say when asking again does not help.
-_FINAL_WORDS = (
-    "not found",
-    "manifest unknown",
-    "name unknown",
-    "denied",
-    "unauthorized",
-    "403 forbidden",
-    "authentication required",
-    "authorization failed",
-    "no basic auth credentials",
-    "no match for platform",
-    "no matching manifest",
-    "invalid reference",
-)
-_PASSING_WORDS = ("no such host", "toomanyrequests", "too many requests")
 _FINAL_PULLS = frozenset({"ErrImageNeverPull", "SignatureValidationFailed"})
 # Of a container that never was one.
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
@@ -269,9 +254,7 @@ def _judge_waiting(view: PodView) -> Waiting:
 
 
 def _is_final(waiting: ContainerView) -> bool:
-    words = waiting.message.lower()
-    final = waiting.reason in _FINAL_PULLS or any(one in words for one in _FINAL_WORDS)
-    return final and not any(one in words for one in _PASSING_WORDS)
+    return waiting.reason in _FINAL_PULLS or is_hopeless(waiting.message)
 
 
 def _lost(

@@ -219,6 +219,16 @@ def test_what_does_not_run_yet_waits_in_a_stage(
         ),
         ("pulling from host r:1 failed with status code [manifests 1]: 500 Internal", False),
         ('failed to do request: Head "http://r:1/v2": connect: connection refused', False),
+        (
+            'failed to do request: Head "https://r:1/v2/x/manifests/1": tls: failed to verify '
+            "certificate: x509: certificate signed by unknown authority",
+            True,
+        ),
+        (
+            'failed to do request: Head "https://r:1/v2/x/manifests/1": http: server gave HTTP '
+            "response to HTTPS client",
+            True,
+        ),
     ],
 )
 def test_what_containerd_says_of_a_registry_is_final_or_passes(answer: str, hopeless: bool) -> None:

@@ -17,6 +17,7 @@ from leoflow_controlplane.pod.ending import (
     judge_gone,
     judge_unreachable,
 )
+from leoflow_controlplane.pod.pullfault import advise
 from leoflow_controlplane.pod.slim import PodView
 from leoflow_controlplane.verdict import Exit
 
@@ -44,6 +45,10 @@ MOUNT_ADVICE = (
 )
 # The kubelet's words of a volume whose content is not there (pkg/volume/secret and configmap).
 _NO_CONTENT = re.compile(r'FailedMount: .*((secret|configmap) ".*" not found|non-existent)', re.S)
+# The kubelet's reason of an event (pkg/kubelet/events/event.go).
+_NO_SECRET = "FailedToRetrieveImagePullSecret"
+# The stages of which the events of a Pod tell more than it does itself.
+TOLD_BY_EVENTS: tuple[Stage, ...] = ("create", "pull")
 
 
 class Wait(NamedTuple):
@@ -82,11 +87,13 @@ def judge_late(wait: Wait, waiting: Waiting, limits: Limits) -> Over:
         text = f"no node took its Pod within schedule_timeout_seconds = {seconds:g}{words}"
         return Over(Exit(None, reason=text, final=True))
     if wait.stage == "config":
-        advice = f". {MOUNT_ADVICE}" if _NO_IMAGE_VOLUME in wait.words else ""
-        return Over(Exit(None, reason=f"its container cannot be made{words}{advice}", final=True))
+        advice = MOUNT_ADVICE if _NO_IMAGE_VOLUME in wait.words else ""
+        text = _also(f"its container cannot be made{words}", advice)
+        return Over(Exit(None, reason=text, final=True))
     if wait.stage == "pull":
         if waiting.hopeless:
-            return Over(Exit(None, reason=f"its image cannot be pulled{words}", final=True))
+            text = _also(f"its image cannot be pulled{words}", advise(wait.words))
+            return Over(Exit(None, reason=text, final=True))
         seconds = limits.pull_grace_seconds
         text = f"its image could not be pulled within pull_grace_seconds = {seconds:g}{words}"
         return Over(Exit(None, reason=text, machinery=True, loss="launch"))
@@ -105,7 +112,7 @@ def judge_given_up(given: Over, view: PodView) -> Over:
         return over
     if over.started_at is None or given.started_at is not None:
         return given._replace(ended_at=over.ended_at)
-    exit = Exit(None, reason=_also(given, BEGAN), machinery=True, loss="launch")
+    exit = Exit(None, reason=_also(given.exit.reason or "", BEGAN), machinery=True, loss="launch")
     return over._replace(exit=exit)
 
 
@@ -119,7 +126,8 @@ def judge_forced(given: Over | None, view: PodView, *, stopped: bool) -> Over:
     """Tell the end of a try whose Pod was forgotten, for its node did not end it. ``given``: what
     it was given up for before, if it was. ``stopped``: it was leoflow that wanted it to end."""
     over = given or (judge_gone(view, stopped=True) if stopped else judge_unreachable(view))
-    return over._replace(exit=over.exit._replace(reason=_also(over, FORCED)))
+    reason = _also(over.exit.reason or "", FORCED)
+    return over._replace(exit=over.exit._replace(reason=reason))
 
 
 def read_progress(events: Sequence[Mapping[str, Any]]) -> tuple[bool, str]:
@@ -131,6 +139,19 @@ def read_progress(events: Sequence[Mapping[str, Any]]) -> tuple[bool, str]:
     last = (warnings or told or [{}])[-1]
     words = ": ".join(filter(None, (last.get("reason"), (last.get("message") or "").strip())))
     return pulling, words
+
+
+def learn(wait: Wait, events: Sequence[Mapping[str, Any]]) -> Wait:
+    """Add to a wait what only the events of its Pod tell."""
+    if wait.stage == "create":
+        pulling, words = read_progress(events)
+        return wait._replace(pulling=pulling, words=words or wait.words)
+    if wait.stage == "pull":
+        # The Pod itself only tells that the registry did not let it in.
+        missing = [one for one in events if one.get("reason") == _NO_SECRET]
+        words = (missing[0].get("message") or "").strip() if missing else ""
+        return wait if words in wait.words else wait._replace(words=_also(wait.words, words))
+    return wait
 
 
 def _allowance(wait: Wait, waiting: Waiting, view: PodView, limits: Limits) -> float:
@@ -148,8 +169,8 @@ def _allowance(wait: Wait, waiting: Waiting, view: PodView, limits: Limits) -> f
     return limits.pull_timeout_seconds if wait.pulling else limits.start_timeout_seconds
 
 
-def _also(over: Over, words: str) -> str:
-    return f"{(over.exit.reason or '').rstrip('. ')}. {words}"
+def _also(text: str, words: str) -> str:
+    return f"{text.rstrip('. ')}. {words}" if words else text
 
 
 def _instant(event: Mapping[str, Any]) -> str:

@@ -17,10 +17,11 @@ from leoflow_controlplane.executor.cluster.calls import Calls, Object
 from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import CallFailed, Moved
 from leoflow_controlplane.executor.cluster.limits import (
+    TOLD_BY_EVENTS,
     is_late,
     judge_late,
     judge_unfollowed,
-    read_progress,
+    learn,
 )
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE
@@ -138,19 +139,23 @@ class Overdue:
         if not view.deleting:
             live.given_up = None
         self._ends.update(view)
-        if live.wait is not None and live.wait.stage == "create":
-            pulling, words = await self._read_progress(live)
-            if live.wait is not None:
-                live.wait = live.wait._replace(pulling=pulling, words=words or live.wait.words)
+        await self._read_events(live)
         return True
 
-    async def _read_progress(self, live: Live) -> tuple[bool, str]:
+    async def _read_events(self, live: Live) -> None:
+        """Learn of what a Pod waits for what only its events tell."""
+        if live.wait is None or live.wait.stage not in TOLD_BY_EVENTS:
+            return
         try:
-            return read_progress(await self._calls.list_events(live.name))
+            events = await self._calls.list_events(live.name)
         except CallFailed as fault:
-            # Whoever may not read them, or whose cluster has them in a store of their own that is
-            # down, cannot know that it is no pull that takes so long.
-            return True, f"its events cannot be read: {fault.words}"
+            if live.wait is not None and live.wait.stage == "create":
+                # Whoever may not read them, or whose cluster has them in a store of their own that
+                # is down, cannot know that it is no pull that takes so long.
+                words = f"its events cannot be read: {fault.words}"
+                live.wait = live.wait._replace(pulling=True, words=words)
+        else:
+            live.wait = live.wait and learn(live.wait, events)
 
     async def _give_up(self, live: Live) -> None:
         waiting = self._find_late(live, time.monotonic())

@@ -12,6 +12,7 @@ from fakecalls import ENDED, FakeCluster, condition, pod_status, running, termin
 from leoflow_controlplane.executor.cluster import limits
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
 from leoflow_controlplane.executor.cluster.fault import Away, Broken, CallFailed, Forbidden
+from leoflow_controlplane.pod.pullfault import SECRET_ADVICE, TRUST_ADVICE
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.verdict import Exit
 from podground import Open, begin, come, launch_of
@@ -46,6 +47,24 @@ LATE: dict[str, tuple[Mapping[str, Any], Exit]] = {
     "image not there": (
         pod_status("Pending", waiting("ErrImagePull", NOT_FOUND)),
         Exit(None, reason=f"its image cannot be pulled: ErrImagePull: {NOT_FOUND}", final=True),
+    ),
+    "not let in": (
+        pod_status("Pending", waiting("ErrImagePull", "reg/x: 401 Unauthorized")),
+        Exit(
+            None,
+            reason=f"its image cannot be pulled: ErrImagePull: reg/x: 401 Unauthorized. "
+            f"{SECRET_ADVICE}",
+            final=True,
+        ),
+    ),
+    "registry not trusted": (
+        pod_status("Pending", waiting("ErrImagePull", "reg/x: x509: unknown authority")),
+        Exit(
+            None,
+            reason="its image cannot be pulled: ErrImagePull: reg/x: x509: unknown authority. "
+            f"{TRUST_ADVICE}",
+            final=True,
+        ),
     ),
     "secret not there": (
         pod_status("Pending", waiting("CreateContainerConfigError", 'secret "s" not found')),
@@ -103,6 +122,22 @@ async def test_a_pod_that_waits_for_too_long_is_ended_and_removed(
     assert (await end_of(executor)).exit == exit
     assert name not in cluster.pods
     assert executor.figures.running == 0
+
+
+async def test_a_secret_to_pull_with_that_is_not_there_is_named(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened(**TINY)
+    await executor.start(launch_of())
+    (name,) = cluster.pods
+    words = "Unable to retrieve some image pull secrets (keys)"
+    cluster.events[name] = [
+        {"type": "Warning", "reason": "FailedToRetrieveImagePullSecret", "message": words},
+        {"type": "Warning", "reason": "Failed", "message": "Error: ErrImagePull"},
+    ]
+    cluster.play(name, pod_status("Pending", waiting("ErrImagePull", "no basic auth credentials")))
+    told = f"its image cannot be pulled: ErrImagePull: no basic auth credentials. {words}"
+    assert (await end_of(executor)).exit.reason == f"{told}. {SECRET_ADVICE}"
 
 
 async def test_a_pull_has_a_limit_of_its_own(opened: Open, cluster: FakeCluster) -> None:
