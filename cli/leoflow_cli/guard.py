@@ -40,8 +40,8 @@ def _explain(error: Exception) -> int:
 
 
 def _stop_as_ctrl_c_does() -> None:
-    """Let the other wishes to stop clean up as well; what nohup ignores stays ignored."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    """Let all wishes to stop clean up; what nohup ignores stays ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
 
