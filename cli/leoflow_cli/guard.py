@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from leoflow_cli.harmless import harmless
 from leoflow_cli.outcome import INTERRUPTED, INVALID_INPUT, MACHINERY_FAILED, SUCCESS
 
 
@@ -47,6 +48,9 @@ def _stop_as_ctrl_c_does() -> None:
 
 
 def _tell(text: str) -> None:
+    # What users' code raised and registries answered is in it.
+    if sys.stderr.isatty():
+        text = harmless(text)
     # A terminal that is gone must not change the verdict.
     with contextlib.suppress(OSError):
         click.echo(text, err=True)
