@@ -122,7 +122,7 @@ def _follow(api: Api, dag_id: str, run_id: str, wanted: Wanted) -> None:
 
 
 def _printer() -> Callable[[str, str], None]:
-    """Return what prints a line after a prefix: as it is, on a terminal what is `harmless` of it."""
+    """Return what prints a prefix and a line: on a terminal what is `harmless` of it, else all."""
     if not sys.stdout.isatty():
         return lambda prefix, text: click.echo(prefix + text, color=True)
     from rich.console import Console
