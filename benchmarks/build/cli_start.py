@@ -25,7 +25,7 @@ from benchmarks.build.figure import Figures, figures_of
 from benchmarks.build.process import BenchError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "01-hello"
-ENTRY = "from leoflow_cli.main import main; main()"
+ENTRY = "from leoflow_cli.entry import main; main()"
 IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")
 COUNTED = re.compile(r"Collected : (\d+)")
 SHOWN = 15

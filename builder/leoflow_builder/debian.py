@@ -12,13 +12,12 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from leoflow_builder.aptfailure import MIRROR_VARIABLE, explain
 from leoflow_builder.recipe import BaseImageError
 
-MIRROR_VARIABLE = "LEOFLOW_DEBIAN_MIRROR"
 KEYRINGS = Path("/usr/share/keyrings")
 RELEASES = r"(?:oldstable|stable|testing|sid|bookworm|trixie|forky)"
 PASSED_ON = ("Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire::Retries")
-LINES_SHOWN = 12
 
 
 def source_lines(suite: str, archives: Mapping[str, str]) -> list[str]:
@@ -104,8 +103,8 @@ def run(
         environment["APT_CONFIG"] = str(config)
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
-        lines = (done.stdout + done.stderr).splitlines()[-LINES_SHOWN:]
-        raise CommandFailed("\n".join([f"{doing} failed, by {command[0]}:", *lines]), done.stderr)
+        text = explain(doing, command[0], done.stdout, done.stderr)
+        raise CommandFailed(text, done.stderr)
     return done.stdout
 
 

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from leoflow_cli.harmless import harmless
 from leoflow_cli.outcome import INTERRUPTED, INVALID_INPUT, MACHINERY_FAILED, SUCCESS
 
 
@@ -40,13 +41,16 @@ def _explain(error: Exception) -> int:
 
 
 def _stop_as_ctrl_c_does() -> None:
-    """Let the other wishes to stop clean up as well; what nohup ignores stays ignored."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    """Let all wishes to stop clean up; what nohup ignores stays ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
 
 
 def _tell(text: str) -> None:
+    # What users' code raised and registries answered is in it.
+    if sys.stderr.isatty():
+        text = harmless(text)
     # A terminal that is gone must not change the verdict.
     with contextlib.suppress(OSError):
         click.echo(text, err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leoflow_controlplane.model import Update
 
+from leoflow_cli.harmless import split_lines
 from leoflow_cli.screen import Screen
 
 STYLES = {
@@ -28,7 +29,7 @@ class LiveView:
         if update.task_id is None:
             return
         if update.kind == "log":
-            for line in update.text.splitlines():
+            for line in split_lines(update.text):
                 self._line(update, f"│ {line}", "")
         elif update.text in SHOWN:
             number = f" (try {update.try_number})" if update.try_number > 1 else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leoflow_cli.client.option import takes_run, takes_server
+from leoflow_cli.harmless import harmless, split_lines
 from leoflow_cli.option import json_option
 from leoflow_cli.outcome import InvalidInput
 from leoflow_cli.plain import print_json
@@ -63,7 +64,7 @@ def command(
     width = max((len(one.name) for one in tries), default=0)
     echo = _printer()
     for line in lines:
-        echo(_named(line.text, line.whose.name, width if len(tries) > 1 else 0))
+        echo(_prefix(line.whose.name, width if len(tries) > 1 else 0), line.text)
     if not lines:
         Screen().line("nothing was printed", style="dim")
 
@@ -117,19 +118,24 @@ def _follow(api: Api, dag_id: str, run_id: str, wanted: Wanted) -> None:
         if update.kind == "log" and update.task_id is not None:
             whose = Try(update.task_id, update.map_index, update.try_number)
             is_named = width and (wanted.task_id is None or whose.map_index >= 0)
-            echo(_named(update.text, whose.name, width if is_named else 0))
+            echo(_prefix(whose.name, width if is_named else 0), update.text)
 
 
-def _named(text: str, name: str, width: int) -> str:
-    return f"{name:<{width}} │ {text}" if width else text
-
-
-def _printer() -> Callable[[str], None]:
-    """Return what prints a line: as it is, but on a terminal only colours of it count."""
+def _printer() -> Callable[[str, str], None]:
+    """Return what prints a prefix and a line: on a terminal what is `harmless` of it, else all."""
     if not sys.stdout.isatty():
-        return click.echo
+        return lambda prefix, text: click.echo(prefix + text, color=True)
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False)
-    return lambda text: console.print(Text.from_ansi(text), soft_wrap=True)
+
+    def show(prefix: str, text: str) -> None:
+        for line in split_lines(text) or [""]:
+            console.print(Text.from_ansi(prefix + harmless(line)), soft_wrap=True)
+
+    return show
+
+
+def _prefix(name: str, width: int) -> str:
+    return f"{name:<{width}} │ " if width else ""

@@ -1,4 +1,4 @@
-"""The entry of the command ``leoflow``. Subcommands are loaded by name, each when it is called.
+"""The command ``leoflow``. Subcommands are loaded by name, each when it is called.
 
 Imports neither builder nor control plane, so that ``leoflow --help`` answers at once.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import sys
 
 import click
 
@@ -62,9 +61,9 @@ def cli() -> None:
     """Airflow-style DAGs: one slim image per DAG, one fresh container per task try."""
 
 
-def main() -> None:
-    """Run the command line and leave with its exit code."""
+def main() -> int:
+    """Run the command line and return its exit code."""
     from leoflow_cli.guard import guarded
 
     gc.set_threshold(OBJECTS_PER_COLLECTION)
-    sys.exit(guarded(cli))
+    return guarded(cli)

@@ -12,6 +12,7 @@ from typing import Any
 from leoflow_agent.spec import DagSpec
 from leoflow_builder.assemble import read_spec
 from leoflow_builder.host import prepare_host
+from leoflow_builder.oci.engine_place import find_engine
 from leoflow_builder.project import load_project
 from leoflow_builder.wish import BuildWish
 from leoflow_controlplane.controlplane import ControlPlane
@@ -127,7 +128,7 @@ def choose_executor(screen: Screen) -> str:
     from leoflow_controlplane.executor.docker.fault import NoEngine
 
     try:
-        open_engine().close()
+        open_engine(find_engine(os.environ, Path.home())).close()
     except NoEngine as error:
         screen.line(
             f"no container engine answers at '{error.place}' ({error.reason}), so the tasks run as "
@@ -173,9 +174,10 @@ def _containers(wish: Wish, screen: Screen) -> _Ready:
     from leoflow_controlplane.executor.reach import read_address
 
     address = read_address(os.environ)
+    engine = find_engine(os.environ, Path.home())
     screen.line(f"building {wish.folder}", style="bold")
     built = build_command.build(wish.folder, wish.image, screen)
-    executor = docker_executor(address)
+    executor = docker_executor(address, environment=engine)
     return _Ready(built.spec, built.image.reference, executor, "in containers")
 
 

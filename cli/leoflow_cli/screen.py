@@ -11,8 +11,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from leoflow_cli.harmless import harmless
 from leoflow_cli.plain import MEGABYTE
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 WIDTH_OF_A_FILE = 120
-# What moves a terminal's cursor or rings its bell; escape sequences are rich's to read.
-_CONTROLS = dict.fromkeys((7, 8, 11, 12, 13))
 
 
 class Screen:
@@ -59,7 +58,7 @@ class Screen:
             return
         from rich.text import Text
 
-        with self.console.status(Text(text)) as self._status:
+        with self.console.status(Text(harmless(text))) as self._status:
             yield
         self._status = None
 
@@ -79,21 +78,28 @@ class Screen:
         from rich.text import Text
 
         assert self._status is not None
-        self._status.update(Text(text))
+        self._status.update(Text(harmless(text)))
 
     def line(self, text: str = "", style: str = "") -> None:
-        """Print one line as it is, however long; of control sequences only colours count."""
+        """Print one line, however long: on a terminal what is `harmless` of it, else as it is."""
         if self._quiet:
             return
-        if "\x1b" in text or (not self._is_plain and (style or self._status is not None)):
+        if self._is_plain:
+            self._file.write(text + "\n")
+            return
+        text = harmless(text)
+        if "\x1b" in text or style or self._status is not None:
             from rich.text import Text
 
             shown = Text.from_ansi(text, style=style) if "\x1b" in text else Text(text, style)
             self.console.print(shown, soft_wrap=True)
         else:
             # A task may print faster than rich can lay out what needs no layout.
-            file = self.console.file if "console" in vars(self) else sys.stderr
-            file.write(text.translate(_CONTROLS) + "\n")
+            self._file.write(text + "\n")
+
+    @property
+    def _file(self) -> IO[str]:
+        return self.console.file if "console" in vars(self) else sys.stderr
 
     def _show_warning(self, message: Warning | str, *_: object) -> None:
         self.line(f"warning: {message}", style="yellow")

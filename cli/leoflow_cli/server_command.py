@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from leoflow_builder.oci.engine_place import find_engine
 from leoflow_controlplane import quantity
 from leoflow_controlplane.kubernetesoption import KUBERNETES_OPTIONS
 from leoflow_controlplane.option import Option
@@ -96,6 +98,8 @@ def command(
     if as_json and not check:
         raise InvalidInput("--json goes with --check")
     settings = read_server_settings(leoflow_home(), flags, os.environ, config)
+    if settings.executor == "docker":
+        settings = replace(settings, engine=find_engine(os.environ, Path.home()))
     if new_admin_token and settings.admin_token is not None:
         raise InvalidInput(
             "--new-admin-token makes a token, and admin_token gives one. Change that one instead"

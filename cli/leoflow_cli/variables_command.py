@@ -59,7 +59,7 @@ def get(api: Api, name: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(found["value"])
+        click.echo(found["value"], color=True)
 
 
 @command.command("set")

@@ -27,7 +27,8 @@ ADMIN_TOKEN_LENGTH = 32
 @dataclass(frozen=True)
 class ServerSettings:
     """All of it. ``limits`` are what the control plane itself obeys; ``chosen`` says of each
-    setting where it came from. What the others mean is in SERVER_OPTIONS and
+    setting where it came from. ``engine`` are Docker's variables, which whoever starts the server
+    has found out; None: those of this process. What the others mean is in SERVER_OPTIONS and
     KUBERNETES_OPTIONS."""
 
     home: Path
@@ -57,6 +58,7 @@ class ServerSettings:
     max_requests: int
     max_streams: int
     shutdown_seconds: float
+    engine: Mapping[str, str] | None = None
 
     @property
     def database(self) -> str | Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -28,6 +30,20 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeServ
         yield fake
     for request, status, said in fake.answered:
         check(request, status, said)
+
+
+@pytest.fixture
+def docker_context(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The address of a docker context that is in use, where no engine is."""
+    folder, host = tmp_path / "docker", f"unix://{tmp_path}/none.sock"
+    place = folder / "contexts" / "meta" / sha256(b"elsewhere").hexdigest()
+    place.mkdir(parents=True)
+    (place / "meta.json").write_text(json.dumps({"Endpoints": {"docker": {"Host": host}}}))
+    (folder / "config.json").write_text(json.dumps({"currentContext": "elsewhere"}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    return host
 
 
 @pytest.fixture

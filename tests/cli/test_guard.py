@@ -120,3 +120,13 @@ def test_a_broken_pipe_under_the_screen_is_no_failed_run(monkeypatch):
 
     monkeypatch.setattr("sys.stderr", Gone())
     assert guarded(command) == 3
+
+
+def test_an_error_cannot_move_the_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    guarded(_command(BuildError("the registry says: \x1b[2J\x1b]0;title\x07no")))
+    assert terminal.getvalue() == "error: the registry says: no\n"

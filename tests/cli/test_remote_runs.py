@@ -103,6 +103,27 @@ def test_following_begins_with_the_newest_try(server: FakeServer, quick, call):
     assert call("logs", "etl", "mine", "--follow").stdout.split() == ["load", "│", "new"]
 
 
+PRINTED = "\x1b[2J\x1b[31mred\x1b[0m\x07 \x9b2Jplain\r1 %\x0c\u2028"
+
+
+@pytest.mark.parametrize("option", [(), ("--follow",)])
+def test_a_file_gets_a_log_as_it_is(server: FakeServer, call, option: tuple[str, ...]):
+    server.add_run(make_run("etl", "mine"), make_task("load"))
+    server.logs["load", -1, 1] = [[log_line(PRINTED)]]
+    assert call("logs", "etl", "mine", "load", *option).stdout == PRINTED + "\n"
+
+
+def test_a_terminal_gets_the_colours_of_a_log_and_nothing_else_that_moves_it(
+    server: FakeServer, call, monkeypatch: pytest.MonkeyPatch
+):
+    server.add_run(make_run("etl", "mine"), make_task("load"))
+    server.logs["load", -1, 1] = [[log_line(PRINTED)]]
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    result = call("logs", "etl", "mine", "load")
+    assert result.stdout == "\x1b[31mred\x1b[0m^G plain\n1 %^L\u2028\n"
+
+
 def test_a_control_plane_that_goes_away_is_waited_for(server: FakeServer, quick, call):
     key = ("etl", "mine")
     server.add_run(make_run("etl", "mine", "running"), make_task("load", "running"))

@@ -120,14 +120,20 @@ def test_markup_in_what_a_task_prints_is_left_alone(screen):
 
 
 def test_colours_of_a_task_reach_a_terminal_and_nothing_else_does(screen):
-    update = Update("log", 1.0, "\x1b[2J\x1b[31mred\x1b[0m\x07 plain\n", "load")
-    LiveView(screen, 0.0).show(update)
-    assert _text(screen).endswith("│ red plain\n")
     screen.console = Console(
         file=io.StringIO(), force_terminal=True, color_system="standard", width=120
     )
+    update = Update("log", 1.0, "\x1b[2J\x1b[31mred\x1b[0m\x07 plain\n\x9b2Jbye\n", "load")
     LiveView(screen, 0.0).show(update)
-    assert _text(screen).endswith("│ \x1b[31mred\x1b[0m plain\n")
+    first, second = _text(screen).splitlines()
+    assert first.endswith("│ \x1b[31mred\x1b[0m^G plain")
+    assert second.endswith("│ bye")
+
+
+def test_what_is_no_terminal_gets_what_a_task_printed(screen):
+    printed = "\x1b[2J\x1b[31mred\x1b[0m\x07 plain\x9b2J"
+    LiveView(screen, 0.0).show(Update("log", 1.0, printed + "\n", "load"))
+    assert _text(screen).endswith(f"│ {printed}\n")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from leoflow_cli.outcome import InvalidInput
 from leoflow_controlplane.error import SettingInvalid
+from leoflow_controlplane.executor.docker import engine
+from leoflow_controlplane.executor.docker.fault import NoEngine
 from leoflow_controlplane.server import serving
 from leoflow_controlplane.server.place import Projects
 from leoflow_controlplane.serveroption import SERVER_OPTIONS
@@ -87,3 +90,33 @@ def test_a_check_says_where_each_setting_is_from_and_starts_nothing(call, served
 def test_json_is_for_a_check(call, served):
     with pytest.raises(InvalidInput, match="--json goes with --check"):
         call("server", "--json")
+
+
+def test_the_server_uses_the_engine_of_the_docker_context(call, served, docker_context: str):
+    call("server")
+    ((settings, _),) = served
+    assert settings.engine == {"DOCKER_HOST": docker_context}
+
+
+def test_a_check_looks_at_the_engine_of_the_docker_context(
+    call, docker_context: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    def no_engine(environment: Mapping[str, str]) -> engine.Engine:
+        raise NoEngine(environment["DOCKER_HOST"], "Connection refused")
+
+    monkeypatch.setattr(engine, "open_engine", no_engine)
+    monkeypatch.setenv("LEOFLOW_HOME", str(tmp_path))
+    result = call("server", "--check", "--port", "0")
+    place, problem = result.stderr.split("executor  docker, ")[1].split(": no Docker engine")
+    assert place == docker_context
+    assert problem.startswith(f" answers at '{docker_context}': Connection refused")
+    assert result.exit_code == 3
+
+
+def test_where_tries_are_subprocesses_no_engine_is_looked_for(
+    call, served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONTEXT", "gone")
+    call("server", "--executor", "subprocess", "--subprocess-projects", str(tmp_path))
+    assert served

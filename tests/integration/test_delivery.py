@@ -34,7 +34,7 @@ def built():
 built()
 """
 ASK = "import os, json; print(json.dumps([os.getuid(), os.listdir('/opt/leoflow/dag')]))"
-LEOFLOW = [sys.executable, "-c", "from leoflow_cli.main import main; main()"]
+LEOFLOW = [sys.executable, "-c", "from leoflow_cli.entry import main; main()"]
 
 
 @pytest.fixture

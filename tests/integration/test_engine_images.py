@@ -50,7 +50,7 @@ class TestClient(ImagesContract):
 
     @pytest.fixture
     def images(self) -> EngineImages:
-        return ClientImages(open_images().host)
+        return ClientImages({"DOCKER_HOST": open_images().host})
 
 
 def test_a_saved_image_is_an_archive(name: Callable[[], str], tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def hard():
 
 hard()
 """
-LEOFLOW = [sys.executable, "-c", "from leoflow_cli.main import main; main()"]
+LEOFLOW = [sys.executable, "-c", "from leoflow_cli.entry import main; main()"]
 INSTANTS = (0.3, 0.6, 0.9, 1.3, 1.8)
 
 

@@ -123,7 +123,7 @@ def image_in(folder: Path, home: Path) -> OciImage:
 
 def run_task(project: Path, home: Path) -> Any:
     """Run a project in containers; return what its one task returns."""
-    code = "from leoflow_cli.main import main; main()"
+    code = "from leoflow_cli.entry import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "run", str(project), "--json"],
         capture_output=True,

@@ -20,7 +20,7 @@ from docker.models.containers import Container
 from freeport import free_port
 from postgresqlserver import PostgresqlServer
 
-LEOFLOW = [sys.executable, "-c", "from leoflow_cli.main import main; main()"]
+LEOFLOW = [sys.executable, "-c", "from leoflow_cli.entry import main; main()"]
 # What the restricted Pod Security Standard asks for, and a root that nobody can write to.
 RESTRICTED = {
     "read_only": True,

@@ -18,7 +18,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PROJECTS = ("01-hello", "02-weather")
 OTHERS = ("03-bash", "04-http", "05-conflict/new", "05-conflict/old")
 SOMEBODY_ELSE = 4242
-LEOFLOW = [sys.executable, "-c", "from leoflow_cli.main import main; main()"]
+LEOFLOW = [sys.executable, "-c", "from leoflow_cli.entry import main; main()"]
 
 
 def build(project: Path, home: Path, output: Path, as_user: list[str], umask: int) -> str:

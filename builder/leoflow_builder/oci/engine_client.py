@@ -1,8 +1,8 @@
-"""The images of an engine that is reached by TCP or ssh, through the docker library."""
+"""The images of an engine that is reached by TCP, through the docker library."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 class ClientImages:
     """The images of an engine at any address that the docker library takes.
 
-    Certificates for TCP are those that DOCKER_CERT_PATH and DOCKER_TLS_VERIFY name.
+    ``environment`` has Docker's variables: DOCKER_HOST, and for TLS DOCKER_CERT_PATH and
+    DOCKER_TLS_VERIFY.
     """
 
-    def __init__(self, host: str) -> None:
-        self.host = host
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.host = environment["DOCKER_HOST"]
 
     def require(self) -> None:
         """See `EngineImages`."""
@@ -82,8 +84,8 @@ class ClientImages:
         from docker.utils import kwargs_from_env
 
         with _explained("reaching the engine"):
-            tls = kwargs_from_env().get("tls", False)
-            return APIClient(self.host, version="auto", timeout=int(LOAD_SECONDS), tls=tls)
+            settings = kwargs_from_env(self._environment)
+            return APIClient(**settings, version="auto", timeout=int(LOAD_SECONDS))
 
 
 def _line(document: dict[str, object]) -> bytes:

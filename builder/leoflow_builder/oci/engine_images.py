@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from leoflow_builder.failure import EngineError
-from leoflow_builder.oci.engine_host import engine_host
+from leoflow_builder.oci.engine_place import HOST, find_engine
 from leoflow_builder.oci.engine_socket import Answer, Archive, ask
 
 API = "/v1.41"
@@ -74,12 +74,12 @@ class EngineImages(Protocol):
 
 def open_images() -> EngineImages:
     """Return the images of the engine that the `docker` command would talk to."""
-    host = engine_host(os.environ, Path.home())
-    if host.startswith("unix://"):
-        return SocketImages(host)
+    found = find_engine(os.environ, Path.home())
+    if found[HOST].startswith("unix://"):
+        return SocketImages(found[HOST])
     from leoflow_builder.oci.engine_client import ClientImages
 
-    return ClientImages(host)
+    return ClientImages(found)
 
 
 class SocketImages:

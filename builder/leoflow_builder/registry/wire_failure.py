@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import httpx
 
 from leoflow_builder.registry.failure import PlainHttp, RegistryError, Temporary
 from leoflow_builder.registry.setting import INSECURE_VARIABLE
+from leoflow_builder.systemwords import system_words
 
 # What OpenSSL says, by version, of an answer that is not TLS at all.
 _NOT_TLS = {
@@ -66,8 +66,7 @@ def _ssl_error(error: BaseException | None) -> ssl.SSLError | None:
 
 
 def _network_text(host: str, doing: str, error: httpx.TransportError) -> str:
-    # Not the number that the system's errors begin with.
-    said = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+    said = system_words(error)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
         return (
             f"{doing} failed: registry '{host}' cannot be reached: {said}. Check the name, the "

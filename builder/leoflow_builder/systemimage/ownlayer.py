@@ -32,7 +32,7 @@ AGENTS_FOLDER = "/opt/leoflow/agents"
 ANY_PYTHON = "source"
 COPIER = f"{AGENTS_FOLDER}/copy.py"
 _COPIER_SOURCE = Path(__file__).with_name("copier.py")
-_ENTRY_POINTS = "[console_scripts]\nleoflow = leoflow_cli.main:main\n"
+_ENTRY_POINTS = "[console_scripts]\nleoflow = leoflow_cli.entry:main\n"
 
 
 def own_sources() -> dict[str, bytes]:

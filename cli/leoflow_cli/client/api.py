@@ -5,7 +5,6 @@ Knows no resource but DAGs' names, which it looks up to tell what was mistyped.
 
 from __future__ import annotations
 
-import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
+from leoflow_builder.systemwords import system_words
 
 from leoflow_cli.client.address import Address
 from leoflow_cli.client.answer import Refused, Unanswered, read_answer
@@ -193,5 +193,4 @@ def _unanswered(error: httpx.HTTPError, address: Address) -> Unusable:
 def _reason(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return "Nothing came back in 5 s."
-    # Not the number that the system's errors begin with.
-    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)).rstrip(".") + "."
+    return system_words(error).rstrip(".") + "."

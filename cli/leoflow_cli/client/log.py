@@ -79,8 +79,13 @@ class LogReader:
 
     def _lines(self, message: Any) -> Iterator[Line]:
         if isinstance(message, str):
-            yield from (Line(self.whose, None, text) for text in message.splitlines())
+            yield from (Line(self.whose, None, text) for text in _as_printed(message))
             return
         at, stream = message.get("timestamp"), message.get("stream")
-        for text in str(message["event"]).splitlines() or [""]:
+        for text in _as_printed(str(message["event"])):
             yield Line(self.whose, at, text, stream)
+
+
+def _as_printed(text: str) -> list[str]:
+    """Part lines at nothing but what ends one, so that together they are what was printed."""
+    return text.removesuffix("\n").split("\n")

@@ -111,7 +111,8 @@ def _check_database(settings: ServerSettings) -> None:
 
 def _look_at_executor(settings: ServerSettings) -> Finding:
     if settings.executor != "kubernetes":
-        return Finding("executor", settings.executor, _try(_check_executor, settings))
+        place = "" if settings.engine is None else f", {settings.engine['DOCKER_HOST']}"
+        return Finding("executor", settings.executor + place, _try(_check_executor, settings))
     from leoflow_controlplane.executor.cluster.opening import look_at_cluster
 
     try:
@@ -132,7 +133,7 @@ def _check_executor(settings: ServerSettings) -> None:
     from leoflow_controlplane.executor.docker.engine import open_engine
 
     agents_address(settings)
-    open_engine().close()
+    open_engine(settings.engine).close()
 
 
 def _check_keys(settings: ServerSettings) -> None:

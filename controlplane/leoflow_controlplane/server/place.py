@@ -77,4 +77,4 @@ def executor_factory(settings: ServerSettings, projects: Projects | None) -> Exe
         return kubernetes_executor(settings.kubernetes, address, os.environ, patient=True)
     from leoflow_controlplane.executor.docker.executor import docker_executor
 
-    return docker_executor(address)
+    return docker_executor(address, environment=settings.engine)

@@ -234,15 +234,19 @@ class Engine:
         return error
 
 
-def open_engine() -> Engine:
-    """Connect to the engine that DOCKER_HOST names, or the local one; NoEngine if none answers."""
+def open_engine(environment: Mapping[str, str] | None = None) -> Engine:
+    """Connect to the engine that DOCKER_HOST names, or the local one; NoEngine if none answers.
+
+    ``environment`` has Docker's variables, if they are not to be those of this process.
+    """
     import docker
     from docker.errors import DockerException
     from docker.utils import kwargs_from_env
 
-    place = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+    environment = os.environ if environment is None else environment
+    place = environment.get("DOCKER_HOST") or DEFAULT_HOST
     try:
-        settings = kwargs_from_env()
+        settings = kwargs_from_env(environment)
         client = docker.APIClient(
             **settings, version="auto", timeout=TIMEOUT_SECONDS, max_pool_size=CONNECTIONS
         )

@@ -222,17 +222,20 @@ class DockerExecutor:
 
 
 def docker_executor(
-    address: Address | None = None, *, patient: bool = False
+    address: Address | None = None,
+    *,
+    patient: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Callable[[Site], Awaitable[DockerExecutor]]:
     """Give the factory of an executor on the engine that DOCKER_HOST names.
 
     ``address`` is where containers reach this process; None: a mounted socket on a local engine,
     loopback behind Docker Desktop. Raises ExecutorUnusable; with ``patient`` the factory waits
-    for an engine that does not answer, and logs that it does.
+    for an engine that does not answer, and logs that it does. ``environment`` is `open_engine`'s.
     """
 
     async def make(site: Site) -> DockerExecutor:
-        engine = await _open_engine(patient)
+        engine = await _open_engine(patient, environment)
         try:
             place, endpoint = await reach(engine, site, address)
             ca = None if address is None else address.ca
@@ -246,11 +249,11 @@ def docker_executor(
     return make
 
 
-async def _open_engine(patient: bool) -> Engine:
+async def _open_engine(patient: bool, environment: Mapping[str, str] | None) -> Engine:
     attempt = 0
     while True:
         try:
-            return await in_thread(open_engine)
+            return await in_thread(open_engine, environment)
         except ExecutorUnusable as error:
             if not patient:
                 raise

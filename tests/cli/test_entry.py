@@ -1,0 +1,57 @@
+"""Ctrl-C before a command has begun, or after it is over, shows no traceback."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+# Stands for the time that imports take: whoever imports click gets a Ctrl-C.
+INTERRUPTED_IMPORT = """
+import sys, signal
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "click":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Slow())
+"""
+INTERRUPTED_END = """
+import atexit, signal
+atexit.register(signal.raise_signal, signal.SIGINT)
+"""
+INTERRUPTED_TWICE = """
+import signal, leoflow_cli.guard
+def tell(text):
+    signal.raise_signal(signal.SIGINT)
+leoflow_cli.guard._tell = tell
+class Cli:
+    def main(self, **_):
+        signal.raise_signal(signal.SIGINT)
+import leoflow_cli.main
+leoflow_cli.main.cli = Cli()
+"""
+
+
+def run(first: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = f"{first}\nfrom leoflow_cli.entry import main\nmain()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_while_commands_are_loaded() -> None:
+    done = run(INTERRUPTED_IMPORT, "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_after_the_command_is_over() -> None:
+    done = run(INTERRUPTED_END, "--version")
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+def test_again_while_the_first_one_is_told() -> None:
+    done = run(INTERRUPTED_TWICE)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_an_exit_code_is_passed_on() -> None:
+    assert run("", "no-such-command").returncode == 2
