@@ -86,6 +86,17 @@ async def test_details_say_what_the_version_says(api: httpx.AsyncClient) -> None
     assert details["latest_dag_version"]["bundle_name"] == "leoflow/e:1"
 
 
+async def test_a_dag_in_place_of_a_deleted_one_shows_what_it_says_itself(
+    api: httpx.AsyncClient,
+) -> None:
+    """SQLite gives the key of a version that was deleted to the next one."""
+    await api.post(DAGS, json=built_dag("e", tags=["old"]))
+    assert await ids(api, "tags=old") == ["e"]
+    await api.delete(f"{DAGS}/e")
+    await api.post(DAGS, json=built_dag("f", tags=["new"]))
+    assert await ids(api, "tags=new") == ["f"]
+
+
 async def test_a_dag_is_forgotten_once_its_runs_are_over(api: httpx.AsyncClient) -> None:
     assert (await api.delete(f"{DAGS}/d")).status_code == 409
     await api.patch(f"{DAGS}/d/dagRuns/r", json={"state": "failed"})
