@@ -24,6 +24,7 @@ from leoflow_controlplane.taskcheck import (
     check_webhooks,
     references,
 )
+from leoflow_controlplane.timetable.timetable import YEARS
 
 _REFERENCE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:/@\-]{0,510}[A-Za-z0-9_])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -31,8 +32,6 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CRON_FIELDS = 5
 # More often a control plane would do nothing else.
 _LEAST_INTERVAL_SECONDS = 1.0
-# Where arithmetic on dates has room on both sides.
-_YEARS = range(1900, 9000)
 
 
 def check_dag(built: BuiltDag) -> Iterator[str]:
@@ -79,7 +78,7 @@ def _check_dates(spec: DagSpec) -> Iterator[str]:
         if date is None:
             yield (
                 f"{name} '{text[:80]}' is not ISO 8601 with an offset in the years "
-                f"{_YEARS.start} to {_YEARS.stop - 1}"
+                f"{YEARS.start} to {YEARS.stop - 1}"
             )
     first, last = dates.get("start_date"), dates.get("end_date")
     if first is not None and last is not None and last < first:
@@ -91,7 +90,7 @@ def _read(text: str) -> datetime | None:
         date = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return date if date.tzinfo is not None and date.year in _YEARS else None
+    return date if date.tzinfo is not None and date.year in YEARS else None
 
 
 def _check_schedule(schedule: Schedule, max_active_runs: int) -> Iterator[str]:

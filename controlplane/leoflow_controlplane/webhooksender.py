@@ -20,7 +20,13 @@ from leoflow_controlplane.observer import SILENT, Observer
 from leoflow_controlplane.secretsource import SecretSource
 from leoflow_controlplane.store.webhook import Message, finish_webhook, load_due_webhooks
 from leoflow_controlplane.storedsecrets import Store
-from leoflow_controlplane.webhook import GONE, find_target, make_headers, pause_before_next
+from leoflow_controlplane.webhook import (
+    GONE,
+    Target,
+    find_target,
+    make_headers,
+    pause_before_next,
+)
 
 AT_ONCE = 100
 _TIMEOUTS = dict.fromkeys(("connect", "pool", "read", "write"), 10.0)
@@ -116,15 +122,12 @@ class WebhookSender:
     async def _attempt(self, message: Message) -> _Answer:
         try:
             target = find_target(message, self._secrets)
+            request = self._request(message, target)
         except ControlPlaneError as error:
             return _Answer(str(error))
-        request = httpx.Request(
-            "POST",
-            target.url,
-            headers=make_headers(message, target, self._clock(), self._secret),
-            content=message.body.encode(),
-            extensions={"timeout": _TIMEOUTS},
-        )
+        except Exception as error:
+            # One that is not counted as an attempt would be due again at once, for ever.
+            return _Answer(f"where it goes cannot be read: {type(error).__name__}")
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
                 response = await self._transport.handle_async_request(request)
@@ -138,6 +141,15 @@ class WebhookSender:
             # What httpx says itself may have a header's value in it.
             return _Answer(f"no answer from {target.place}: {type(error).__name__}")
         return _judge(response, target.place)
+
+    def _request(self, message: Message, target: Target) -> httpx.Request:
+        return httpx.Request(
+            "POST",
+            target.url,
+            headers=make_headers(message, target, self._clock(), self._secret),
+            content=message.body.encode(),
+            extensions={"timeout": _TIMEOUTS},
+        )
 
     def _tell(self, message: Message, answer: _Answer, pause: float | None) -> None:
         run = f"{message.run.dag_id} {message.run.run_id}"

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ledger import Ledger, environment, names, open_database
+from ledger import Ledger, environment, names, open_database, write
 from leoflow_controlplane.database.leadership import Leader, find_leader
 from leoflow_controlplane.error import Conflict, DatabaseUnusable, NotLeading
 from postgresqlserver import PostgresqlServer
@@ -24,6 +24,7 @@ END_WRITERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
     "AND pid <> pg_backend_pid() AND application_name = 'leoflow'"
 )
+END_WRITERS_AND_WAIT = END_WRITERS.replace("(pid)", "(pid, 10000)")
 # Leads, says so, and writes until it is told that it does not lead any more.
 LEADER = """
 import asyncio, sys
@@ -169,6 +170,31 @@ async def test_steps_that_waited_when_it_was_lost_are_not_run_on_a_new_connectio
         done = await asyncio.gather(first, *waiting, return_exceptions=True)
         assert isinstance(done[0], DatabaseUnusable)
         assert {type(error) for error in done[1:]} <= {DatabaseUnusable, NotLeading}
+        await database.usable()
+        assert await database.read(names) == []
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_connection_that_ends_while_a_step_is_taken_back_is_not_made_anew_in_silence(
+    postgresql_server: PostgresqlServer, postgresql_url: str, others: int
+) -> None:
+    """A new one would work at once, and hold no lock: two processes would lead."""
+    ledger = Ledger()
+
+    def fail(connection: Connection) -> None:
+        write(connection, "not to stay")
+        postgresql_server.execute(END_WRITERS_AND_WAIT, name_of(postgresql_url))
+        raise LookupError("the step's own mistake")
+
+    async with open_database(postgresql_url, ledger) as database:
+        lost = await database.lead(FIRST)
+        steps = [database.run(fail), *(database.run(ledger.add, "a") for _ in range(others))]
+        done = await asyncio.gather(*steps, return_exceptions=True)
+        assert {type(error) for error in done} <= {DatabaseUnusable, NotLeading}
+        await asyncio.wait_for(lost.wait(), 10)
+        with pytest.raises(NotLeading):
+            await database.run(ledger.add, "b")
         await database.usable()
         assert await database.read(names) == []
 

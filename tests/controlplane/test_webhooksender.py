@@ -28,11 +28,12 @@ from sqlalchemy import Connection, func, insert, select
 class Desk(Observer):
     """A database with one run, whose webhooks are written here, and a sender."""
 
-    def __init__(self, database: Database, transport: Any, allowed: FakeSecrets) -> None:
+    def __init__(self, database: Database, transport: Any, secrets: FakeSecrets) -> None:
         self.database = database
         self.outcomes: list[WebhookOutcome] = []
         self.ended = asyncio.Event()
-        self.sender = WebhookSender(database, allowed, transport, time.time, observer=self)
+        self.secrets = secrets
+        self.sender = WebhookSender(database, secrets, transport, time.time, observer=self)
 
     def webhook(self, outcome: WebhookOutcome) -> None:
         self.outcomes.append(outcome)
@@ -131,6 +132,22 @@ async def test_a_message_is_given_up_in_the_end(
         assert await there.left() == 0
     assert len(receiver.got) == len(answers)
     assert "the webhook of d r is given up" in caplog.text
+
+
+@pytest.mark.parametrize("place", ["http://[geheim/", "http://h:geheim/", None])
+async def test_a_place_that_cannot_be_read_is_tried_no_more_often_than_another(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str | None
+) -> None:
+    """One that was not counted was due again at once, for ever."""
+    async with desk(tmp_path / "db") as there, there.sending():
+        if place is None:
+            there.secrets.connections["hook"] = '{"conn_type": "geheim", "host": 1}'
+        await there.write(url=place, connection=None if place else "hook")
+        await there.until(lambda: "given_up" in there.outcomes)
+        assert await there.left() == 0
+    assert there.outcomes == ["failed"] * 11 + ["given_up"]
+    assert "where it goes cannot be read" in caplog.text
+    assert "geheim" not in caplog.text
 
 
 async def test_what_was_not_delivered_is_by_the_next_process(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ class Book:
         """Drop everything; it is read again when the next step begins."""
         self._loaded = False
         self.draft = Draft()
+        self.versions.forget()
         self.runs: dict[RunKey, HeldRun] = {}
         self.runs_by_pk: dict[int, HeldRun] = {}
         self.tries: dict[TryKey, OpenTry] = {}
@@ -231,7 +232,10 @@ class Book:
 
     def forget_dag(self, dag_id: str) -> None:
         """Drop what is known of a DAG that is no more."""
+        self.versions.forget()
         self._paused.pop(dag_id, None)
+        # Another one of its name is not held up by what held this one up.
+        self.places.free_dag(dag_id)
         for place in [place for place in self._gates if place[0] == dag_id]:
             del self._gates[place]
 

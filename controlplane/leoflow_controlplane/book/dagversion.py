@@ -100,3 +100,7 @@ class Versions:
         else:
             self._kept.move_to_end(pk)
         return version
+
+    def forget(self) -> None:
+        """Drop all: SQLite gives the key of a row that is no more to another one."""
+        self._kept.clear()

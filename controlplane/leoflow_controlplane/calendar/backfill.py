@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from leoflow_controlplane.steps.run import cancel_run, find_run
 from leoflow_controlplane.store import dagschedule as table
 from leoflow_controlplane.store.reading import read_backfill
 from leoflow_controlplane.timetable.planning import MOST_AT_ONCE, BackfillRun, plan_backfill
-from leoflow_controlplane.timetable.timetable import Timetable, read_date
+from leoflow_controlplane.timetable.timetable import YEARS, Timetable
 
 MOST_RUNS = 10_000
 CANCELLED = "its backfill was cancelled"
@@ -57,7 +57,10 @@ class Backfills:
         """Make the next runs of each backfill."""
         for backfill_id, plan in list(self._plans.items()):
             row = read_backfill(connection, backfill_id)
-            assert row is not None
+            if row is None:
+                # It went with its DAG.
+                del self._plans[backfill_id]
+                continue
             for _ in range(min(len(plan), MOST_AT_ONCE)):
                 _carry_out(connection, book, row, plan.popleft(), now)
             self._end_if_over(connection, book, backfill_id, now)
@@ -162,17 +165,24 @@ class Backfills:
 def _carry_out(
     connection: Connection, book: Book, row: Row[Any], item: BackfillRun, now: float
 ) -> None:
-    version = current_version(connection, book, row.dag_id)
-    if item.action == "create":
+    known = None if item.run_id is None else _find_run(book, RunKey(row.dag_id, item.run_id))
+    if known is None:
+        version = current_version(connection, book, row.dag_id)
         plan = plan_of(item.due, "backfill", conf=json.loads(row.conf), backfill_id=row.id)
         make_run(book, version, plan, now)
-    elif item.action == "clear":
-        assert item.run_id is not None
-        run = find_run(book, RunKey(row.dag_id, item.run_id))
-        book.touch(run)
-        run.backfill_id = row.id
-        table.join_backfill(connection, run.pk, row.id)
-        follow(book, run, run.live.clear(TaskSelection(), now), now)
+        return
+    book.touch(known)
+    known.backfill_id = row.id
+    table.join_backfill(connection, known.pk, row.id)
+    follow(book, known, known.live.clear(TaskSelection(), now), now)
+
+
+def _find_run(book: Book, key: RunKey) -> HeldRun | None:
+    """Give a run that is to be cleared; None if somebody has deleted it before its turn."""
+    try:
+        return find_run(book, key)
+    except NotFound:
+        return None
 
 
 def _plan(connection: Connection, book: Book, row: Row[Any]) -> list[BackfillRun]:
@@ -198,17 +208,23 @@ def _check(request: BackfillRequest, version: DagVersion) -> tuple[datetime, dat
             f"DAG '{request.dag_id}' has no schedule with dates to backfill. Give it a cron "
             "expression or a timedelta."
         )
-    try:
-        first, last = read_date(request.from_date), read_date(request.to_date)
-    except ValueError as error:
-        raise Refused(f"from_date and to_date have to be ISO 8601: {error}.") from None
-    assert first is not None
-    assert last is not None
+    first, last = _read_date(request.from_date), _read_date(request.to_date)
     if first > last:
         raise Refused(f"from_date '{request.from_date}' is after to_date '{request.to_date}'.")
     if request.max_active_runs < 1:
         raise Refused(f"max_active_runs is {request.max_active_runs}; it has to be 1 or more.")
     return first, last
+
+
+def _read_date(text: str) -> datetime:
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Refused(f"from_date and to_date have to be ISO 8601: {error}.") from None
+    if date.year not in YEARS:
+        years = f"{YEARS.start} to {YEARS.stop - 1}"
+        raise Refused(f"from_date and to_date have to be in the years {years}, and not '{text}'.")
+    return date.astimezone(UTC)
 
 
 def _check_length(book: Book, version: DagVersion, first: datetime, last: datetime) -> None:

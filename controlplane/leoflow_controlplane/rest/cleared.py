@@ -24,7 +24,7 @@ def shape_rows(
     connection: Connection, summaries: Summaries, rows: Sequence[Row[Any]]
 ) -> list[InstanceShape]:
     """Show rows of task instances."""
-    known = summaries.of(connection, {row.dag_version_id for row in rows})
+    known = summaries.of(connection, rows)
     return [shape_instance(row, known[row.dag_version_id].kinds) for row in rows]
 
 

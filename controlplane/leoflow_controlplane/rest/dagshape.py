@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import computed_field
+from sqlalchemy import Row
 
 from leoflow_controlplane.rest.shape import Shape, instant, moment
 from leoflow_controlplane.rest.version import DagVersionShape, shape_version_of
@@ -120,8 +121,7 @@ def details_dag(dag: DagView, active_runs: int) -> DagDetails:
 
 def _fields(dag: DagView) -> dict[str, Any]:
     row, says = dag
-    # The next run is that of the interval which follows the last one, and is made when that ends.
-    next_run = instant(row.next_run_at)
+    next_start, next_end = _next_interval(row)
     return {
         "dag_id": row.dag_id,
         "dag_display_name": row.dag_id,
@@ -140,12 +140,21 @@ def _fields(dag: DagView) -> dict[str, Any]:
         "max_active_tasks": says.max_active_tasks,
         "max_active_runs": says.max_active_runs,
         "has_task_concurrency_limits": says.has_task_limits,
-        "next_dagrun_logical_date": instant(row.last_interval_end) if next_run else None,
-        "next_dagrun_data_interval_start": instant(row.last_interval_end) if next_run else None,
-        "next_dagrun_data_interval_end": next_run if row.last_interval_end else None,
-        "next_dagrun_run_after": next_run,
+        "next_dagrun_logical_date": instant(next_start),
+        "next_dagrun_data_interval_start": instant(next_start),
+        "next_dagrun_data_interval_end": instant(next_end),
+        "next_dagrun_run_after": instant(row.next_run_at),
         "owners": [],
     }
+
+
+def _next_interval(row: Row[Any]) -> tuple[float | None, float | None]:
+    """Give the data interval of the next run; nothing, as long as the last one does not tell it."""
+    last_start, last_end, next_at = row.last_interval_start, row.last_interval_end, row.next_run_at
+    if last_end is None or next_at is None:
+        return None, None
+    # Either it is the instant at which the run is due, or the time from the last one to that.
+    return (next_at if last_start == last_end else last_end), next_at
 
 
 def _param(value: Any) -> dict[str, Any]:

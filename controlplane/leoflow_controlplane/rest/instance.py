@@ -262,7 +262,7 @@ def _read_try(
 def _shape_tries(
     connection: Connection, summaries: Summaries, rows: Sequence[Row[Any]]
 ) -> list[TryShape]:
-    known = summaries.of(connection, {row.dag_version_id for row in rows})
+    known = summaries.of(connection, rows)
     return [shape_try(row, known[row.dag_version_id].kinds) for row in rows]
 
 

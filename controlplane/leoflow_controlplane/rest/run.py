@@ -17,7 +17,7 @@ from leoflow_controlplane.rest.interval import EndDate, LogicalDate, RunAfter, S
 from leoflow_controlplane.rest.office import Office
 from leoflow_controlplane.rest.refusal import refusals
 from leoflow_controlplane.rest.runshape import RunList, RunShape, shape_run
-from leoflow_controlplane.rest.shape import Body, Name, Note, StrictRoute
+from leoflow_controlplane.rest.shape import MAX_INTEGER, Body, Name, Note, StrictRoute
 from leoflow_controlplane.store.note import note_run
 from leoflow_controlplane.store.query.run import RunFilter, find_run, list_runs
 from leoflow_controlplane.traceparent import read_traceparent
@@ -80,7 +80,8 @@ async def get_dag_runs(
         states=tuple(state or ()),
         run_types=tuple(run_type or ()),
         pattern=run_id_pattern,
-        versions=tuple(number for number in dag_version or () if abs(number) < 2**31),
+        # A number that no column holds is that of no version, as 0 is.
+        versions=tuple(n if abs(n) <= MAX_INTEGER else 0 for n in dag_version or ()),
         between=(logical_date, run_after, start_date, end_date),
     )
     rows, total = await office.reader.read(list_runs, wanted, page)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_validator
 from sqlalchemy import Row
 
 from leoflow_controlplane.auth.token import Role, hash_token, make_token
@@ -50,6 +50,14 @@ class TokenBody(Body):
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w.@ -]+$")]
     role: Role
     expires_at: AwareDatetime | None = None
+
+    @field_validator("expires_at")
+    @classmethod
+    def _can_be_shown(cls, expires_at: datetime | None) -> datetime | None:
+        try:
+            return None if expires_at is None else expires_at.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("expires_at is not in the years 1 to 9999, as UTC has them") from None
 
 
 @router.get("", responses=refusals(400))

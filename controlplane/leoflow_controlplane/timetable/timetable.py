@@ -15,6 +15,9 @@ from leoflow_agent.spec import DagSpec, Schedule
 
 from leoflow_controlplane.timetable.grid import Grid, make_grid
 
+# Where arithmetic on dates has room on both sides.
+YEARS = range(1900, 9000)
+
 
 class Interval(NamedTuple):
     """The data interval of a run, in UTC."""

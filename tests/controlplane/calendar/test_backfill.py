@@ -14,8 +14,11 @@ from leoflow_controlplane.calendar import backfill
 from leoflow_controlplane.calendar.backfill import Backfills
 from leoflow_controlplane.command import BackfillRequest
 from leoflow_controlplane.error import Conflict, NotFound, Refused
+from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.schema import backfills, runs
+from leoflow_controlplane.steps import dag, ending, intervention
 from leoflow_controlplane.steps.due import come_due
+from leoflow_controlplane.verdict import Exit
 from sqlalchemy import select
 
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC).timestamp()
@@ -143,6 +146,33 @@ def test_a_long_backfill_goes_on_after_a_restart(
     assert is_over(ground, pk)
 
 
+def test_a_run_that_is_deleted_before_its_turn_is_made_anew(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "MOST_AT_ONCE", 1)
+    for day in ("01", "02"):
+        (key,) = ground.trigger(f"m{day}", logical_date=f"2026-01-{day}T00:00:00+00:00")
+        ground.finish(key)
+        ground.book.end_try(ground.book.tries[key])
+    pk = create(ground, to_date="2026-01-02T00:00:00+00:00", reprocess_behavior="completed")
+    ground.step(intervention.delete_run, RunKey("d", "m02"), ground.now)
+    go_on(ground)
+    assert states(ground) == {"01": "running", "02": "running"}
+    finish_all(ground)
+    assert is_over(ground, pk)
+
+
+def test_a_backfill_goes_with_its_dag(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfill, "MOST_AT_ONCE", 1)
+    create(ground)
+    (key,) = ground.handed_out()
+    ground.finish(key)
+    ground.step(ending.close_tries, [ending.End(key, Exit(0), {})], ground.now)
+    ground.step(dag.delete_dag, "d", ground.now)
+    go_on(ground)
+    assert ground.read(lambda c: c.execute(select(backfills.c.id)).all()) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "kind", "text"),
     [
@@ -151,6 +181,8 @@ def test_a_long_backfill_goes_on_after_a_restart(
         ({"from_date": "yesterday"}, Refused, "have to be ISO 8601"),
         ({"max_active_runs": 0}, Refused, "it has to be 1 or more"),
         ({"from_date": "1900-01-01T00:00:00+00:00"}, Refused, "more than 10000 runs"),
+        ({"from_date": "0001-01-01T00:00:00+14:00"}, Refused, "in the years 1900 to 8999"),
+        ({"to_date": "9999-12-31T00:00:00-14:00"}, Refused, "in the years 1900 to 8999"),
         (
             {"from_date": "2026-01-01T01:00:00+00:00", "to_date": "2026-01-01T02:00:00+00:00"},
             Refused,

@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 from conftest import World, built_dag
+from leoflow_controlplane.schema import dags
+from sqlalchemy import update
 
 DAGS = "/api/v2/dags"
 
@@ -84,6 +86,42 @@ async def test_details_say_what_the_version_says(api: httpx.AsyncClient) -> None
     assert details["dag_run_timeout"] == "PT1M30S"
     assert (details["max_active_runs"], details["concurrency"]) == (2, 16)
     assert details["latest_dag_version"]["bundle_name"] == "leoflow/e:1"
+
+
+@pytest.mark.parametrize(
+    ("last", "logical_date"),
+    [
+        # As in Airflow: instants follow one another, intervals begin where the last one ended.
+        ((0.0, 0.0), "1970-01-02T00:00:00Z"),
+        ((-86400.0, 0.0), "1970-01-01T00:00:00Z"),
+        ((None, None), None),
+    ],
+)
+async def test_the_next_run_is_told(
+    api: httpx.AsyncClient,
+    world: World,
+    last: tuple[float | None, float | None],
+    logical_date: str | None,
+) -> None:
+    row = {"last_interval_start": last[0], "last_interval_end": last[1], "next_run_at": 86400.0}
+    await world.store.run(lambda c: c.execute(update(dags).values(row)))
+    dag = (await api.get(f"{DAGS}/d")).json()
+    assert dag["next_dagrun_run_after"] == "1970-01-02T00:00:00Z"
+    assert dag["next_dagrun_logical_date"] == logical_date
+    assert dag["next_dagrun_data_interval_start"] == logical_date
+    end = logical_date and dag["next_dagrun_run_after"]
+    assert dag["next_dagrun_data_interval_end"] == end
+
+
+async def test_a_dag_in_place_of_a_deleted_one_shows_what_it_says_itself(
+    api: httpx.AsyncClient,
+) -> None:
+    """SQLite gives the key of a version that was deleted to the next one."""
+    await api.post(DAGS, json=built_dag("e", tags=["old"]))
+    assert await ids(api, "tags=old") == ["e"]
+    await api.delete(f"{DAGS}/e")
+    await api.post(DAGS, json=built_dag("f", tags=["new"]))
+    assert await ids(api, "tags=new") == ["f"]
 
 
 async def test_a_dag_is_forgotten_once_its_runs_are_over(api: httpx.AsyncClient) -> None:

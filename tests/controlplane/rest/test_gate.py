@@ -71,6 +71,16 @@ async def test_a_token_expires_though_it_is_remembered(
         assert (await client.get("/api/v2/dags")).status_code == 401
 
 
+@pytest.mark.parametrize("end", ["9999-12-31T23:00:00-14:00", "0001-01-01T00:00:00+14:00"])
+async def test_a_token_that_expires_beyond_all_dates_is_refused(
+    api: httpx.AsyncClient, end: str
+) -> None:
+    """It could not be shown, and neither could any list that it was on."""
+    answer = await api.post(TOKENS, json={"name": "x", "role": "viewer", "expires_at": end})
+    assert (answer.status_code, "in the years 1 to 9999" in answer.text) == (422, True)
+    assert (await api.get(TOKENS)).status_code == 200
+
+
 async def test_the_last_admin_cannot_lock_everybody_out(api: httpx.AsyncClient) -> None:
     admin = next(t for t in (await api.get(TOKENS)).json()["tokens"] if t["role"] == "admin")
     assert (await api.delete(f"{TOKENS}/{admin['id']}")).status_code == 409

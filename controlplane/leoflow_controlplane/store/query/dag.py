@@ -69,7 +69,7 @@ def find_dag(connection: Connection, summaries: Summaries, dag_id: str) -> DagVi
     row = connection.execute(_DAGS.where(dags.c.dag_id == dag_id)).one_or_none()
     if row is None:
         raise NotFound(f"there is no DAG '{dag_id}'. See 'leoflow dags' for those that there are.")
-    return DagView(row, summaries.of(connection, [row.dag_version_id])[row.dag_version_id])
+    return DagView(row, summaries.of(connection, [row])[row.dag_version_id])
 
 
 def list_dags(
@@ -77,7 +77,7 @@ def list_dags(
 ) -> DagPage:
     """List DAGs. Tags are in the specifications, so this looks at each DAG's summary."""
     rows = connection.execute(_select(wanted)).all()
-    known = summaries.of(connection, [row.dag_version_id for row in rows])
+    known = summaries.of(connection, rows)
     views = [DagView(row, known[row.dag_version_id]) for row in rows]
     views = [view for view in views if _matches(view, wanted)]
     for word in reversed((*page.order, "dag_id")):

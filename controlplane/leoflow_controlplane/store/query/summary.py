@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from leoflow_controlplane.schema import dag_versions
 
@@ -80,22 +80,27 @@ def describe_schedule(schedule: Mapping[str, Any] | None) -> tuple[str | None, s
 
 
 class Summaries:
-    """Keeps the summaries that were asked for last; any thread may ask."""
+    """Keeps the summaries that were asked for last; any thread may ask.
+
+    A version is known by its key and by when it was made known: SQLite gives the key of one that
+    was deleted to another.
+    """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, Summary] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, float], Summary] = OrderedDict()
 
-    def of(self, connection: Connection, version_pks: Collection[int]) -> dict[int, Summary]:
-        """Give the summaries of versions by their keys, reading those that are not kept."""
-        found = {pk: kept for pk in version_pks if (kept := self._kept.get(pk)) is not None}
-        missing = [pk for pk in version_pks if pk not in found]
+    def of(self, connection: Connection, rows: Iterable[Row[Any]]) -> dict[int, Summary]:
+        """Give the summaries of the versions that ``rows`` name (``dag_version_id`` and
+        ``version_created_at``) by their keys, reading those that are not kept."""
+        wanted = {(row.dag_version_id, row.version_created_at) for row in rows}
+        found = {one[0]: kept for one in wanted if (kept := self._kept.get(one)) is not None}
+        missing = [pk for pk, _ in wanted if pk not in found]
         for start in range(0, len(missing), _MOST_IDS):
-            chunk = missing[start : start + _MOST_IDS]
-            query = select(dag_versions.c.id, dag_versions.c.spec).where(
-                dag_versions.c.id.in_(chunk)
+            query = select(dag_versions.c.id, dag_versions.c.created_at, dag_versions.c.spec).where(
+                dag_versions.c.id.in_(missing[start : start + _MOST_IDS])
             )
-            for pk, spec in connection.execute(query):
-                found[pk] = self._kept[pk] = summarize(json.loads(spec))
+            for pk, created_at, spec in connection.execute(query):
+                found[pk] = self._kept[pk, created_at] = summarize(json.loads(spec))
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
         return found
