@@ -18,9 +18,13 @@ class TransactionGone(Exception):
     """The database ended a transaction by itself."""
 
 
+class ConnectionGone(Exception):
+    """The connection broke, and SQLAlchemy would open another one: without what this one held."""
+
+
 def is_fault(error: BaseException) -> bool:
     """Say whether no other step would have fared better."""
-    if isinstance(error, Displaced | OperationalError):
+    if isinstance(error, ConnectionGone | Displaced | OperationalError):
         return True
     if not isinstance(error, DBAPIError):
         return False

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
-from leoflow_controlplane.database.fault import is_fault
+from leoflow_controlplane.database.fault import ConnectionGone, is_fault
 from leoflow_controlplane.database.place import Place
 from leoflow_controlplane.observer import Observer
 
@@ -90,12 +90,14 @@ class Committer:
             self._place.vouch(self._connection)
             transaction.commit()
             self._place.confirm()
-        except BaseException:
+        except BaseException as error:
             self._memory.forget()
             # A connection that broke has rolled back by itself.
             with suppress(DBAPIError):
                 if transaction.is_active:
                     transaction.rollback()
+            if self._connection.invalidated and not is_fault(error):
+                raise ConnectionGone("it was lost while a step was taken back") from error
             raise
         self._observer.committed(time.perf_counter() - began, len(steps))
         return outcomes
