@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from leoflow_builder.cache import is_kept
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.layer import BLOB, Layer
 from leoflow_builder.recipe import Recipe, RecipeText, host_architecture, read_recipe, system_text
@@ -71,8 +72,8 @@ def ensure_base(
     wanted = read_recipe(python_version, architecture or host_architecture())
     bases = home.absolute() / "cache" / "bases"
     pins = for_architecture(pins, wanted.architecture)
-    found = _pinned(bases, wanted, pins) if pins else _newest(bases, wanted)
-    if found is not None:
+    found = bases / base_key(wanted, pins) if pins else _newest(bases, wanted)
+    if found is not None and is_kept(found):
         return read_base(found, reused=True)
     from leoflow_builder.basemaking import make_base
 
@@ -99,11 +100,6 @@ def base_key(wanted: Recipe | RecipeText, debs: Iterable[DebPackage]) -> str:
 
 def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
-
-
-def _pinned(bases: Path, wanted: RecipeText, pins: Iterable[DebPackage]) -> Path | None:
-    folder = bases / base_key(wanted, pins)
-    return folder if folder.exists() else None
 
 
 def _newest(bases: Path, wanted: RecipeText) -> Path | None:

@@ -26,6 +26,12 @@ def make_key(parts: Iterable[str]) -> str:
     return digest.hexdigest()[:24]
 
 
+def is_kept(entry: Path) -> bool:
+    """Tell whether something is there; if so, it is not pruned while this process lives."""
+    hold(entry)
+    return entry.exists()
+
+
 def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
     """Return the folder for a key and whether it was there; else let ``make`` fill a new one.
 
@@ -34,8 +40,7 @@ def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple
     lives.
     """
     folder = parent / key
-    hold(folder)
-    if folder.exists():
+    if is_kept(folder):
         remove_abandoned(MAKING, parent)
         return folder, True
     parent.mkdir(parents=True, exist_ok=True)

@@ -62,15 +62,14 @@ def ensure_deps(
     if not packages:
         return None
     folder = deps_folder(packages, target, place, home)
-    if folder.exists():
-        return read_layer("deps", folder, reused=True)
-    from leoflow_builder.wheelstore import Maker
 
-    maker = Maker(target, place, interpreter, tool)
+    def make(new: Path) -> None:
+        from leoflow_builder.wheelstore import Maker
+
+        _join(new, packages, Maker(target, place, interpreter, tool), home)
+
     try:
-        _, reused = ensure_folder(
-            folder.parent, folder.name, lambda new: _join(new, packages, maker, home)
-        )
+        _, reused = ensure_folder(folder.parent, folder.name, make)
     except OSError as error:
         raise _spoken(error) from None
     return read_layer("deps", folder, reused)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
+from leoflow_builder.cachehold import claimed
 from leoflow_builder.depslayer import deps_key, ensure_deps
 from leoflow_builder.failure import BuildError
 from leoflow_builder.installation import Installation
@@ -304,6 +305,14 @@ def start(kitchen: Kitchen, *packages: LockedPackage, dies: bool = False) -> sub
     child.stdin.close()
     child.stdin = None
     return child
+
+
+def test_a_layer_that_is_used_again_is_not_pruned(kitchen: Kitchen, tool: LockedPackage) -> None:
+    start(kitchen, tool).communicate(timeout=200)
+    made = kitchen.make(tool)
+    assert made.layer.reused
+    with claimed(made.tree.parent) as free:
+        assert not free
 
 
 def test_ten_at_once_make_each_wheel_once(
