@@ -6,12 +6,11 @@ It makes nothing: that is `basemaking`'s, which takes long to load.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from leoflow_builder.cache import is_kept
+from leoflow_builder.cache import is_kept, read_facts
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.layer import BLOB, Layer
 from leoflow_builder.recipe import Recipe, RecipeText, host_architecture, read_recipe, system_text
@@ -110,7 +109,7 @@ def _newest(bases: Path, wanted: RecipeText) -> Path | None:
 
 def read_base(folder: Path, reused: bool) -> BaseImage:
     """Return the base in a folder of the cache."""
-    facts = json.loads((folder / "base.json").read_text(encoding="utf-8"))
+    facts = read_facts(folder / "base.json")
     packages = tuple(DebPackage(**one) for one in facts.pop("packages"))
     debs = tuple(DebPackage(**one) for one in facts.pop("debs"))
     layer = Layer("base", folder / BLOB, **facts.pop("layer"), reused=True)
