@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -256,6 +257,20 @@ def test_of_a_file_that_two_wheels_bring_the_last_one_wins(
 def test_the_tree_is_made_of_links_to_the_wheels(kitchen: Kitchen, tool: LockedPackage) -> None:
     made = kitchen.make(tool)
     assert (PLACE.site_in(made.tree) / "tool/data.json").stat().st_nlink == 2
+
+
+def test_a_disk_without_links_gets_copies_and_the_same_layer(
+    kitchen: Kitchen, tool: LockedPackage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    linked = kitchen.make(tool)
+    shutil.rmtree(linked.tree.parent)
+    monkeypatch.setattr(os, "link", refuse)
+    copied = kitchen.make(tool)
+    assert (PLACE.site_in(copied.tree) / "tool/data.json").stat().st_nlink == 1
+    assert copied.layer.digest == linked.layer.digest
 
 
 def test_it_is_made_once(kitchen: Kitchen, tool: LockedPackage) -> None:
