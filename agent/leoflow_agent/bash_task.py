@@ -1,6 +1,7 @@
 """Turns the task's process into bash. Imported only for bash tasks."""
 
 import _signal
+import errno
 import os
 import sys
 
@@ -10,6 +11,10 @@ from leoflow_agent.exitcode import Verdict
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
+# execve(2): MAX_ARG_STRLEN, with the zero at the end.
+_TOO_LONG = (
+    "a command, and each variable, has at most 131071 bytes on Linux: write a longer one to a file"
+)
 
 
 def become(command: object) -> "NoReturn":
@@ -30,6 +35,7 @@ def become(command: object) -> "NoReturn":
     try:
         os.execvp("bash", ["bash", "-c", command])
     except OSError as error:
+        hint = _TOO_LONG if error.errno == errno.E2BIG else "is it in the image?"
         raise Verdict(
-            exitcode.IMPORT_FAILED, f"bash cannot be started: {error.strerror}; is it in the image?"
+            exitcode.IMPORT_FAILED, f"bash cannot be started: {error.strerror}; {hint}"
         ) from None

@@ -83,14 +83,15 @@ def _of_connection(value: str) -> "Iterator[str]":
             return
         return
     rest, _, query = value.partition("://")[2].partition("?")
+    # A password is percent-encoded, or has what ends a host in it all the same.
+    accounts = {part.rpartition("@")[0] for part in (rest, rest.partition("/")[0])}
     for pair in query.split("&"):
         key, _, found = pair.partition("=")
         if _is_sensitive(key):
             yield from _spellings(found)
         elif key == "__extra__":
             yield from _of_connection(_unquote(found))
-    account, at, _ = rest.rpartition("@")
-    if at:
+    for account in accounts:
         yield from _spellings(account.partition(":")[2])
 
 

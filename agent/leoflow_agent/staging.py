@@ -8,6 +8,10 @@ import posix
 
 from leoflow_agent import exitcode
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from os import DirEntry
+
 FOLDER, LIMIT = b"LEOFLOW_STAGING", b"LEOFLOW_STAGING_BYTES"
 BLOCK_BYTES = 512
 MIB = 1024 * 1024
@@ -34,10 +38,17 @@ def measure(folder: bytes) -> int:
         try:
             with posix.scandir(waiting.pop()) as entries:
                 for entry in entries:
-                    used += entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
+                    used += _size(entry)
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
         except OSError:
             # Another task may remove what we look at.
             continue
     return used
+
+
+def _size(entry: "DirEntry[bytes]") -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_blocks * BLOCK_BYTES
+    except OSError:
+        return 0

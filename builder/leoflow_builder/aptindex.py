@@ -17,6 +17,7 @@ from typing import Protocol
 
 from leoflow_builder import debian
 from leoflow_builder.cache import make_key
+from leoflow_builder.cachehold import hold
 from leoflow_builder.debarchive import DebCache
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.problem import did_you_mean
@@ -106,6 +107,7 @@ class AptIndex:
         lines = debian.source_lines(self.suite, archives)
         options = debian.host_options()
         state = self._home / "cache" / "apt" / make_key([self._architecture, *lines])
+        hold(state)
         (state / "lists" / "partial").mkdir(parents=True, exist_ok=True)
         with (
             (state / ".lock").open("w") as lock,

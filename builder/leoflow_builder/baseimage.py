@@ -6,11 +6,11 @@ It makes nothing: that is `basemaking`'s, which takes long to load.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from leoflow_builder.cache import is_kept, read_facts
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.layer import BLOB, Layer
 from leoflow_builder.recipe import Recipe, RecipeText, host_architecture, read_recipe, system_text
@@ -71,8 +71,8 @@ def ensure_base(
     wanted = read_recipe(python_version, architecture or host_architecture())
     bases = home.absolute() / "cache" / "bases"
     pins = for_architecture(pins, wanted.architecture)
-    found = _pinned(bases, wanted, pins) if pins else _newest(bases, wanted)
-    if found is not None:
+    found = bases / base_key(wanted, pins) if pins else _newest(bases, wanted)
+    if found is not None and is_kept(found):
         return read_base(found, reused=True)
     from leoflow_builder.basemaking import make_base
 
@@ -101,11 +101,6 @@ def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
-def _pinned(bases: Path, wanted: RecipeText, pins: Iterable[DebPackage]) -> Path | None:
-    folder = bases / base_key(wanted, pins)
-    return folder if folder.exists() else None
-
-
 def _newest(bases: Path, wanted: RecipeText) -> Path | None:
     made = bases.glob(f"{recipe_key(wanted)}-*/base.json")
     newest = max(made, key=lambda file: (file.stat().st_mtime_ns, file), default=None)
@@ -114,7 +109,7 @@ def _newest(bases: Path, wanted: RecipeText) -> Path | None:
 
 def read_base(folder: Path, reused: bool) -> BaseImage:
     """Return the base in a folder of the cache."""
-    facts = json.loads((folder / "base.json").read_text(encoding="utf-8"))
+    facts = read_facts(folder / "base.json")
     packages = tuple(DebPackage(**one) for one in facts.pop("packages"))
     debs = tuple(DebPackage(**one) for one in facts.pop("debs"))
     layer = Layer("base", folder / BLOB, **facts.pop("layer"), reused=True)

@@ -26,7 +26,7 @@ from leoflow_builder import (
 )
 from leoflow_builder.aptindex import AptIndex, Index
 from leoflow_builder.baseimage import BaseImage, Say, base_key, ensure_base, read_base
-from leoflow_builder.cache import ensure_folder
+from leoflow_builder.cache import ensure_folder, is_kept
 from leoflow_builder.debarchive import DebCache
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.debpins import obtain, refuse_missing
@@ -104,7 +104,7 @@ def _refuse_incomplete(pins: Sequence[DebPackage], wanted: Recipe) -> None:
 
 def _ensure(wanted: Recipe, debs: tuple[DebPackage, ...], place: _Place, strict: bool) -> BaseImage:
     folder = place.bases / base_key(wanted, debs)
-    if folder.exists():
+    if is_kept(folder):
         return read_base(folder, reused=True)
     _require_space(place.home)
     own, shell = _split(debs)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from leoflow_builder.builder import Blob, BuiltImage, Describe, PlannedImage, bare_bundle
@@ -16,8 +16,15 @@ from leoflow_builder.destination import Destination, Say
 from leoflow_builder.dockerfile import STACK, build_arguments, render_dockerfile
 from leoflow_builder.engine import BuildOrder, Engine
 from leoflow_builder.layerblob import write_plain
-from leoflow_builder.oci.image import OciImage, stack_layers
-from leoflow_builder.oci.layout import Bundle, make_archive, read_image, write_folder
+from leoflow_builder.oci.content import Content
+from leoflow_builder.oci.image import OciImage, layer_content, stack_layers
+from leoflow_builder.oci.layout import (
+    Bundle,
+    copy_content,
+    make_archive,
+    read_image,
+    write_folder,
+)
 from leoflow_builder.ocibuilder import deliver
 from leoflow_builder.scratch import scratch_folder
 
@@ -87,7 +94,8 @@ def _order(image: PlannedImage, tag: str, folder: Path, stacked: bool) -> BuildO
     else:
         for layer in image.layers:
             # Engines have crashed while they unpacked an archive of zstd's.
-            write_plain(layer.blob, context / f"{layer.name}.tar")
+            blob = layer_content(layer).checked_file(layer.blob)
+            write_plain(blob, context / f"{layer.name}.tar")
     text = render_dockerfile(plan, stacked)
     dockerfile = folder / f"Dockerfile.{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     dockerfile.write_text(text, encoding="utf-8")
@@ -102,8 +110,10 @@ def _write_stack(image: PlannedImage, folder: Path) -> str:
     return f"oci-layout://{folder}@{stack.manifest.digest}"
 
 
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+def _link(content: Content, target: Path) -> None:
+    source = content.source
+    if isinstance(source, Path):
+        with suppress(OSError):
+            os.link(content.checked_file(source), target)
+            return
+    copy_content(content, target)

@@ -7,14 +7,29 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from leoflow_builder.cachehold import hold, is_still
+from leoflow_builder.failure import BuildError
 from leoflow_builder.scratch import remove_abandoned, scratch_folder
 
 MAKING = ".making-"
+
+
+def read_facts(file: Path) -> dict[str, Any]:
+    """Return the JSON object that an entry keeps; BuildError if it is none any more."""
+    try:
+        facts: dict[str, Any] = json.loads(file.read_bytes())
+    except ValueError:
+        raise BuildError(
+            f"'{file}' is damaged, as after a power cut. Run `leoflow cache prune --all`, and "
+            "build again"
+        ) from None
+    return facts
 
 
 def make_key(parts: Iterable[str]) -> str:
@@ -26,6 +41,12 @@ def make_key(parts: Iterable[str]) -> str:
     return digest.hexdigest()[:24]
 
 
+def is_kept(entry: Path) -> bool:
+    """Tell whether something is there; if so, it is not pruned while this process lives."""
+    hold(entry)
+    return entry.exists()
+
+
 def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
     """Return the folder for a key and whether it was there; else let ``make`` fill a new one.
 
@@ -34,8 +55,7 @@ def ensure_folder(parent: Path, key: str, make: Callable[[Path], None]) -> tuple
     lives.
     """
     folder = parent / key
-    hold(folder)
-    if folder.exists():
+    if is_kept(folder):
         remove_abandoned(MAKING, parent)
         return folder, True
     parent.mkdir(parents=True, exist_ok=True)

@@ -50,7 +50,10 @@ PRUNED = ".pruned-"
 # Held by makers that take turns, whatever the key.
 KIND_LOCK = ".lock"
 # Folders that only a living process needs.
-SCRATCH = (MAKING, PRUNED, "context-", "dockerfile-", "verifying-", ".building-")
+SCRATCH = (
+    *(MAKING, PRUNED, ".apt-", ".fetching-"),
+    *("context-", "dockerfile-", "verifying-", ".building-"),
+)
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 

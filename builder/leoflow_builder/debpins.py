@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from leoflow_builder.aptindex import Index
+from leoflow_builder.cachehold import hold
 from leoflow_builder.debarchive import DebCache
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.recipe import BaseImageError
@@ -22,8 +23,10 @@ def obtain(
 
     Where one is gone, ``strict`` is an error; else the current version is taken, for all pins of
     the same version too, since a source's packages belong together. If the cache has all, nothing
-    is asked of the mirror.
+    is asked of the mirror. None of them is pruned while this process lives.
     """
+    for one in pins:
+        hold(cache.path(one))
     missing = cache.missing(pins)
     if not missing:
         return tuple(pins)
@@ -49,6 +52,8 @@ def _renewed(
     current = {one.name: one for one in index.closure(stale)}
     renewed = tuple(current[one.name] if one.name in stale else one for one in pins)
     missing = cache.missing(renewed)
+    for one in missing:
+        hold(cache.path(one))
     index.fetch(missing, cache)
     refuse_missing(missing, cache)
     return renewed

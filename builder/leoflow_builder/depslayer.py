@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from leoflow_builder.wheeltool import WheelTool
 
 __all__ = ["Installation", "deps_folder", "deps_key", "ensure_deps"]
+_NO_LINK = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 # Raise it when the same wheels are to give another layer.
 LAYOUT = "3"
 
@@ -62,15 +63,14 @@ def ensure_deps(
     if not packages:
         return None
     folder = deps_folder(packages, target, place, home)
-    if folder.exists():
-        return read_layer("deps", folder, reused=True)
-    from leoflow_builder.wheelstore import Maker
 
-    maker = Maker(target, place, interpreter, tool)
+    def make(new: Path) -> None:
+        from leoflow_builder.wheelstore import Maker
+
+        _join(new, packages, Maker(target, place, interpreter, tool), home)
+
     try:
-        _, reused = ensure_folder(
-            folder.parent, folder.name, lambda new: _join(new, packages, maker, home)
-        )
+        _, reused = ensure_folder(folder.parent, folder.name, make)
     except OSError as error:
         raise _spoken(error) from None
     return read_layer("deps", folder, reused)
@@ -145,8 +145,8 @@ def _link(source: Path, place: Path) -> None:
         _remove(place)
         os.link(source, place, follow_symlinks=False)
     except OSError as error:
-        # The cache may lie on two disks, and a file has no end of names.
-        if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
+        # The cache may lie on two disks, or on one without links, and a file has no end of names.
+        if error.errno not in _NO_LINK:
             raise
         shutil.copy2(source, place, follow_symlinks=False)
 

@@ -59,7 +59,8 @@ def _latest(spec: GitIgnoreSpec, path: str, verdict: bool | None) -> bool | None
 
 def _read(file: Path, name: str) -> GitIgnoreSpec | None:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        # Like git, without the mark that some editors begin UTF-8 with.
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
         # It takes long to load, and few projects have such a file.
         from pathspec import GitIgnoreSpec
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from leoflow_builder.cache import ensure_folder
+from leoflow_builder.cache import ensure_folder, read_facts
 
 if TYPE_CHECKING:
     from leoflow_builder.layerblob import Level, Packed
@@ -61,7 +61,7 @@ def ensure_layer(
 
 def read_layer(name: LayerName, folder: Path, reused: bool) -> LayerFolder:
     """Return the layer that a folder of the cache holds."""
-    known = json.loads((folder / "layer.json").read_text(encoding="utf-8"))
+    known = read_facts(folder / "layer.json")
     facts = known.pop("facts")
     return LayerFolder(Layer(name, folder / BLOB, **known, reused=reused), folder / "tree", facts)
 

@@ -131,8 +131,8 @@ def _tell_unheard(found: Found, what: str, say: Say) -> None:
                 f"{what} sets {name}, which tasks do not obey. Write it under 'environment' in "
                 "leoflow.yaml if they are to"
             )
-    if found.kept.triggers:
-        say(f"{what} has ONBUILD instructions, which are not followed")
+    for instruction in found.kept.unfollowed:
+        say(f"{what} has {instruction}, which is not followed")
 
 
 def _folders(project: Project, home: Path) -> list[Path]:

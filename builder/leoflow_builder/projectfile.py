@@ -16,6 +16,9 @@ from leoflow_builder.problem import Problem, ProjectError
 from leoflow_builder.secretname import looks_secret
 from leoflow_builder.toolfile import BUILT_FILE, is_a_tools
 
+# https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md#whiteouts
+WHITEOUT = ".wh."
+
 
 @dataclass(frozen=True)
 class ProjectFiles:
@@ -30,7 +33,8 @@ def choose_files(folder: Path, allowed_secrets: Collection[str] = ()) -> Project
     """Return what of a project goes into its image.
 
     ``allowed_secrets`` are paths that may go in although they look like secrets. ProjectError if
-    something does and is not allowed, is no file, cannot be read, or links out of the project.
+    something does and is not allowed, is no file, cannot be read, links out of the project, or has
+    a name that no layer can hold.
     """
     ignored: list[str] = []
     chosen = dict(sorted(_walk(folder, "", read_ignored(folder), ignored)))
@@ -80,8 +84,12 @@ def _secret_problem(name: str) -> Problem:
 
 
 def _problem(name: str, path: Path, folder: Path) -> Problem | None:
+    unfit = _unfit_name(name)
+    if unfit is not None:
+        return unfit
     if path.is_symlink():
-        target = (path.parent / path.readlink()).resolve()
+        # pathlib's own way raises for links that lead in a circle, but not in every Python.
+        target = Path(os.path.realpath(path.parent / path.readlink()))
         inside = target.is_relative_to(folder.resolve()) and not path.readlink().is_absolute()
         text = f"is a link to '{path.readlink()}', which is not in the image. Copy the file here"
         return None if inside else Problem(name, None, text)
@@ -89,4 +97,17 @@ def _problem(name: str, path: Path, folder: Path) -> Problem | None:
         return Problem(name, None, "is neither a file, a folder nor a link. Remove it")
     if not os.access(path, os.R_OK):
         return Problem(name, None, "cannot be read. Correct its mode, or remove it")
+    return None
+
+
+def _unfit_name(name: str) -> Problem | None:
+    """Say why no layer can hold a file of such a name, or return None."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+        return Problem(shown, None, "has a name that is not UTF-8. Rename it")
+    if any(part.startswith(WHITEOUT) for part in name.split("/")):
+        message = f"would remove another file: names with '{WHITEOUT}' say so in images. Rename it"
+        return Problem(name, None, message)
     return None

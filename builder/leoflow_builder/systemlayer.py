@@ -14,11 +14,11 @@ from typing import Any
 
 from leoflow_builder.aptindex import AptIndex, Index
 from leoflow_builder.baseimage import BaseImage, for_architecture
-from leoflow_builder.cache import make_key
+from leoflow_builder.cache import is_kept, make_key
 from leoflow_builder.debarchive import DebCache, control_file, extract, merged
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.debpins import obtain, refuse_missing
-from leoflow_builder.layer import LayerFolder, ensure_layer
+from leoflow_builder.layer import LayerFolder, ensure_layer, read_layer
 from leoflow_builder.maintainerscript import Alternative, alternatives, unmet
 from leoflow_builder.problem import count
 from leoflow_builder.recipe import (
@@ -127,7 +127,7 @@ def make_system(
     shell = [one for one in order.shell_debs if one.name not in {deb.name for deb in debs}]
     wanted = tuple(sorted({*debs, *named_in_base, *shell}))
     folder = parent / _key(order, debs)
-    if not folder.exists():
+    if not is_kept(folder):
         had = obtain(wanted, index, cache, say, strict)
         refuse_missing(had, cache)
         current = {one.name: one for one in had}
@@ -148,10 +148,10 @@ def _known(parent: Path, order: Order) -> tuple[DebPackage, ...]:
     """Return the packages of the newest layer in the cache for an order, or none."""
     made = parent.glob(f"{order.key}-*/layer.json")
     newest = max(made, key=lambda file: (file.stat().st_mtime_ns, file), default=None)
-    if newest is None:
+    if newest is None or not is_kept(newest.parent):
         return ()
-    folder = ensure_layer("system", parent, newest.parent.name, lambda _: {})
-    return tuple(DebPackage(**one) for one in folder.facts["debs"])
+    known = read_layer("system", newest.parent, reused=True)
+    return tuple(DebPackage(**one) for one in known.facts["debs"])
 
 
 def _resolve(order: Order, index: Index) -> tuple[DebPackage, ...]:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from leoflow_builder.cachehold import hold
 from leoflow_builder.lock import LockedPackage
 from leoflow_builder.pextool import Pex
 from leoflow_builder.pipconfig import Untranslatable, read_pip_settings, translate
@@ -23,6 +24,9 @@ Say = Callable[[str], None]
 def find_tool(home: Path, say: Say, environ: Mapping[str, str] = os.environ) -> WheelTool:
     """Return the program to find wheels with; its cache is under LEOFLOW_HOME."""
     cache = home.absolute() / "cache"
+    # What they keep is one entry each, which is in use from now on.
+    hold(cache / "uv")
+    hold(cache / "pex")
     pex = Pex(cache / "pex")
     try:
         settings = translate(read_pip_settings(environ), environ)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from leoflow_builder import sitetree
 from leoflow_builder.bytecode import compile_trees, sources_below
-from leoflow_builder.cache import ensure_folders, make_key
+from leoflow_builder.cache import ensure_folders, make_key, read_facts
 from leoflow_builder.installation import Installation
 from leoflow_builder.interpreter import Interpreter
 from leoflow_builder.layer import normalise_modes
@@ -76,7 +76,7 @@ def ensure_wheels(packages: Sequence[LockedPackage], maker: Maker, home: Path) -
 
 
 def _read(folder: Path) -> StoredWheel:
-    facts = json.loads((folder / "wheel.json").read_text(encoding="utf-8"))
+    facts = read_facts(folder / "wheel.json")
     not_compiled = tuple(facts["not_compiled"])
     return StoredWheel(folder / "tree", folder / FRAME, facts["has_pth"], not_compiled)
 

@@ -109,6 +109,13 @@ def test_bash_exit_codes_are_verdicts_as_in_airflow(agent, code, state):
     assert ended.returncode == code
 
 
+def test_a_command_that_is_too_long_for_linux_is_told_so(agent):
+    agent.run("def task():\n    return 'true ' + 'x' * 200_000\n", kind="bash")
+    reason = agent.control_plane.finished["reason"]
+    assert reason.startswith("bash cannot be started: Argument list too long; a command")
+    assert "131071 bytes" in reason
+
+
 def test_bash_pipes_end_quietly_because_sigpipe_is_restored(agent):
     ended = agent.run(kind="bash", module=None, function=None, command="yes | head -1")
     assert ended.returncode == 0

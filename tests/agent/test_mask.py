@@ -14,6 +14,8 @@ from leoflow_agent.mask import Mask
         ("AIRFLOW_CONN_DB", "postgres://me:hunter2@db:5432/x", ["hunter2"]),
         ("AIRFLOW_CONN_DB", "postgres://me:p%40ss%2Fword@db/x", ["p%40ss%2Fword", "p@ss/word"]),
         ("AIRFLOW_CONN_DB", "postgres://me:with@sign5@db/x", ["with@sign5"]),
+        ("AIRFLOW_CONN_WEB", "https://me:hunter2@host/@scope/x@1", ["hunter2"]),
+        ("AIRFLOW_CONN_DB", "postgres://me:with/slash@db/x", ["with/slash"]),
         ("AIRFLOW_CONN_API", "http://host/?api_key=abcdef&page=longer", ["abcdef"]),
         (
             "AIRFLOW_CONN_API",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,20 @@ def test_links_are_not_followed_and_what_vanishes_is_nothing(tmp_path: Path):
     before = staging.measure(os.fsencode(tmp_path))
     assert before < 10_000
     assert staging.measure(b"/no/such/folder") == 0
+
+
+def test_a_file_that_vanishes_hides_none_of_the_others(tmp_path: Path, monkeypatch):
+    for name in "abc":
+        (tmp_path / name).write_bytes(b"x" * 100_000)
+    scandir = staging.posix.scandir
+
+    @contextmanager
+    def vanishing(folder):
+        with scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        if (tmp_path / "a").exists():
+            (tmp_path / "a").unlink()
+        yield found
+
+    monkeypatch.setattr(staging.posix, "scandir", vanishing)
+    assert staging.measure(os.fsencode(tmp_path)) >= 200_000

@@ -1,11 +1,13 @@
 """Recipes, the picking of files and the cache of base images, without network or packages."""
 
+import json
 import platform
 import shutil
 from pathlib import Path
 
 import pytest
 from leoflow_builder.baseimage import base_key, ensure_base
+from leoflow_builder.cachehold import claimed
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.foreign_check import check, magic_number
 from leoflow_builder.recipe import (
@@ -77,6 +79,22 @@ def test_a_disk_without_room_is_refused_before_anything_is_fetched(
     with pytest.raises(BaseImageError, match=r"takes 250 MB .* has 20 MB left\. Free some space"):
         ensure_base("3.11", tmp_path, said.append, architecture="amd64", pins=pins)
     assert said == []
+
+
+@pytest.mark.parametrize("pins", [(), (ONE,)], ids=["newest", "pinned"])
+def test_a_base_that_is_used_again_is_not_pruned(
+    tmp_path: Path, pins: tuple[DebPackage, ...]
+) -> None:
+    folder = tmp_path / "cache" / "bases" / base_key(load_recipe("3.11", "amd64"), [ONE])
+    folder.mkdir(parents=True)
+    layer = dict.fromkeys(("diff_id", "digest"), "sha256:") | {"size_bytes": 0, "unpacked_bytes": 0}
+    texts = ("architecture", "python", "site_packages", "python_version", "glibc")
+    facts = {**dict.fromkeys(texts, ""), "packages": [], "debs": [], "layer": layer}
+    (folder / "base.json").write_text(json.dumps(facts))
+    made = ensure_base("3.11", tmp_path, print, architecture="amd64", pins=pins)
+    assert made.key == folder.name
+    with claimed(folder) as free:
+        assert not free
 
 
 def test_a_library_of_another_machine_is_found_in_a_foreign_base(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from leoflow_builder.destination import Destination, Receipt
 from leoflow_builder.engine import BuildOrder
 from leoflow_builder.failure import EngineError
 from leoflow_builder.layer import Layer
+from leoflow_builder.oci.content import digest_of
 from leoflow_builder.oci.engine_socket import Archive
 from leoflow_builder.oci.layout import Bundle
 from leoflow_builder.plan import ImagePlan
@@ -27,6 +28,7 @@ PLAN = ImagePlan(
     entrypoint=("/usr/bin/python3.11",),
     labels=(),
 )
+BLOB = zstandard.compress(b"content")
 
 
 class FakeEngine:
@@ -90,8 +92,8 @@ class Folder:
 
 @pytest.fixture
 def layers(tmp_path: Path) -> list[Layer]:
-    (tmp_path / "some.tar").write_bytes(zstandard.compress(b"content"))
-    return [Layer("dag", tmp_path / "some.tar", "sha256:1", "sha256:2", 7, 7, False)]
+    (tmp_path / "some.tar").write_bytes(BLOB)
+    return [Layer("dag", tmp_path / "some.tar", "sha256:1", digest_of(BLOB), len(BLOB), 7, False)]
 
 
 def build(
@@ -126,7 +128,7 @@ def test_for_any_other_place_the_image_is_exported(layers: list[Layer], tmp_path
     image = build(FakeEngine(), layers, tmp_path / "work", folder)
     (bundle,) = folder.bundles
     assert bundle.images[0].diff_ids == ("sha256:1",)
-    assert (image.digest, image.compressed_bytes) == (bundle.images[0].manifest.digest, 7)
+    assert (image.digest, image.compressed_bytes) == (bundle.images[0].manifest.digest, len(BLOB))
 
 
 def test_the_order_has_a_fixed_time_and_the_values_of_several_lines(
@@ -144,7 +146,7 @@ def test_the_order_has_a_fixed_time_and_the_values_of_several_lines(
 def test_the_digest_and_the_blobs_are_the_manifest_s(layers: list[Layer], tmp_path: Path) -> None:
     image = build(FakeEngine(), layers, tmp_path / "work")
     assert image.digest == image.image_id
-    assert (image.compressed_bytes, image.digest_reason) == (7, None)
+    assert (image.compressed_bytes, image.digest_reason) == (len(BLOB), None)
 
 
 def test_a_classic_store_has_no_digest_and_the_reason_is_told(

@@ -164,6 +164,16 @@ def test_what_killed_builds_left_goes_and_what_living_ones_work_on_stays(cache: 
     assert names(cache) == ["deps/.users"]
 
 
+@pytest.mark.parametrize(("kind", "prefix"), [("apt", ".apt-"), ("debs", ".fetching-")])
+def test_where_a_mirror_is_asked_stays_until_it_has_answered(
+    cache: Path, kind: str, prefix: str
+) -> None:
+    (cache / kind).mkdir()
+    with scratch_folder(prefix, cache / kind) as asked:
+        assert prune(cache, Choice(time.time() + 1)).removed == ()
+        assert asked.exists()
+
+
 def test_a_lock_that_holds_something_is_an_entry(cache: Path) -> None:
     (cache / "locks").mkdir()
     (cache / "locks" / "leoflow.lock").write_text("locked")

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
+from leoflow_builder.cachehold import claimed
 from leoflow_builder.depslayer import deps_key, ensure_deps
 from leoflow_builder.failure import BuildError
 from leoflow_builder.installation import Installation
@@ -257,6 +259,20 @@ def test_the_tree_is_made_of_links_to_the_wheels(kitchen: Kitchen, tool: LockedP
     assert (PLACE.site_in(made.tree) / "tool/data.json").stat().st_nlink == 2
 
 
+def test_a_disk_without_links_gets_copies_and_the_same_layer(
+    kitchen: Kitchen, tool: LockedPackage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    linked = kitchen.make(tool)
+    shutil.rmtree(linked.tree.parent)
+    monkeypatch.setattr(os, "link", refuse)
+    copied = kitchen.make(tool)
+    assert (PLACE.site_in(copied.tree) / "tool/data.json").stat().st_nlink == 1
+    assert copied.layer.digest == linked.layer.digest
+
+
 def test_it_is_made_once(kitchen: Kitchen, tool: LockedPackage) -> None:
     first, second = kitchen.make(tool), kitchen.make(tool)
     assert (len(kitchen.unpacked), first.layer.reused, second.layer.reused) == (1, False, True)
@@ -304,6 +320,14 @@ def start(kitchen: Kitchen, *packages: LockedPackage, dies: bool = False) -> sub
     child.stdin.close()
     child.stdin = None
     return child
+
+
+def test_a_layer_that_is_used_again_is_not_pruned(kitchen: Kitchen, tool: LockedPackage) -> None:
+    start(kitchen, tool).communicate(timeout=200)
+    made = kitchen.make(tool)
+    assert made.layer.reused
+    with claimed(made.tree.parent) as free:
+        assert not free
 
 
 def test_ten_at_once_make_each_wheel_once(

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+from leoflow_builder.failure import BuildError
 from leoflow_builder.layer import LayerFolder, ensure_layer
 from leoflow_builder.layerblob import open_layer
 
@@ -42,6 +44,13 @@ def test_a_second_call_reuses_it_with_its_facts(tmp_path: Path) -> None:
     first, second = make(tmp_path, ["a"]), make(tmp_path, ["other"])
     assert (first.layer.reused, second.layer.reused) == (False, True)
     assert (second.layer.digest, second.facts) == (first.layer.digest, {"fact": "kept"})
+
+
+def test_facts_that_a_power_cut_left_empty_are_told_with_the_fix(tmp_path: Path) -> None:
+    made = ensure_layer("dag", tmp_path, "key", lambda tree: {})
+    (made.tree.parent / "layer.json").write_bytes(b"")
+    with pytest.raises(BuildError, match=r"layer\.json' is damaged.*`leoflow cache prune --all`"):
+        ensure_layer("dag", tmp_path, "key", lambda tree: {})
 
 
 def test_the_size_is_that_of_the_files(tmp_path: Path) -> None:

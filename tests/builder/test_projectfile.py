@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,14 @@ def test_an_ignore_file_is_honoured_and_what_it_leaves_out_is_told(
     assert found.ignored == ("data/", "notes.txt")
 
 
+@pytest.mark.parametrize("file", [".gitignore", ".leoflowignore"])
+def test_the_mark_that_editors_begin_utf_8_with_is_no_part_of_a_pattern(
+    project: Path, file: str
+) -> None:
+    (project / file).write_bytes(b"\xef\xbb\xbfdata/\n")
+    assert choose_files(project).ignored == ("data/",)
+
+
 def test_leoflow_s_ignore_file_can_take_back_what_git_leaves_out(project: Path) -> None:
     write(project, ".gitignore", "*.csv\n")
     write(project, ".leoflowignore", "!data/table.csv\n")
@@ -122,3 +131,22 @@ def test_a_secret_that_is_ignored_stays_outside_and_is_no_problem(project: Path)
     write(project, ".env", "PASSWORD=x")
     write(project, ".gitignore", ".env\n")
     assert ".env" not in names(project)
+
+
+def test_links_in_a_circle_go_in_as_they_are(project: Path) -> None:
+    (project / "one").symlink_to("other")
+    (project / "other").symlink_to("one")
+    assert {"one", "other"} <= set(names(project))
+
+
+@pytest.mark.parametrize("name", [".wh.table.csv", "data/.wh..wh..opq", ".wh.sub/x.csv"])
+def test_a_name_that_would_remove_another_file_is_refused(project: Path, name: str) -> None:
+    write(project, name)
+    expected = "would remove another file: names with '.wh.' say so in images. Rename it"
+    assert problems(project) == [f"{name}: {expected}"]
+
+
+def test_a_name_that_is_not_utf_8_is_refused(project: Path) -> None:
+    Path(os.fsdecode(os.fsencode(project / "data") + b"/caf\xe9.csv")).touch()
+    expected = "data/caf\\xe9.csv: has a name that is not UTF-8. Rename it"
+    assert problems(project) == [expected]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,15 @@ def test_a_folder_may_be_renamed_away(tmp_path: Path) -> None:
         (folder / "made").touch()
         folder.rename(tmp_path / "kept")
     assert [path.name for path in tmp_path.rglob("*")] == ["kept", "made"]
+
+
+def test_in_the_systems_folder_a_name_that_may_be_anybodys_is_refused(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "frames-of-my-film").mkdir()
+    with pytest.raises(ValueError, match="'frames-' may be anybody's"), scratch_folder("frames-"):
+        pass
+    with scratch_folder("leoflow-frames-") as folder:
+        assert folder.parent == tmp_path
+    assert [path.name for path in tmp_path.iterdir()] == ["frames-of-my-film"]

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from leoflow_builder.aptindex import UnknownPackage
 from leoflow_builder.baseimage import BaseImage
+from leoflow_builder.cachehold import claimed
+from leoflow_builder.debarchive import DebCache
 from leoflow_builder.debpackage import DebPackage
 from leoflow_builder.layer import Layer
 from leoflow_builder.recipe import BaseImageError
@@ -116,6 +118,13 @@ def test_pins_ask_nobody_once_they_are_in_the_cache(world: World) -> None:
     assert again.folder.layer.reused
     assert again.debs == first.debs
     assert world.mirror.asked == asked
+
+
+def test_what_it_is_made_of_is_not_pruned(world: World) -> None:
+    cache = DebCache(world.home)
+    for package in world.make("tool").debs:
+        with claimed(cache.path(package)) as free:
+            assert not free
 
 
 def test_a_declared_package_that_is_not_pinned_is_refused(world: World) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from leoflow_agent.http.step import Answer
 
+LONGEST_SECONDS = 365 * 86400.0
+MOST_DIGITS = 19
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
@@ -53,18 +55,25 @@ def read_json(answer: "Answer", place: str, limit_bytes: int) -> "Any":
 def size_of(answer: "Answer") -> "int | None":
     """Return the size of the body that the answer announces."""
     text = header(answer, "content-length") or ""
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if _is_number(text) else None
 
 
 def retry_after(answer: "Answer", now: float) -> "float | None":
-    """Return the seconds that the header Retry-After asks for (RFC 9110, 10.2.3)."""
+    """Return the seconds that the header Retry-After asks for (RFC 9110, 10.2.3), a year at most:
+    no clock waits for any number."""
     text = (header(answer, "retry-after") or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
+    if _is_number(text):
+        return min(float(text), LONGEST_SECONDS)
     try:
-        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
+        seconds = parsedate_to_datetime(text).timestamp() - now
+        return min(max(seconds, 0.0), LONGEST_SECONDS)
     except (TypeError, ValueError, IndexError):
         return None
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether a header is a whole number, of no more digits than have a meaning."""
+    return text.isascii() and text.isdigit() and len(text) < MOST_DIGITS
 
 
 def _refuse(constant: str) -> None:

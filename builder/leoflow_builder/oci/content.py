@@ -7,11 +7,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from leoflow_builder.failure import BuildError
 from leoflow_builder.supply.canonical import canonical_json
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
 CHUNK_BYTES = 1 << 20
 Json = Mapping[str, object]
+
+
+class DamagedContent(BuildError):
+    """A file of leoflow's own is not what was written into it once."""
+
+    def __init__(self, content: Content, source: Path) -> None:
+        super().__init__(
+            f"'{source}' is damaged, as after a power cut: it is not what its digest "
+            f"'{content.digest}' says. Run `leoflow cache prune --all`, and build again"
+        )
 
 
 @dataclass(frozen=True)
@@ -29,13 +40,28 @@ class Content:
         return {**pointer, **more}
 
     def chunks(self) -> Iterator[bytes]:
-        """Give the bytes, piece by piece."""
+        """Give the bytes, piece by piece; DamagedContent if they are not what the digest says."""
         if isinstance(self.source, bytes):
             yield self.source
             return
-        with self.source.open("rb") as file:
+        algorithm, _, digits = self.digest.partition(":")
+        computed = hashlib.new(algorithm)
+        with self.checked_file(self.source).open("rb") as file:
             while piece := file.read(CHUNK_BYTES):
+                computed.update(piece)
                 yield piece
+        if computed.hexdigest() != digits:
+            raise DamagedContent(self, self.source)
+
+    def checked_file(self, source: Path) -> Path:
+        """Return the file that holds it; DamagedContent if it is gone or of another size."""
+        try:
+            size_bytes = source.stat().st_size
+        except FileNotFoundError:
+            size_bytes = -1
+        if size_bytes != self.size_bytes:
+            raise DamagedContent(self, source)
+        return source
 
 
 def json_content(media_type: str, document: Json) -> Content:

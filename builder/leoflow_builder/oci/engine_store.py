@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,26 +52,47 @@ class EngineStore:
 
     def receive(self, bundle: Bundle, say: Say) -> Receipt:
         """See `Destination`."""
-        # Until there is something to load, it is only asked whether the engine answers.
-        from leoflow_builder.oci.layout import make_archive
-
         (image,) = bundle.images
         present = self._present(image)
         sent = _missing_bytes(image, present)
         if sent > _BYTES_SAID:
             say(f"loading {sent / 1e6:.1f} MB into the engine")
+        before = self._named(bundle.name)
         try:
-            self._images.load(make_archive(bundle, present))
+            self._load(bundle, present, before)
         except EngineError:
-            self._images.remove(bundle.name)
             if not present:
                 raise
             # The engine lost a layer of an image that it still names: send all of them.
             sent = _missing_bytes(image, frozenset())
-            self._images.load(make_archive(bundle))
+            self._load(bundle, frozenset(), before)
         found = self._loaded(bundle.name, image)
         self._remember(found.image_id, image)
         return Receipt(found.image_id, sent)
+
+    def _load(self, bundle: Bundle, present: frozenset[str], before: ImageFacts | None) -> None:
+        """Load a bundle; if that fails, its name means what it meant ``before``."""
+        from leoflow_builder.oci.layout import make_archive
+
+        try:
+            self._images.load(make_archive(bundle, present))
+        except EngineError:
+            # It may be that of an image now that lacks a layer.
+            self._restore(bundle.name, before)
+            raise
+
+    def _restore(self, name: str, before: ImageFacts | None) -> None:
+        if before is not None:
+            with suppress(EngineError):
+                self._images.tag(before.image_id, name)
+                return
+        self._images.remove(name)
+
+    def _named(self, name: str) -> ImageFacts | None:
+        """Return the image of a name; None too if it does not work, as after a load that failed."""
+        with suppress(EngineError):
+            return self._images.find(name)
+        return None
 
     def _loaded(self, name: str, image: OciImage) -> ImageFacts:
         found = self._images.find(name)

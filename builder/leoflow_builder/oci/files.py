@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from leoflow_builder.destination import Receipt, Say
 from leoflow_builder.failure import BuildError
 from leoflow_builder.oci.layout import Bundle, make_archive, write_folder
 from leoflow_builder.oci.presence import archive_has, folder_has
+from leoflow_builder.wholefile import beside
 
 
 class LayoutFolder:
@@ -77,18 +76,12 @@ class ArchiveFile:
     def receive(self, bundle: Bundle, say: Say) -> Receipt:
         """See `Destination`."""
         say(f"writing '{self._file}'")
-        unfinished = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("wb") as file:
-                for piece in make_archive(bundle).pieces:
-                    file.write(piece)
-            unfinished.replace(self._file)
+            with beside(self._file) as unfinished, unfinished.open("wb") as file:
+                file.writelines(make_archive(bundle).pieces)
         except OSError as error:
             raise _unwritable(self._file, error) from None
-        finally:
-            with suppress(OSError):
-                unfinished.unlink()
         return Receipt(bundle.top.digest, self._file.stat().st_size)
 
 

@@ -5,12 +5,12 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from leoflow_builder.oci.content import Content, Json
 from leoflow_builder.oci.engine_socket import Archive
 from leoflow_builder.oci.image import OciImage, image_descriptor, make_index, platform_fields
 from leoflow_builder.oci.presence import IMAGE_NAME, annotation, blob_path, listed_in, name_of
-from leoflow_builder.wholefile import write_whole
+from leoflow_builder.wholefile import beside, write_whole
 
 Entry = tuple[str, int, Iterable[bytes]]
-Place = Callable[[Path, Path], object]
+Place = Callable[[Content, Path], object]
 _END = bytes(2 * tarfile.BLOCKSIZE)
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -80,20 +80,41 @@ class Bundle:
         return tuple({one.digest: one for one in every}.values())
 
 
-def write_folder(bundle: Bundle, folder: Path, place: Place = shutil.copyfile) -> int:
+def copy_content(content: Content, target: Path) -> None:
+    """Write content into a file; DamagedContent if it is not what its digest says."""
+    with target.open("wb") as file:
+        file.writelines(content.chunks())
+
+
+def write_folder(bundle: Bundle, folder: Path, place: Place = copy_content) -> int:
     """Add a bundle to a layout, which is made if it is missing; return how many bytes were new.
 
-    ``place`` puts the file of a blob where the layout wants it: as a copy, or as a link.
+    ``place`` puts a blob where the layout wants it: as a copy, or as a link. DamagedContent if
+    one is not what its digest says.
 
     What is there already is not written again. The index changes last, so that a reader never
-    sees an image that is not whole; images of other names stay in it.
+    sees an image that is not whole; images of other names stay in it, also those that another
+    process adds meanwhile.
     """
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     new = sum(_write_blob(one, blobs, place) for one in bundle.contents)
-    write_whole(folder / "oci-layout", LAYOUT)
-    write_whole(folder / "index.json", _index(bundle, _others(folder, bundle.name)))
+    with _locked(folder):
+        write_whole(folder / "oci-layout", LAYOUT)
+        write_whole(folder / "index.json", _index(bundle, _others(folder, bundle.name)))
     return new
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # A disk that knows no locks is mostly nobody else's at the moment.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_image(folder: Path, platform: str) -> OciImage:
@@ -192,17 +213,8 @@ def _write_blob(content: Content, blobs: Path, place: Place) -> int:
     target = blobs / content.digest.partition(":")[2]
     if target.exists() and target.stat().st_size == content.size_bytes:
         return 0
-    if isinstance(content.source, bytes):
-        write_whole(target, content.source)
-        return content.size_bytes
-    unfinished = blobs / f".{target.name}.{os.getpid()}"
-    try:
-        place(content.source, unfinished)
-        unfinished.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise
+    with beside(target) as unfinished:
+        place(content, unfinished)
     return content.size_bytes
 
 

@@ -35,6 +35,9 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 # What is left of leoflow in an image that it built before is none of the new image's business.
 OWN_FOLDER = "opt/leoflow"
 _OWN_VARIABLES, _OWN_LABELS = "LEOFLOW_", "io.leoflow."
+# Docker's names of what only a build with Docker does, and of what is said of another process than
+# the agent: it ends by SIGTERM, and a task is no service.
+_UNFOLLOWED = {"OnBuild": "ONBUILD", "Healthcheck": "HEALTHCHECK", "StopSignal": "STOPSIGNAL"}
 _COMPRESSIONS = {b"\x1f\x8b": "+gzip", b"\x28\xb5\x2f\xfd": "+zstd"}
 
 
@@ -81,10 +84,10 @@ class KeptImage:
         return BelowImage(_inherited(run), tuple(layers), tuple(diff_ids), tuple(known))
 
     @property
-    def triggers(self) -> Sequence[str]:
-        """ONBUILD instructions of Docker's, which only a build with Docker follows."""
-        found = _object(self._document.get("config")).get("OnBuild")
-        return [str(one) for one in found] if isinstance(found, list) else []
+    def unfollowed(self) -> Sequence[str]:
+        """The instructions of its Dockerfile that mean nothing to the image on top."""
+        run = _object(self._document.get("config"))
+        return [word for field, word in _UNFOLLOWED.items() if run.get(field)]
 
     @cached_property
     def _document(self) -> Mapping[str, Any]:
@@ -164,7 +167,7 @@ def _inherited(run: Mapping[str, Any]) -> Json:
     """Return of how a container is started what holds for the image on top, too."""
     variables = [one for one in _texts(run.get("Env")) if not one.startswith(_OWN_VARIABLES)]
     labels = _object(run.get("Labels"))
-    kept = {name: value for name, value in run.items() if name != "OnBuild"}
+    kept = {name: value for name, value in run.items() if name not in _UNFOLLOWED}
     if variables or "Env" in run:
         kept["Env"] = variables
     if labels:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from leoflow_builder.cache import ensure_folder
+from leoflow_builder.cache import ensure_folder, read_facts
 from leoflow_builder.inspection.layerfiles import open_layer
 from leoflow_builder.inspection.layout import LayoutFolder
 from leoflow_builder.ownimage.insidepath import inside
@@ -53,5 +53,5 @@ def ensure_unpacked(kept: KeptImage, home: Path) -> UnpackedImage:
 
     place = home.absolute() / "cache" / "roots-of-others"
     folder, _ = ensure_folder(place, f"{kept.folder.name}-{_FORM}", fill)
-    facts = json.loads((folder / "facts.json").read_bytes())
+    facts = read_facts(folder / "facts.json")
     return UnpackedImage((folder / "rootfs").resolve(), facts["unpacked_bytes"])

@@ -107,4 +107,4 @@ def _blobs(contents: Sequence[Content], folder: Path) -> Iterator[BlobToPush]:
             path = folder / one.digest.partition(":")[2]
             path.write_bytes(source)
             source = path
-        yield BlobToPush(one.digest, one.size_bytes, source, one.media_type)
+        yield BlobToPush(one.digest, one.size_bytes, one.checked_file(source), one.media_type)

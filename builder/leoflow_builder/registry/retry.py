@@ -89,7 +89,7 @@ def retry_after_seconds(header: str | None, now: float) -> float | None:
         return None
     try:
         return max(0.0, float(int(header)))
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
         return max(0.0, parsedate_to_datetime(header).timestamp() - now)

@@ -25,6 +25,9 @@ def answer(body: bytes = b"", **headers: str) -> Answer:
         (" 120 ", 120.0),
         ("Sun, 09 Sep 2001 01:47:40 GMT", 60.0),
         ("Sun, 09 Sep 2001 01:45:40 GMT", 0.0),
+        ("9" * 15, 365 * 86400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 365 * 86400.0),
+        ("9" * 400, None),
         ("-5", None),
         ("1.5", None),
         ("soon", None),
@@ -45,7 +48,9 @@ def test_headers_of_one_name_are_joined() -> None:
     assert header(both, "link") == "<a>, <b>"
 
 
-@pytest.mark.parametrize(("text", "size"), [("12", 12), ("", None), ("x", None), ("1, 1", None)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("12", 12), ("", None), ("x", None), ("1, 1", None), ("9" * 5000, None)]
+)
 def test_the_announced_size(text: str, size: int | None) -> None:
     assert size_of(answer(Content_Length=text)) == size
 

@@ -41,6 +41,8 @@ class FakeImages:
         return ImageFacts(image_id, tuple(config["rootfs"]["diff_ids"]))
 
     def tag(self, image_id: str, reference: str) -> None:
+        if image_id not in self.blobs:
+            raise EngineError(f"no such image: {image_id}")
         self.names[_whole(reference)] = image_id
 
     def load(self, archive: Archive) -> None:

@@ -10,6 +10,7 @@ import pytest
 from fake_images import FakeImages
 from images_contract import ImagesContract
 from leoflow_builder.failure import EngineError
+from leoflow_builder.oci.engine_socket import Archive
 from leoflow_builder.oci.engine_store import EngineStore
 from leoflow_builder.oci.image import OciImage
 from leoflow_builder.oci.layout import Bundle
@@ -83,6 +84,37 @@ def test_an_engine_that_lost_a_layer_gets_all_of_them(
     del engine.blobs[first.layers[0].digest]
     receive(store, second, "docker.io/a/b:2")
     assert [len(one & layers(second)) for one in engine.loads] == [1, 1, 2]
+
+
+class Full(FakeImages):
+    """An engine whose disk is full: it takes a part of what it is sent, with or without the name.
+
+    As with a real one, an image goes with its last name.
+    """
+
+    renames = False
+
+    def load(self, archive: Archive) -> None:
+        if self.loads and not self.renames:
+            raise EngineError("no space left on device")
+        super().load(archive)
+        if len(self.loads) > 1:
+            raise EngineError("no space left on device")
+
+
+@pytest.mark.parametrize("renames", [False, True])
+def test_a_name_keeps_its_image_when_the_next_one_cannot_be_loaded(
+    tmp_path: Path, renames: bool
+) -> None:
+    engine = Full()
+    engine.renames = renames
+    store, first = EngineStore(engine, tmp_path / "memory"), make_sample(tmp_path, dag="1")
+    receive(store, first)
+    with pytest.raises(EngineError, match="no space left"):
+        receive(store, make_sample(tmp_path, base="new", dag="2"))
+    found = engine.find("docker.io/a/b:1")
+    assert found is not None
+    assert found.image_id == first.manifest.digest
 
 
 def test_what_was_loaded_into_another_engine_does_not_count(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ import json
 import os
 import tarfile
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from leoflow_builder.failure import BuildError
+from leoflow_builder.oci import layout as layout_module
 from leoflow_builder.oci.content import json_content
 from leoflow_builder.oci.files import ArchiveFile, LayoutFolder
+from leoflow_builder.oci.image import OciImage
 from leoflow_builder.oci.layout import Attestation, Bundle, read_image
 from leoflow_builder.oci.presence import blob_path, listed_in, name_of
 from ocisample import make_sample
@@ -123,6 +126,55 @@ def test_a_failed_archive_leaves_the_one_before(tmp_path: Path) -> None:
         archive.receive(Bundle(NAME, (other,)), print)
     assert archive.has(NAME, image.manifest.digest)
     assert [one.name for one in tmp_path.glob(".x.tar*")] == []
+
+
+def broken(image: OciImage, how: str) -> OciImage:
+    file = image.layers[0].source
+    assert isinstance(file, Path)
+    content = file.read_bytes()
+    if how == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(content[:-1] if how == "cut" else bytes(len(content)))
+    return image
+
+
+@pytest.mark.parametrize("how", ["cut", "other bytes", "gone"])
+@pytest.mark.parametrize("destination", [LayoutFolder, ArchiveFile])
+def test_an_image_with_a_damaged_layer_is_not_written_and_the_fix_is_told(
+    tmp_path: Path, destination: type[LayoutFolder | ArchiveFile], how: str
+) -> None:
+    bundle = Bundle(NAME, (broken(make_sample(tmp_path), how),))
+    place = destination(tmp_path / "out.tar")
+    with pytest.raises(BuildError, match=r"is damaged.*`leoflow cache prune --all`"):
+        place.receive(bundle, print)
+    assert not place.has(NAME, bundle.top.digest)
+
+
+def test_nothing_of_a_cut_layer_is_sent(tmp_path: Path) -> None:
+    # What an engine was promised and does not get, it waits for.
+    pieces = broken(make_sample(tmp_path), "cut").layers[0].chunks()
+    with pytest.raises(BuildError, match="is damaged"):
+        next(pieces)
+
+
+def test_two_that_write_into_one_layout_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, images = LayoutFolder(tmp_path / "out"), [make_sample(tmp_path, dag=d) for d in "12"]
+    write = layout_module.write_whole
+    second = Thread(target=lambda: layout.receive(Bundle("docker.io/b/b:1", (images[1],)), print))
+
+    def slow(target: Path, content: bytes) -> None:
+        if target.name == "index.json" and not second.ident:
+            second.start()
+            second.join(0.3)
+        write(target, content)
+
+    monkeypatch.setattr(layout_module, "write_whole", slow)
+    layout.receive(Bundle("docker.io/a/a:1", (images[0],)), print)
+    second.join()
+    assert names(tmp_path / "out") == ["docker.io/a/a:1", "docker.io/b/b:1"]
 
 
 def attestation(text: str) -> Attestation:

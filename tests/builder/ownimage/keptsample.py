@@ -18,6 +18,8 @@ RUN = {
     "Env": ["PATH=/opt/bin", "LEOFLOW_DAG_FOLDER=/old", "A=b=c"],
     "Labels": {"vendor": "me", "io.leoflow.dag_id": "old"},
     "OnBuild": ["RUN x"],
+    "Healthcheck": {"Test": ["CMD", "curl", "localhost"]},
+    "StopSignal": "SIGWINCH",
     "WorkingDir": "/work",
 }
 
