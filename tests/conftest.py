@@ -20,8 +20,10 @@ from postgresqlserver import PostgresqlServer, running_server
 ROOT = Path(__file__).parents[1]
 WHOLE = ("e2e", "integration", "kubernetes")
 # How long an example takes says more about the machine than about the code.
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=30)
-hypothesis.settings.register_profile("long", deadline=None, max_examples=200)
+TIMELESS = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+# A commit passes each time or never; what takes long looks for examples that nobody thought of.
+hypothesis.settings.register_profile("quick", max_examples=30, derandomize=True, **TIMELESS)
+hypothesis.settings.register_profile("long", max_examples=200, **TIMELESS)
 hypothesis.settings.load_profile("quick")
 
 

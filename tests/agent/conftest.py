@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -172,6 +173,13 @@ class Agent:
         self.verdict_file = folder.parent / "verdict"
         self.control_plane = control_plane
         self.environment: dict[str, str] = {}
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def close(self) -> None:
+        """End what a test that failed has left."""
+        for process in self._started:
+            with process:
+                process.kill()
 
     def workload(self, **changes: Any) -> dict[str, Any]:
         job = {"kind": "python", "module": "steps", "function": "task", "command": None}
@@ -209,7 +217,7 @@ class Agent:
             "LEOFLOW_WORKLOAD": json.dumps(self.workload(**changes)),
             **self.environment,
         }
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*self.python.command, "-I", "-S", str(self.entry)],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -217,6 +225,8 @@ class Agent:
             stderr=subprocess.PIPE,
             preexec_fn=prepare,
         )
+        self._started.append(process)
+        return process
 
     def run(self, source: str = "", **changes: Any) -> subprocess.CompletedProcess[str]:
         process = self.start(source, **changes)
@@ -244,12 +254,13 @@ def agent(
     control_plane: ControlPlane,
     python: Python,
     compiled_entry: Path,
-) -> Agent:
+) -> Iterator[Agent]:
     """An agent from its sources, as subprocess mode runs it, and one as containers do."""
     folder = tmp_path / "project"
     folder.mkdir()
     entry = SOURCE if request.param == "source" else compiled_entry
-    return Agent(python, entry, folder, control_plane)
+    with closing(Agent(python, entry, folder, control_plane)) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
