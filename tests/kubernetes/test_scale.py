@@ -10,23 +10,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import aiohttp
 import pytest
+from emulatorprocess import emulator, end_group, run
 from freeport import free_port
 from leoflow_controlplane.controlplane import DATABASE_NAME
 from servers import KINDS, WIDTH
 from sqlalchemy import create_engine, text
 
-FOLDER = Path(__file__).parent
-SEED = 20
+# Of what goes wrong and when. Another one is another storm.
+SEED = int(os.environ.get("LEOFLOW_TEST_SEED", "20"))
+# The chance of each fault of a call, the share of Pods with a bad fate, the longest task.
+STORM = (0.02, 0.1, 0.3)
 ENDS = """
 SELECT i.task_id, i.state, count(*) AS many FROM task_instances i GROUP BY i.task_id, i.state
 """
@@ -50,7 +48,7 @@ WHOLE = Size(runs=100, at_once=1000, lives=(15.0, 20.0, 25.0, 30.0), seconds=150
 async def test_all_end_right_and_none_begins_twice(tmp_path: Path, size: Size) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    async with emulator(tmp_path) as ask:
+    async with emulator(tmp_path, SEED, *STORM) as ask:
         errand = (home, tmp_path / "kubeconfig", SEED, free_port(), size.runs, size.at_once)
         process = await run("servers.py", *errand, *size.lives, stdout=True)
         async with asyncio.timeout(size.seconds):
@@ -85,39 +83,3 @@ def ends_of(home: Path) -> Counter[tuple[str, str]]:
             found[row.task_id.partition("-")[0], row.state] += row.many
     engine.dispose()
     return found
-
-
-@asynccontextmanager
-async def emulator(folder: Path) -> AsyncIterator[Any]:
-    """Run a cluster as a process; give how to ask it."""
-    process = await run("-m", "emulator", folder, SEED, 0.02, 0.1, 0.3)
-    async with asyncio.timeout(60):
-        while not (folder / "kubeconfig").exists():
-            assert process.returncode is None
-            await asyncio.sleep(0.02)
-    connector = aiohttp.UnixConnector(str(folder / "orders.sock"))
-    async with aiohttp.ClientSession("http://emulator", connector=connector) as session:
-
-        async def ask(method: str, order: str) -> Any:
-            async with session.request(method, f"/emulator/{order}") as answer:
-                return await answer.json()
-
-        try:
-            yield ask
-        finally:
-            end_group(process)
-            await process.wait()
-
-
-async def run(*arguments: Any, stdout: bool = False) -> asyncio.subprocess.Process:
-    """Start a Python program of this folder."""
-    pipe = asyncio.subprocess.PIPE if stdout else None
-    return await asyncio.create_subprocess_exec(
-        sys.executable, *map(str, arguments), cwd=FOLDER, stdout=pipe, start_new_session=True
-    )
-
-
-def end_group(process: asyncio.subprocess.Process) -> None:
-    """End a program and its forks, whatever became of them."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)

@@ -1,4 +1,5 @@
-"""A cluster as a process of its own: ``python -m emulator FOLDER SEED CHANCE SHARE SECONDS``.
+"""A cluster as a process of its own: ``python -m emulator FOLDER SEED CHANCE SHARE SECONDS``; with
+FOLDER alone nothing goes wrong, and its containers do as BEHAVE says.
 
 Writes ``kubeconfig`` into FOLDER when it is ready, and takes orders at ``/emulator/…``: ``restart``
 is for the API server, ``tell`` gives what the cluster has seen.
@@ -14,16 +15,20 @@ from aiohttp import web
 
 from emulator.agent import AgentRuntime
 from emulator.cluster import Cluster
+from emulator.kubelet import declared_fate
 from emulator.weather import choose_by, stormy
 
 
 class Process:
     """The cluster and who gives it orders."""
 
-    def __init__(self, seed: int, chance: float, share: float, seconds: float) -> None:
-        self.agents = AgentRuntime(seed, seconds)
+    def __init__(self, *settings: str) -> None:
+        seed, chance, share, seconds = map(float, settings or ("0",) * 4)
+        self.agents = AgentRuntime(int(seed), seconds)
         self.cluster = Cluster(
-            stormy(seed, chance) if chance else None, self.agents, choose=choose_by(seed, share)
+            stormy(int(seed), chance) if chance else None,
+            self.agents if settings else None,
+            choose=choose_by(int(seed), share) if settings else declared_fate,
         )
         self._restart: asyncio.Task[None] | None = None
 
@@ -51,8 +56,7 @@ class Process:
 
 async def main(folder: str, *settings: str) -> None:
     """Serve until killed."""
-    seed, *rest = settings
-    process = Process(int(seed), *map(float, rest))
+    process = Process(*settings)
     orders = web.Application()
     orders.router.add_post("/emulator/restart", process.restart)
     orders.router.add_get("/emulator/tell", process.tell)

@@ -183,6 +183,7 @@ class _Creation:
                 # It may have been done all the same, unless we were not even known.
                 self._unsure = self._unsure or not isinstance(fault, Unauthorized)
                 self._creator.watch.note_away(fault)
+                self._broken_since = None
                 seconds = pause(self._attempt)
             except Broken as fault:
                 seconds = self._wait_for_server(fault)

@@ -24,6 +24,7 @@ from leoflow_controlplane.executor.cluster.limits import (
     learn,
 )
 from leoflow_controlplane.executor.cluster.live import Live
+from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import AT_ONCE
 from leoflow_controlplane.executor.cluster.viewing import read_view
 from leoflow_controlplane.executor.protocol import Limits
@@ -34,6 +35,9 @@ TICK_SECONDS = 1.0
 VANISH_SECONDS = 2.0
 # After so long what could not be asked is asked again.
 AGAIN_SECONDS = 5.0
+EVENTS_ATTEMPTS = 3
+# A Pod that changes so often as it is given up is so whatever it has changed to.
+MOST_MOVES = 3
 
 logger = logging.getLogger("leoflow.executor.kubernetes")
 
@@ -146,16 +150,21 @@ class Overdue:
         """Learn of what a Pod waits for what only its events tell."""
         if live.wait is None or live.wait.stage not in TOLD_BY_EVENTS:
             return
-        try:
-            events = await self._calls.list_events(live.name)
-        except CallFailed as fault:
-            if live.wait is not None and live.wait.stage == "create":
-                # Whoever may not read them, or whose cluster has them in a store of their own that
-                # is down, cannot know that it is no pull that takes so long.
-                words = f"its events cannot be read: {fault.words}"
-                live.wait = live.wait._replace(pulling=True, words=words)
-        else:
-            live.wait = live.wait and learn(live.wait, events)
+        words = ""
+        for attempt in range(EVENTS_ATTEMPTS):
+            try:
+                events = await self._calls.list_events(live.name)
+            except CallFailed as fault:
+                words = fault.words
+            else:
+                live.wait = live.wait and learn(live.wait, events)
+                return
+            await asyncio.sleep(pause(attempt))
+        if live.wait is not None and live.wait.stage == "create":
+            # Whoever may not read them, or whose cluster has them in a store of their own that is
+            # down, cannot know that it is no pull that takes so long.
+            words = f"its events cannot be read: {words}"
+            live.wait = live.wait._replace(pulling=True, words=words)
 
     async def _give_up(self, live: Live) -> None:
         waiting = self._find_late(live, time.monotonic())
@@ -169,9 +178,11 @@ class Overdue:
         if not live.forced:
             live.given_up = judge_late(live.wait, waiting, self._limits)
         grace = 0 if live.forced else AT_ONCE
+        version = view.version if live.moves < MOST_MOVES else ""
         try:
-            await self._calls.delete_pod(live.name, grace, uid=view.uid, version=view.version)
+            await self._calls.delete_pod(live.name, grace, uid=view.uid, version=version)
         except Moved:
+            live.moves += 1
             # Or it is being deleted already: a call whose answer was lost is made again by itself.
             live.forced = False
             await self._is_there(live)

@@ -11,6 +11,7 @@ from leoflow_controlplane.executor.cluster import limits, watching
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
 from leoflow_controlplane.executor.cluster.fault import Away
 from leoflow_controlplane.executor.cluster.live import Live
+from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.verdict import Exit
 from podground import Open, begin, come
 
@@ -53,13 +54,25 @@ async def test_a_pod_whose_labels_were_taken_is_ended_before_it_is_told_lost(
 
 
 async def test_an_end_of_its_own_is_what_it_ended_with(opened: Open, cluster: FakeCluster) -> None:
-    executor = await opened()
+    executor = await opened(settings=KubernetesSettings(keep_finished_seconds=0))
     live = await run(executor, cluster)
     await unlabel(live, cluster)
     cluster.play(live.name, pod_status("Succeeded", terminated(0)))
     assert (await end_of(executor)).exit == Exit(0)
     cluster.deaf.clear()
-    executor._keep = executor._keep._replace(finished_seconds=0)
+    await executor.remove(live.key)
+    await come(lambda: not cluster.pods)
+
+
+async def test_what_has_ended_is_removed_although_a_watch_tells_that_it_is_gone(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened(settings=KubernetesSettings(keep_finished_seconds=0))
+    live = await run(executor, cluster)
+    cluster.pods[live.name]["status"] = pod_status("Succeeded", terminated(0))
+    cluster.unlabel(live.name)
+    assert (await end_of(executor)).exit == Exit(0)
+    cluster.deaf.clear()
     await executor.remove(live.key)
     await come(lambda: not cluster.pods)
 

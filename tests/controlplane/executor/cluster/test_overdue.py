@@ -219,6 +219,23 @@ async def test_what_moves_on_as_it_is_given_up_is_judged_again(
     await assert_no_more(executor)
 
 
+async def test_what_changes_all_the_time_is_given_up_in_the_end(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    """A kubelet that fails and backs off in turns, before an API server that is slow."""
+    executor = await opened(**TINY)
+    name = await begin(executor, cluster)
+    status = pod_status("Pending", waiting("ErrImagePull", NOT_FOUND))
+
+    def change() -> None:
+        cluster.play(name, status)
+        cluster.before["delete_pod"] = change
+
+    change()
+    assert (await end_of(executor)).exit.final
+    assert name not in cluster.pods
+
+
 async def test_nothing_is_told_before_a_pod_that_was_given_up_is_gone(
     opened: Open, cluster: FakeCluster
 ) -> None:
