@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from fakeserver import LATER, NOON, FakeServer, log_line, make_dag, make_run, make_task
@@ -103,11 +104,16 @@ def test_following_begins_with_the_newest_try(server: FakeServer, quick, call):
     assert call("logs", "etl", "mine", "--follow").stdout.split() == ["load", "│", "new"]
 
 
-def test_a_control_plane_that_goes_away_is_waited_for(server: FakeServer, quick, call):
+@pytest.mark.parametrize(
+    "gone", [(503, {"detail": "no leader"}), (502, b"<html>Bad Gateway</html>")]
+)
+def test_a_control_plane_that_goes_away_is_waited_for(
+    server: FakeServer, quick, call, gone: tuple[int, Any]
+):
     key = ("etl", "mine")
     server.add_run(make_run("etl", "mine", "running"), make_task("load", "running"))
     where = ("GET", "/api/v2/dags/etl/dagRuns/mine/taskInstances")
-    server.answers[where] = (503, {"detail": "no leader"})
+    server.answers[where] = gone
     server.looks = [
         lambda: None,
         lambda: server.answers.pop(where),
