@@ -129,6 +129,7 @@ def test_each_field_that_is_wrong_has_a_line(server: FakeServer, call):
         (409, {"detail": "is running"}, "error: is running", INVALID_INPUT),
         (500, {"detail": "internal error ab12."}, "failed (HTTP 500): internal", MACHINERY_FAILED),
         (503, {"detail": "no leader"}, "cannot answer now: no leader", MACHINERY_FAILED),
+        (502, b"<html>nginx</html>", "cannot answer now: HTTP 502", MACHINERY_FAILED),
         (404, {"detail": "Not Found"}, "of another version", MACHINERY_FAILED),
         (404, b"<html>nginx</html>", "with '<html>nginx</html>' instead of JSON", MACHINERY_FAILED),
         (200, b"hello", "is no leoflow control plane", MACHINERY_FAILED),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from fakeserver import LATER, NOON, FakeServer, log_line, make_dag, make_run, make_task
@@ -124,11 +125,16 @@ def test_a_terminal_gets_the_colours_of_a_log_and_nothing_else_that_moves_it(
     assert result.stdout == "\x1b[31mred\x1b[0m^G plain\n1 %^L\u2028\n"
 
 
-def test_a_control_plane_that_goes_away_is_waited_for(server: FakeServer, quick, call):
+@pytest.mark.parametrize(
+    "gone", [(503, {"detail": "no leader"}), (502, b"<html>Bad Gateway</html>")]
+)
+def test_a_control_plane_that_goes_away_is_waited_for(
+    server: FakeServer, quick, call, gone: tuple[int, Any]
+):
     key = ("etl", "mine")
     server.add_run(make_run("etl", "mine", "running"), make_task("load", "running"))
     where = ("GET", "/api/v2/dags/etl/dagRuns/mine/taskInstances")
-    server.answers[where] = (503, {"detail": "no leader"})
+    server.answers[where] = gone
     server.looks = [
         lambda: None,
         lambda: server.answers.pop(where),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # What is said of a path that is not served at all, by leoflow and by others.
 UNKNOWN_PATH = ("there is nothing at", "Not Found")
 SHOWN_CHARACTERS = 200
+PASSING = (429, 502, 503, 504)
 
 
 class Refused(InvalidInput):
@@ -35,7 +36,7 @@ class Unanswered(Unusable):
 def read_answer(answer: httpx.Response, address: Address) -> Any:
     """Return the JSON document of ``answer``, None for an empty one; its body has been read.
 
-    Raises Refused, Unanswered (503) or Unusable.
+    Raises Refused, Unanswered (429, 502 to 504) or Unusable.
     """
     status = answer.status_code
     if answer.is_success:
@@ -47,10 +48,16 @@ def read_answer(answer: httpx.Response, address: Address) -> Any:
         )
     if status == 401:
         raise Refused(_unauthorized(address), status, "")
-    body = _document(answer, address)
+    try:
+        body = _document(answer, address)
+    except Unusable:
+        # A proxy has words of its own while nobody answers behind it.
+        if status not in PASSING:
+            raise
+        body = {}
     lines = list(_details(body)) or [f"HTTP {status}"]
     detail = "\n".join(lines)
-    if status in (429, 502, 503, 504):
+    if status in PASSING:
         raise Unanswered(f"the control plane at '{address.url}' cannot answer now: {detail}")
     if status >= 500:
         raise Unusable(f"the control plane at '{address.url}' failed (HTTP {status}): {detail}")
