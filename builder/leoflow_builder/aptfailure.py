@@ -22,7 +22,7 @@ _ADVICE = (
     ("not valid yet", "Set the clock of this machine right"),
     (
         "is expired|has expired",
-        f"Set the clock of this machine right, or {_ANOTHER}: this one is no longer kept up to date",
+        f"Set the clock of this machine right, or {_ANOTHER}: this one is not kept up to date",
     ),
     (
         "Hash Sum mismatch|unexpected size|Mirror sync",
@@ -34,7 +34,7 @@ _ADVICE = (
     ),
     (
         "does not have a Release file|Malformed entry|method driver",
-        f"Is that a Debian archive? Correct {MIRROR_VARIABLE}, or where it is not set apt's sources",
+        f"Is that a Debian archive? Correct {MIRROR_VARIABLE}, or if it is not set apt's sources",
     ),
 )
 

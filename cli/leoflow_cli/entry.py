@@ -5,6 +5,7 @@ Ctrl-C while commands are loaded, or after one is over, ends it as any program: 
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 
@@ -14,6 +15,7 @@ _WISHES_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main() -> None:
     """Run the command line and leave with its exit code."""
     _die_of_signals()
+    _print_anything()
     from leoflow_cli.main import main as run
 
     try:
@@ -23,6 +25,12 @@ def main() -> None:
         code = 128 + signal.SIGINT
     _die_of_signals()
     sys.exit(code)
+
+
+def _print_anything() -> None:
+    """Let stdout show as "\\u2026" what its encoding does not have, as stderr does anyway."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _die_of_signals() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -11,8 +12,14 @@ MEGABYTE = 1_000_000
 
 
 def print_json(document: Any) -> None:
-    """Print the one object that --json promises on stdout."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """Print the one object that --json promises on stdout, escaped where that cannot take it."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        # Half of a pair of UTF-16, which no encoding has, or a terminal that is not of UTF-8.
+        text = json.dumps(document, indent=2)
+    click.echo(text)
 
 
 def megabytes(size_bytes: int | None) -> str:

@@ -130,10 +130,12 @@ def choose_executor(screen: Screen) -> str:
     try:
         open_engine(find_engine(os.environ, Path.home())).close()
     except NoEngine as error:
+        fix = "install Docker with buildx and start it, or point DOCKER_HOST at an engine."
+        if error.is_denied:
+            fix = "let this user reach the socket, for example by the group 'docker'."
         screen.line(
             f"no container engine answers at '{error.place}' ({error.reason}), so the tasks run as "
-            "subprocesses of this machine. For containers install Docker with buildx and start it, "
-            "or point DOCKER_HOST at an engine.",
+            f"subprocesses of this machine. For containers {fix}",
             style="yellow",
         )
         return "subprocess"

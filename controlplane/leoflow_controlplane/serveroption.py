@@ -5,9 +5,12 @@ from __future__ import annotations
 from leoflow_controlplane.option import Option
 from leoflow_controlplane.quantity import COUNT, PORT, SECONDS, SWITCH, TEXT, WORDS, choice
 
+# Where commands look for a server that nobody has named.
+DEFAULT_PORT = 8080
+
 SERVER_OPTIONS: tuple[Option, ...] = (
     Option("host", TEXT, "127.0.0.1", "the address that is listened on"),
-    Option("port", PORT, 8080, "the port that is listened on"),
+    Option("port", PORT, DEFAULT_PORT, "the port that is listened on"),
     Option("url", TEXT, None, "where the other replicas reach this one"),
     Option(
         "database_url",

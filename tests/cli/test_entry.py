@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
+
+import pytest
 
 # Stands for the time that imports take: whoever imports click gets a Ctrl-C.
 INTERRUPTED_IMPORT = """
@@ -32,10 +36,23 @@ leoflow_cli.main.cli = Cli()
 """
 
 
-def run(first: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+PRINTING = """
+import click, leoflow_cli.main
+from leoflow_cli.plain import print_json
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+def cli(as_json):
+    text = "\\U0001f600 \\ud800"
+    print_json({"text": text}) if as_json else click.echo(text)
+leoflow_cli.main.cli = cli
+"""
+
+
+def run(first: str, *arguments: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
     code = f"{first}\nfrom leoflow_cli.entry import main\nmain()"
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
 
 
 def test_while_commands_are_loaded() -> None:
@@ -55,3 +72,18 @@ def test_again_while_the_first_one_is_told() -> None:
 
 def test_an_exit_code_is_passed_on() -> None:
     assert run("", "no-such-command").returncode == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_what_stdout_cannot_take_is_escaped_in_json(encoding: str) -> None:
+    done = run(PRINTING, "--json", encoding=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {"text": "\U0001f600 \ud800"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "face"), [("utf-8", "\U0001f600"), ("latin-1", r"\U0001f600")]
+)
+def test_what_stdout_cannot_take_is_told_of(encoding: str, face: str) -> None:
+    done = run(PRINTING, encoding=encoding)
+    assert (done.returncode, done.stdout) == (0, rf"{face} \ud800" + "\n")

@@ -27,6 +27,19 @@ def test_without_an_engine_it_is_this_machine_and_that_is_said(
     )
 
 
+def test_an_engine_that_this_user_may_not_reach_need_not_be_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(_: Mapping[str, str]) -> engine.Engine:
+        raise NoEngine("unix:///x.sock", "Permission denied")
+
+    monkeypatch.setattr(engine, "open_engine", denied)
+    assert choose_executor(Screen()) == "subprocess"
+    told = capsys.readouterr().err
+    assert "let this user reach the socket, for example by the group 'docker'" in told
+    assert "install" not in told
+
+
 def test_the_engine_of_the_docker_context_is_asked(
     docker_context: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,7 +78,7 @@ def _find_token(
     own = home / ADMIN_TOKEN_FILE
     if is_loopback and own.exists():
         return _read(own), f"'{own}'"
-    return None, f"nowhere: LEOFLOW_TOKEN is not set{_hint(own) if is_loopback else ''}"
+    return None, f"LEOFLOW_TOKEN is not set{_hint(own) if is_loopback else ''}"
 
 
 def _hint(own: Path) -> str:

@@ -112,7 +112,7 @@ def _listed(lines: list[str]) -> str:
 def _unauthorized(address: Address) -> str:
     if address.token is None:
         return (
-            f"'{address.url}' asks for a token, and there is one {address.token_source}. Set "
+            f"'{address.url}' asks for a token, and none was found: {address.token_source}. Set "
             "LEOFLOW_TOKEN to one that `leoflow tokens create` has made"
         )
     return (

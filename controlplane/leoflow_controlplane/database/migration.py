@@ -41,6 +41,16 @@ def require_current(connection: Connection, place: Place) -> None:
         _require_head(find_revision(connection), place)
 
 
+def require_readable(connection: Connection, place: Place) -> None:
+    """Raise DatabaseUnusable for tables that a start would refuse; change none.
+
+    It reads the file, so what is damaged raises the driver's error.
+    """
+    revision = find_revision(connection)
+    if revision is not None and revision not in REVISIONS:
+        _require_head(revision, place)
+
+
 def find_revision(connection: Connection) -> str | None:
     """Read of which revision the tables are; None if there are none."""
     if _has_version_table(connection):

@@ -93,9 +93,17 @@ class SubprocessExecutor:
             self._take_over(key, folder)
             return {}
         project = await asyncio.to_thread(self._find_project, key.dag_id)
-        variables = self._environment(launch, project, folder)
         created_at = time.time()
-        folder.make(key)
+        try:
+            variables = self._environment(launch, project, folder)
+            folder.make(key)
+        except OSError as error:
+            folder.remove()
+            raise LaunchFailed(
+                f"'{folder.path}' cannot be written: {error.strerror}. Free some space, or set "
+                "LEOFLOW_HOME to a folder on another disk.",
+                transient=True,
+            ) from error
         try:
             pid = self._spawn(project, variables, folder)
         except LaunchFailed:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import text
-
+from leoflow_controlplane.database.migration import require_readable
 from leoflow_controlplane.database.place import find_place
 from leoflow_controlplane.error import ControlPlaneError
 from leoflow_controlplane.server.listener import bind
@@ -100,7 +99,9 @@ def _check_database(settings: ServerSettings) -> None:
     engine = place.reading()
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+            require_readable(connection, place)
+    except ControlPlaneError:
+        raise
     except Exception as error:
         # Its text may hold more than the place and the reason, but never the password.
         reason = getattr(error, "orig", None) or error

@@ -32,6 +32,7 @@ from leoflow_controlplane.server.place import Projects, executor_factory, warn_o
 from leoflow_controlplane.server.reign import Reign
 from leoflow_controlplane.server.seat import Seat, SeatDesk
 from leoflow_controlplane.server.telemetry import Telemetry, open_telemetry
+from leoflow_controlplane.serveroption import DEFAULT_PORT
 from leoflow_controlplane.serversetting import ServerSettings
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ class Server:
     async def _greet(self, seat: Seat, reign: Reign) -> None:
         settings = self._settings
         self._say(f"leoflow server at {self.url}")
+        if is_loopback(settings.host) and settings.port != DEFAULT_PORT:
+            self._say(f"commands find it with:  export LEOFLOW_SERVER={self.url}")
         if not is_loopback(settings.host) and settings.tls_cert is None:
             self._say(_PLAIN_HTTP.format(host=settings.host))
         if warning := warn_of_address(settings):

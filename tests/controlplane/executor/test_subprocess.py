@@ -146,6 +146,19 @@ class TestSubprocess(ExecutorContract, StagingContract):
         await executor.close()
         executor._site.instance.close()
 
+    async def test_a_disk_that_is_full_fails_the_try_and_nothing_else(
+        self, made: Executor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        def fill_up(self: Path, _: str) -> int:
+            raise OSError(28, "No space left on device", str(self))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "write_text", fill_up)
+            with pytest.raises(LaunchFailed, match="cannot be written: No space left") as caught:
+                await made.start(make_launch("exit:0"))
+        assert caught.value.transient
+        assert list((tmp_path / "processes").glob("*")) == []
+
     async def test_a_process_that_was_nobodys_child_is_judged_by_its_verdict(
         self, heirs: Heirs, tmp_path: Path
     ) -> None:

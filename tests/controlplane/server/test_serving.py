@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,37 @@ def test_a_check_shows_no_secret(tmp_path: Path) -> None:
     shown = {one.name: (one.value, one.source) for one in found.settings}
     assert shown["database_url"] == ("***", "flag --db")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_server_on_another_port_says_how_commands_find_it(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path)) as (server, said):
+        assert said[:2] == [
+            f"leoflow server at {server.url}",
+            f"commands find it with:  export LEOFLOW_SERVER={server.url}",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        (None, "file is not a database. Check its disk"),
+        ("PRAGMA user_version = 9", "was written by a newer version of leoflow"),
+        ("PRAGMA user_version = 0", None),
+    ],
+)
+def test_a_check_reads_the_database(
+    tmp_path: Path, statement: str | None, problem: str | None
+) -> None:
+    file = tmp_path / "leoflow.db"
+    if statement is None:
+        file.write_bytes(b"no database" * 1000)
+    else:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute(statement)
+            connection.commit()
+    found = {one.what: one.problem for one in check(settings_of(tmp_path)).findings}
+    assert (found["database"] is None) == (problem is None)
+    assert problem is None or problem in str(found["database"])
 
 
 def test_a_cluster_has_to_be_told_where_its_pods_report(tmp_path: Path) -> None:

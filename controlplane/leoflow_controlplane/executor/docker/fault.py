@@ -33,13 +33,14 @@ class EngineUnreachable(ExecutorUnusable):
 
 class NoEngine(ExecutorUnusable):
     """No engine answers at ``place``, which DOCKER_HOST names or is the default; ``reason`` is in
-    the system's words."""
+    the system's words, ``is_denied`` tells that this user may not ask."""
 
     def __init__(self, place: str, reason: str) -> None:
         self.place = place
         self.reason = reason
+        self.is_denied = reason == os.strerror(errno.EACCES)
         fix = "Start one, set DOCKER_HOST, or run without containers: --executor subprocess"
-        if reason == os.strerror(errno.EACCES):
+        if self.is_denied:
             fix = "Let this user reach the socket, for example by the group 'docker'"
         super().__init__(f"no Docker engine answers at '{place}': {reason}. {fix}.")
 
