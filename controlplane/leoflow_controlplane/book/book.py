@@ -177,6 +177,10 @@ class Book:
             if (follower := self.runs_by_pk.get(pk)) is not None
         ]
 
+    def needs(self, run_pk: int) -> bool:
+        """Say whether a run is in memory, or one that is in memory looks back at it."""
+        return run_pk in self.runs_by_pk or run_pk in self._followers
+
     def note_follower(self, previous_pk: int, run_pk: int) -> None:
         """Remember that a run looks back at another one."""
         self._followers.setdefault(previous_pk, set()).add(run_pk)
