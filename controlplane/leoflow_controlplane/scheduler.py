@@ -201,6 +201,8 @@ class Scheduler:
         # What fails from now on has to be looked at once more.
         self._resuming = None
         await self._recover(tries, anew=False)
+        # A run may have ended in a step that was kept and that nobody was told of.
+        self.bell.ring_all()
 
     async def _recover(self, tries: Tries, *, anew: bool) -> None:
         gone, progress = await self._steps.persist(

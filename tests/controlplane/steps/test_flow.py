@@ -14,8 +14,8 @@ from leoflow_controlplane.model import RunKey
 from leoflow_controlplane.schema import webhooks
 from leoflow_controlplane.steps import due, ending, intervention, report
 from leoflow_controlplane.store import dag as table
-from leoflow_controlplane.store.retention import Old, delete_some
 from leoflow_controlplane.store.result import load_updates
+from leoflow_controlplane.store.retention import Old, delete_some
 from leoflow_controlplane.verdict import Exit
 
 
