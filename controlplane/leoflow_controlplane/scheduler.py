@@ -160,8 +160,8 @@ class Scheduler:
         return self._steps.begin(go_on, report.take_report, key, told, now)
 
     async def give_inputs(self, token: str) -> Inputs:
-        """Look up the inputs of a try and what it declares; raises Unauthorized, Stale and
-        SecretMissing."""
+        """Look up the inputs of a try and what it declares; raises Unauthorized, Stale,
+        SecretMissing, and Refused if it cannot have any any more."""
         key = self.check_token(token)
         task, inputs = await self._steps.run(report.give_inputs, key)
         if missing := find_missing(task, self._secrets):
