@@ -204,6 +204,12 @@ class Book:
         self.runs.pop(run.key, None)
         self.runs_by_pk.pop(run.pk, None)
 
+    def leave(self, run: HeldRun) -> None:
+        """Remember a run that is over no more, and tell nobody that it has ended: that was told
+        before, and now it was only looked at, or is deleted."""
+        self.drop(run)
+        self.touched.pop(run.pk, None)
+
     def gate(self, dag_id: str, backfill_id: int | None) -> Gate:
         """Give the gate that runs of a DAG, or of one of its backfills, go through."""
         gate = self._gates.get((dag_id, backfill_id))
