@@ -77,13 +77,13 @@ class AgentServer:
     ) -> int:
         """Serve the API at ``host`` and return the port, a free one for 0.
 
-        ``stable``: the free one is the same that the last process of this home had.
+        ``stable``: the free one is the same that the last process of this home had, unless that is
+        taken now.
         OSError if ``host`` is no address of this machine or the port is taken.
         """
         if (host, port) not in self._ports:
             notes = self._instance.home / "agent.port"
-            wanted = port or (_read_port(notes) if stable else 0)
-            listener = _listen(host, wanted)
+            listener = _listen_again(host, notes) if stable and not port else _listen(host, port)
             await self._serve(listener)
             self._ports[host, port] = int(listener.getsockname()[1])
             if stable:
@@ -137,6 +137,24 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _listen_again(host: str, notes: Path) -> socket.socket:
+    """Listen where agents that run already were told to report, if nobody else does by now."""
+    known = _read_port(notes)
+    try:
+        return _listen(host, known)
+    except OSError as error:
+        if known == 0:
+            raise
+        logger.warning(
+            "agents that run already cannot report: port %d of %s, which they know, cannot be "
+            "listened on any more: %s",
+            known,
+            host,
+            error.strerror,
+        )
+        return _listen(host, 0)
 
 
 def _read_port(notes: Path) -> int:

@@ -30,6 +30,7 @@ from starlette.types import Receive, Scope, Send
 from leoflow_controlplane.error import (
     DatabaseUnusable,
     NotLeading,
+    Refused,
     SecretMissing,
     Stale,
     Unauthorized,
@@ -62,7 +63,8 @@ class Desk(Protocol):
         ...
 
     async def give_inputs(self, token: str) -> Inputs:
-        """Look up the inputs of a try; raises Unauthorized and Stale."""
+        """Look up the inputs of a try; raises Unauthorized, Stale, SecretMissing, and Refused if it
+        cannot have any."""
 
     async def give_xcom(self, token: str, task_id: str, key: str, map_index: int) -> Pulled:
         """Look up what a task of the try's run left; raises Unauthorized and Stale."""
@@ -86,6 +88,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Unauthorized, 401),
     (Stale, 409),
     (SecretMissing, 404),
+    (Refused, 400),
     # The agent keeps what is not acknowledged, and sends it again.
     (DatabaseUnusable, 503),
     (NotLeading, 503),

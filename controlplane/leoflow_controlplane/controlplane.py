@@ -149,9 +149,10 @@ class ControlPlane:
             raise _not_running()
         return self._commander
 
-    def holds(self, run_pk: int) -> bool:
-        """Say whether a run is in memory, and its rows may be behind; for the writer's thread."""
-        return self._book is not None and run_pk in self._book.runs_by_pk
+    def needs(self, run_pk: int) -> bool:
+        """Say whether a run must not be deleted: its rows may be behind what is in memory, or
+        another one waits for how it went. For the writer's thread."""
+        return self._book is not None and self._book.needs(run_pk)
 
     async def create_run(self, request: RunRequest) -> RunKey:
         """Start a run; RunRefused says everything that is wrong with the request."""

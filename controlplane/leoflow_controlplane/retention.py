@@ -90,7 +90,7 @@ async def sweep(
     """Delete all that is older than ``keep`` says; meant to be done once a day.
 
     ``now`` is in seconds since the epoch. ``is_open`` says, in the writer's thread, whether the
-    memory holds a run. Raises as `Database.run` does; what was deleted by then stays deleted.
+    memory needs a run. Raises as `Database.run` does; what was deleted by then stays deleted.
     """
     done: dict[Kind, int] = {}
     kinds: tuple[tuple[Kind, float | None], ...] = (

@@ -160,8 +160,8 @@ class Scheduler:
         return self._steps.begin(go_on, report.take_report, key, told, now)
 
     async def give_inputs(self, token: str) -> Inputs:
-        """Look up the inputs of a try and what it declares; raises Unauthorized, Stale and
-        SecretMissing."""
+        """Look up the inputs of a try and what it declares; raises Unauthorized, Stale,
+        SecretMissing, and Refused if it cannot have any any more."""
         key = self.check_token(token)
         task, inputs = await self._steps.run(report.give_inputs, key)
         if missing := find_missing(task, self._secrets):
@@ -201,6 +201,8 @@ class Scheduler:
         # What fails from now on has to be looked at once more.
         self._resuming = None
         await self._recover(tries, anew=False)
+        # A run may have ended in a step that was kept and that nobody was told of.
+        self.bell.ring_all()
 
     async def _recover(self, tries: Tries, *, anew: bool) -> None:
         gone, progress = await self._steps.persist(

@@ -59,6 +59,9 @@ class Tracing:
                     logger.warning("the trace of %s %s did not reach the collector", *key)
             except ControlPlaneError as error:
                 logger.warning("there is no trace of %s %s: %s", *key, error)
+            except Exception:
+                # What an exporter raises is of one run; those that follow are sent.
+                logger.warning("the trace of %s %s is lost", *key, exc_info=True)
 
     async def close(self) -> None:
         """Let go of the collector; to be called when `run` has ended."""

@@ -139,15 +139,7 @@ class Tries:
     async def _launch(self, dispatch: Dispatch) -> None:
         key = dispatch.key
         try:
-            with about(key):
-                logger.debug("the try is started")
-                launch = self._launcher.prepare(
-                    dispatch, self.executor, self._sayer(key), lambda: self._is_heard(key)
-                )
-                if not self._steps.database.surely_leads():
-                    # Another process may have started it, seen its end and removed it meanwhile.
-                    await self._steps.persist(recovery.find_open)
-                self._ours[key] |= await self.executor.start(launch)
+            await self._start(dispatch)
             self.count()
         except LaunchFailed as error:
             with about(key):
@@ -160,6 +152,23 @@ class Tries:
         if key in self._unwanted:
             self._unwanted.discard(key)
             await self.executor.stop(key, 0)
+
+    async def _start(self, dispatch: Dispatch) -> None:
+        key = dispatch.key
+        try:
+            with about(key):
+                logger.debug("the try is started")
+                launch = self._launcher.prepare(
+                    dispatch, self.executor, self._sayer(key), lambda: self._is_heard(key)
+                )
+                if not self._steps.database.surely_leads():
+                    # Another process may have started it, seen its end and removed it meanwhile.
+                    await self._steps.persist(recovery.find_open)
+                self._ours[key] |= await self.executor.start(launch)
+        except OSError as error:
+            # A folder that cannot be made is this try's misfortune, and nobody else's.
+            reason = f"what it needs on the control plane's machine cannot be made: {error}"
+            raise LaunchFailed(reason, transient=True) from error
 
     async def _fail_launch(self, key: TryKey, error: LaunchFailed) -> None:
         failure = (error.reason, error.transient)

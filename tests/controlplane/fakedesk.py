@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from leoflow_agent.wire import Acknowledgement, Inputs, Pulled, Report
-from leoflow_controlplane.error import DatabaseUnusable, Stale, Unauthorized
+from leoflow_controlplane.error import DatabaseUnusable, Refused, Stale, Unauthorized
 from leoflow_controlplane.model import TryKey
 
 REPORT = {"protocol": 1, "nonce": "n", "events": [{"seq": 1, "at": 1.0, "type": "heartbeat"}]}
@@ -13,7 +13,8 @@ INPUTS = Inputs(args=[1], kwargs={}, environment={}, request=None)
 
 
 class FakeDesk:
-    """Knows the token ``good``, a try that is over, ``old``, and one that fills the disk."""
+    """Knows the token ``good``, a try that is over, ``old``, one that fills the disk, and one that
+    can have no inputs, ``less``."""
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
@@ -30,7 +31,7 @@ class FakeDesk:
             raise Unauthorized("unknown token")
 
     def check_token(self, token: str) -> TryKey:
-        if token not in ("good", "old", "full", "torn"):
+        if token not in ("good", "old", "full", "torn", "less"):
             raise Unauthorized("unknown token")
         return TryKey("d", "r", "a", -1, 1)
 
@@ -42,6 +43,8 @@ class FakeDesk:
         return taken
 
     async def give_inputs(self, token: str) -> Inputs:
+        if token == "less":
+            raise Refused("there is no instance 7")
         self._check(token)
         return INPUTS
 

@@ -96,6 +96,20 @@ async def test_a_free_port_is_the_same_one_the_next_time(opened: Opened, tmp_pat
     assert await second.listen_tcp(stable=True) == port
 
 
+async def test_a_port_that_somebody_else_has_by_now_is_another_one(
+    opened: Opened, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was the end of the server, without a word of what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = int(other.getsockname()[1])
+        (tmp_path / "agent.port").write_text(str(taken))
+        server, _ = await opened(tmp_path, "")
+        port = await server.listen_tcp(stable=True)
+    assert port != taken
+    assert (tmp_path / "agent.port").read_text() == str(port)
+    assert f"port {taken} of 127.0.0.1, which they know, cannot be listened on" in caplog.text
+
+
 async def test_it_serves_on_a_socket_that_only_containers_can_reach(tmp_path: Path) -> None:
     instance = open_instance(tmp_path)
     server = AgentServer(instance, AgentApp(FakeDesk()))

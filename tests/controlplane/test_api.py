@@ -197,6 +197,14 @@ async def test_a_defect_is_answered_too(desk: FakeDesk, caplog: pytest.LogCaptur
     assert "a defect" in caplog.text
 
 
+async def test_inputs_that_cannot_be_had_are_refused_for_good(client: httpx.AsyncClient) -> None:
+    """An agent asks for ever as long as it is told of a defect."""
+    headers = {"Authorization": "Bearer less"}
+    answer = await client.get(wire.INPUTS_PATH, headers=headers)
+    assert (answer.status_code, answer.text) == (400, "there is no instance 7")
+    assert answer.headers[wire.PROTOCOL_HEADER] == str(wire.PROTOCOL)
+
+
 async def test_what_is_not_there_is_said(client: httpx.AsyncClient) -> None:
     assert (await client.get("/nowhere")).status_code == 404
     assert (await client.get(wire.EVENTS_PATH)).status_code == 405

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from house import SETTINGS, House, OpenHouse, make_dag, make_task, states
@@ -14,10 +15,12 @@ from leoflow_controlplane import controlplane
 from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.controlplane import ControlPlane, Role
 from leoflow_controlplane.database import Database
+from leoflow_controlplane.database.sqlite import SqlitePlace
 from leoflow_controlplane.error import ControlPlaneError, DatabaseUnusable, NotLeading
 from leoflow_controlplane.executor.fake import FakeAgent, FakeExecutor, FakeMachine, Script, succeed
 from leoflow_controlplane.executor.protocol import Site
 from leoflow_controlplane.model import RunKey, TryKey
+from leoflow_controlplane.steps import ending
 from leoflow_controlplane.store.keeper import Keeper
 from leoflow_controlplane.verdict import Exit
 from sqlalchemy.exc import OperationalError
@@ -128,6 +131,39 @@ async def test_a_database_that_fails_and_comes_back_loses_nothing_that_was_ackno
     assert refused
     assert "disk full" in refused[0]
     assert [task.return_value for task in result.tasks] == ["a", "b"]
+
+
+async def test_who_waits_for_a_run_is_told_of_an_end_whose_commit_nobody_confirmed(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step is done again and changes nothing: what it had changed is in the tables."""
+    close, confirm = ending.close_tries, SqlitePlace.confirm
+    closing: list[bool] = []
+    rings: list[asyncio.Event] = []
+
+    def close_tries(*args: Any) -> Any:
+        closing.append(True)
+        return close(*args)
+
+    def lose_answer(place: SqlitePlace) -> None:
+        confirm(place)
+        if closing == [True]:
+            closing.append(False)
+            raise OperationalError("COMMIT", {}, OSError("no answer"))
+
+    async def finish(agent: FakeAgent) -> Exit:
+        await agent.start()
+        code = await agent.finish()
+        # All that came before was told by the time that it was acknowledged.
+        rings.append(house.plane._running.bell.next_ring(agent.launch.key.run))
+        return Exit(code)
+
+    monkeypatch.setattr(ending, "close_tries", close_tries)
+    monkeypatch.setattr(SqlitePlace, "confirm", lose_answer)
+    async with asyncio.timeout(20), open_house(finish) as house:
+        await house.run(make_task("a"))
+        await rings[0].wait()
+    assert closing[:2] == [True, False]
 
 
 async def test_a_run_of_its_own_does_not_wait_for_ever_for_its_database(

@@ -112,14 +112,18 @@ def test_a_collector_is_found_by_the_usual_variables(
 
 
 class ListSink:
-    """Keeps spans."""
+    """Keeps spans; fails ``failures`` times first."""
 
-    def __init__(self) -> None:
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
         self.names: list[str] = []
         self.closed = False
         self.got = threading.Event()
 
     def send(self, spans: Iterable[Span]) -> bool:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the collector hung up")
         self.names += [span.name for span in spans]
         self.got.set()
         return True
@@ -157,14 +161,14 @@ async def test_a_run_is_read_with_its_tries_in_order(database_url: str) -> None:
 async def test_the_trace_of_a_run_that_ended_is_sent(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    database, sink = Database(tmp_path / "db", NoMemory()), ListSink()
+    database, sink = Database(tmp_path / "db", NoMemory()), ListSink(failures=1)
     await database.open()
     tracing = Tracing(database, sink)
     sending = asyncio.create_task(tracing.run())
     try:
         await database.run(write_tries)
-        tracing.run_ended(RunKey("d", "gone"))
-        tracing.run_ended(RunKey("d", "r"))
+        for run_id in ("gone", "r", "r"):
+            tracing.run_ended(RunKey("d", run_id))
         await asyncio.to_thread(sink.got.wait, 10)
     finally:
         sending.cancel()
@@ -174,3 +178,4 @@ async def test_the_trace_of_a_run_that_ended_is_sent(
     assert sink.names == ["run d", "task t", "try t", "try t"]
     assert sink.closed
     assert "there is no trace of d gone" in caplog.text
+    assert "the trace of d r is lost" in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from house import House, OpenHouse, make_task, states
@@ -99,6 +100,18 @@ async def test_an_image_that_is_missing_fails_at_once_and_uses_no_retry(
         house.executor.start = refuse
         (task,) = (await house.run(make_task("a", retries=3))).tasks
     assert (task.state, task.try_number, task.reason) == ("failed", 1, "image 'x' is not here")
+
+
+async def test_a_folder_that_cannot_be_made_fails_its_try_and_nothing_else(
+    open_house: OpenHouse, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").write_text("no folder")
+    async with open_house(machinery_retries=0) as house:
+        (task,) = (await house.run(make_task("a", artifacts=True))).tasks
+        assert states(await house.run(make_task("b"))) == {"b": "success"}
+    assert task.state == "failed"
+    assert task.reason is not None
+    assert "cannot be made: [Errno 20] Not a directory: " in task.reason
 
 
 async def test_a_try_whose_container_is_lost_is_made_up_for(

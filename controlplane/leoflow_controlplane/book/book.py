@@ -177,6 +177,10 @@ class Book:
             if (follower := self.runs_by_pk.get(pk)) is not None
         ]
 
+    def needs(self, run_pk: int) -> bool:
+        """Say whether a run is in memory, or one that is in memory looks back at it."""
+        return run_pk in self.runs_by_pk or run_pk in self._followers
+
     def note_follower(self, previous_pk: int, run_pk: int) -> None:
         """Remember that a run looks back at another one."""
         self._followers.setdefault(previous_pk, set()).add(run_pk)
@@ -199,6 +203,12 @@ class Book:
         self._forget_follower(run)
         self.runs.pop(run.key, None)
         self.runs_by_pk.pop(run.pk, None)
+
+    def leave(self, run: HeldRun) -> None:
+        """Remember a run that is over no more, and tell nobody that it has ended: that was told
+        before, and now it was only looked at, or is deleted."""
+        self.drop(run)
+        self.touched.pop(run.pk, None)
 
     def gate(self, dag_id: str, backfill_id: int | None) -> Gate:
         """Give the gate that runs of a DAG, or of one of its backfills, go through."""

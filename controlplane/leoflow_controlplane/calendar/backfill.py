@@ -22,6 +22,7 @@ from leoflow_controlplane.command import BackfillRequest, TaskSelection
 from leoflow_controlplane.error import Conflict, NotFound, Refused
 from leoflow_controlplane.model import FINISHED_RUN, RunKey
 from leoflow_controlplane.steps.dag import current_version
+from leoflow_controlplane.steps.manual import check_conf
 from leoflow_controlplane.steps.progress import follow, go_on, let_through
 from leoflow_controlplane.steps.run import cancel_run, find_run
 from leoflow_controlplane.store import dagschedule as table
@@ -79,7 +80,7 @@ class Backfills:
         """Begin a backfill and give its id; raises Refused, Conflict and NotFound."""
         book.begin(connection)
         version = current_version(connection, book, request.dag_id)
-        first, last = _check(request, version)
+        first, last = _check(book, request, version)
         open_ones = table.read_open_backfills(connection)
         for other in open_ones:
             if other.dag_id == request.dag_id:
@@ -201,7 +202,7 @@ def _plan(connection: Connection, book: Book, row: Row[Any]) -> list[BackfillRun
     ]
 
 
-def _check(request: BackfillRequest, version: DagVersion) -> tuple[datetime, datetime]:
+def _check(book: Book, request: BackfillRequest, version: DagVersion) -> tuple[datetime, datetime]:
     schedule = version.spec.schedule
     if schedule is None or schedule.kind not in ("cron", "interval"):
         raise Refused(
@@ -213,6 +214,8 @@ def _check(request: BackfillRequest, version: DagVersion) -> tuple[datetime, dat
         raise Refused(f"from_date '{request.from_date}' is after to_date '{request.to_date}'.")
     if request.max_active_runs < 1:
         raise Refused(f"max_active_runs is {request.max_active_runs}; it has to be 1 or more.")
+    if problems := list(check_conf(version, request.conf, book.settings)):
+        raise Refused("\n".join(problems))
     return first, last
 
 

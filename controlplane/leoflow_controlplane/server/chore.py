@@ -54,7 +54,7 @@ class Chores:
     @asynccontextmanager
     async def going_on(self, plane: ControlPlane) -> AsyncIterator[None]:
         """Do them in the context."""
-        sweeper = Sweeper(self._keep, plane.holds, wall_clock)
+        sweeper = Sweeper(self._keep, plane.needs, wall_clock)
         tasks = [
             _begin(self._deliver()),
             _begin(sweeper.run(plane.database)),

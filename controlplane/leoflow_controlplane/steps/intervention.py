@@ -45,7 +45,7 @@ def delete_run(connection: Connection, book: Book, key: RunKey, now: float) -> P
         )
     book.draft.size += 1
     followers = book.followers(run)
-    book.drop(run)
+    book.leave(run)
     table.delete_run(connection, run.pk)
     for follower in followers:
         book.touch(follower)
@@ -73,6 +73,8 @@ def clear(
         for instance in instances:
             book.draft.note_instance(run, instance)
         follow(book, run, run.live.clear(selection, now), now)
+    elif run.is_over:
+        book.leave(run)
     return chosen, go_on(book, now)
 
 
@@ -91,6 +93,8 @@ def set_task_state(
     if not dry_run:
         book.touch(run)
         follow(book, run, run.live.set_states(selection, state, now), now)
+    elif run.is_over:
+        book.leave(run)
     return chosen, go_on(book, now)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 from leoflow_controlplane.book.dagversion import DagVersion
 from leoflow_controlplane.book.heldrun import RunPlan
@@ -24,7 +26,7 @@ def make_plan(version: DagVersion, asked: Trigger, settings: Settings, now: floa
     end = _read_date("data_interval_end", asked.data_interval_end, problems)
     if (begin is None) != (end is None):
         problems.append("of a data interval both ends have to be given, or none.")
-    _check_conf(version, asked, settings, problems)
+    problems += check_conf(version, asked.conf, settings)
     run_id = asked.run_id or _run_id(logical_date, asked, now)
     if len(run_id) > MAX_RUN_ID or "\0" in run_id:
         problems.append(f"a run_id has at most {MAX_RUN_ID} characters, and none that is NUL.")
@@ -66,16 +68,15 @@ def _read_date(name: str, text: str | None, problems: list[str]) -> str | None:
     return read.isoformat()
 
 
-def _check_conf(
-    version: DagVersion, asked: Trigger, settings: Settings, problems: list[str]
-) -> None:
+def check_conf(version: DagVersion, conf: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+    """Say why runs of a version cannot have ``conf``."""
     try:
-        text = json.dumps([dict(asked.conf), dict(version.spec.params)], allow_nan=False)
+        text = json.dumps([dict(conf), dict(version.spec.params)], allow_nan=False)
     except (TypeError, ValueError) as error:
-        problems.append(f"conf is not JSON: {error}.")
+        yield f"conf is not JSON: {error}."
         return
     if len(text) > settings.conf_limit_bytes:
-        problems.append(
+        yield (
             f"conf and params are {len(text)} bytes of JSON, more than the limit of "
             f"{settings.conf_limit_bytes}. Pass large values as a file of the project."
         )

@@ -56,7 +56,8 @@ def take_report(
 
 
 def give_inputs(connection: Connection, book: Book, key: TryKey) -> tuple[TaskSpec, Inputs]:
-    """Give the task of a try and its inputs without what is secret; errors as `take_report`."""
+    """Give the task of a try and its inputs without what is secret; errors as `take_report`, and
+    Refused if what a mapped one is given has become less since it was handed out."""
     held = _current(connection, book, key)
     task = held.run.version.tasks[key.task_id]
     return task, read_inputs(book, held.run, task, key.map_index)

@@ -78,7 +78,8 @@ def find_old(
 class Old(NamedTuple):
     """What is old: rows of ``kind`` of runs that ended before ``before``.
 
-    ``is_open`` knows the runs that the memory holds, whose rows may be behind.
+    ``is_open`` knows the runs that the memory needs: their rows may be behind, or another one waits
+    for how they went.
     """
 
     kind: Kind

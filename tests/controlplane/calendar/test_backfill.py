@@ -179,6 +179,7 @@ def test_a_backfill_goes_with_its_dag(ground: Ground, monkeypatch: pytest.Monkey
         ({"dag_id": "x"}, NotFound, "there is no DAG 'x'"),
         ({"from_date": "2026-02-01T00:00:00+00:00"}, Refused, "is after to_date"),
         ({"from_date": "yesterday"}, Refused, "have to be ISO 8601"),
+        ({"conf": {"a": "x" * 50_000}}, Refused, "more than the limit of 49152"),
         ({"max_active_runs": 0}, Refused, "it has to be 1 or more"),
         ({"from_date": "1900-01-01T00:00:00+00:00"}, Refused, "more than 10000 runs"),
         ({"from_date": "0001-01-01T00:00:00+14:00"}, Refused, "in the years 1900 to 8999"),

@@ -15,6 +15,7 @@ from leoflow_controlplane.schema import webhooks
 from leoflow_controlplane.steps import due, ending, intervention, report
 from leoflow_controlplane.store import dag as table
 from leoflow_controlplane.store.result import load_updates
+from leoflow_controlplane.store.retention import Old, delete_some
 from leoflow_controlplane.verdict import Exit
 
 
@@ -150,6 +151,25 @@ def test_a_past_that_was_deleted_meanwhile_holds_up_nobody(ground: Ground) -> No
     (again,) = ground.trigger("two", logical_date="2026-01-02T00:00:00+00:00")
     ground.read(table.delete_run, 1)
     assert names(ground.finish(again)) == ["b"]
+
+
+def test_a_past_that_is_waited_for_is_not_deleted_because_it_is_old(ground: Ground) -> None:
+    """The one who waits would look at the run before, but only once it is read again, and then
+    nobody would let it on: it was failed as one that could not go on."""
+    ground.register(make_dag(make_task("a", depends_on_past=True, retries=0)))
+    (first,) = ground.trigger("one", logical_date="2026-01-01T00:00:00+00:00")
+    ground.finish(first, "failed")
+    ground.step(ending.close_tries, [ending.End(first, Exit(1), {})], ground.now)
+    assert ground.trigger("two", logical_date="2026-01-02T00:00:00+00:00") == []
+    old = Old("runs", ground.now + 1, ground.book.needs)
+    assert ground.read(delete_some, old, [1], 100) == []
+    ground.restart()
+    asked = (TaskSelection(["a"]), "success", False)
+    ground.step(intervention.set_task_state, RunKey("d", "one"), asked, ground.now)
+    (second,) = ground.handed_out()
+    ground.finish(second)
+    ground.step(ending.close_tries, [ending.End(second, Exit(0), {})], ground.now)
+    assert not ground.book.needs(1)
 
 
 def test_who_waits_for_a_past_that_is_deleted_waits_for_the_one_before(ground: Ground) -> None:

@@ -38,6 +38,22 @@ def test_clearing_opens_a_run_again(durable: Ground) -> None:
     assert durable.result().state == "success"
 
 
+def test_a_run_ends_once_however_often_it_is_looked_at(ground: Ground) -> None:
+    """Whoever follows what steps lead to sends its trace then."""
+    (key,) = ground.submit(make_task("a"))
+    ground.finish(key)
+    ground.step(ending.close_tries, [ending.End(key, Exit(0), {})], ground.now)
+    assert ground.progress.done == [KEY]
+    ground.step(intervention.clear, KEY, (TaskSelection(["a"]), True), ground.now)
+    assert ground.progress.done == []
+    marked = (TaskSelection(["a"]), "failed", True)
+    ground.step(intervention.set_task_state, KEY, marked, ground.now)
+    assert ground.progress.done == []
+    ground.step(intervention.delete_run, KEY, ground.now)
+    assert ground.progress.done == []
+    assert not ground.book.runs
+
+
 def test_a_task_that_is_cleared_while_it_runs_is_stopped_and_begins_anew(ground: Ground) -> None:
     (key,) = ground.submit(make_task("a"))
     ground.report(key, {"seq": 1, "type": "started"})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from ground import Ground, names, rows
+import pytest
+from ground import KEY, Ground, names, rows
 from house import make_task
 from leoflow_agent.action import PythonAction, Value, XCom
 from leoflow_agent.spec import Expansion
+from leoflow_controlplane.command import TaskSelection
+from leoflow_controlplane.error import Refused
 from leoflow_controlplane.schema import task_instances
-from leoflow_controlplane.steps import report
+from leoflow_controlplane.steps import intervention, report
 from leoflow_controlplane.store.result import load_log
 
 
@@ -44,6 +47,15 @@ def test_what_failed_or_was_removed_is_no_part_of_what_a_mapped_task_returned(
     assert names(ground.finish(handed[2], value="q")) == ["n[0]", "n[1]"]
     assert [d.inputs["args"] for d in ground.dispatches[-2:]] == [[["p", "q"]]] * 2
     assert [d.inputs["kwargs"] for d in ground.dispatches[-2:]] == [{"x": "p"}, {"x": "q"}]
+
+
+def test_what_is_taken_away_before_it_was_asked_for_is_refused(ground: Ground) -> None:
+    mapped = make_task("m", "a", expansion=Expansion({"x": XCom("a")}))
+    (first,) = ground.submit(make_task("a"), mapped)
+    (handed,) = ground.finish(first, value=[1])
+    ground.step(intervention.clear, KEY, (TaskSelection(["a"]), False), ground.now)
+    with pytest.raises(Refused, match="cannot be expanded over what task 'a' returned"):
+        ground.step(report.give_inputs, handed)
 
 
 def test_what_cannot_be_expanded_fails_and_says_why(ground: Ground) -> None:

@@ -74,20 +74,20 @@ class Engine:
     def create_and_start(self, name: str, body: Mapping[str, Any]) -> Begun:
         """Create a container and start it, each unless that was done before.
 
-        Raises LaunchFailed, which leaves nothing behind; NoAnswer, which may; ImageMissing.
+        Raises LaunchFailed, which leaves nothing behind that it has created; NoAnswer, which may;
+        ImageMissing. One that was there may run, whatever the engine says of it, and stays.
         """
         with launching(body["Image"]):
-            is_new = self._create(name, body)
+            if not self._create(name, body):
+                return Begun(None, ended=self._start(name))
             created_at = time.time()
+            mounts = body["HostConfig"].get("Mounts", ())
             try:
-                if not is_new:
-                    return Begun(None, ended=self._start(name))
-                mounts = body["HostConfig"].get("Mounts", ())
                 self._run(name, (mount["Target"] for mount in mounts))
-                return Begun(created_at, ended=False)
             except self._api_error():
                 self.remove(name)
                 raise
+            return Begun(created_at, ended=False)
 
     def start(self, name: str) -> bool:
         """Start a container that was only created; say whether it has ended already.

@@ -79,6 +79,13 @@ def like_matches(pattern: str, text: str) -> bool:
     words = like(pattern)
     if words is None:
         return True
-    signs = {"%": ".*", "_": "."}
-    expression = "".join(signs.get(sign, re.escape(sign)) for sign in words)
-    return re.fullmatch(expression, text, re.IGNORECASE | re.DOTALL) is not None
+    place = 0
+    # One part after the other: as one expression they would be tried in all ways to share the text
+    # out, which takes minutes for ten of them, and the interpreter is not let go of meanwhile.
+    for part in words.split("%"):
+        signs = "".join("." if sign == "_" else re.escape(sign) for sign in part)
+        found = re.compile(signs, re.IGNORECASE | re.DOTALL).search(text, place)
+        if found is None:
+            return False
+        place = found.end()
+    return True

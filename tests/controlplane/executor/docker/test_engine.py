@@ -7,8 +7,10 @@ from typing import Any
 import docker
 import docker.errors
 import pytest
+from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.docker.engine import Engine, open_engine
 from leoflow_controlplane.executor.docker.fault import EngineUnreachable, NoEngine
+from requests import Response
 from requests.exceptions import ConnectionError, ReadTimeout
 from urllib3.exceptions import ProtocolError
 
@@ -37,6 +39,47 @@ def test_the_reason_is_in_plain_words(error: Exception, text: str) -> None:
     with pytest.raises(EngineUnreachable) as caught:
         Engine(FailingClient(error)).kill("name", "SIGTERM")
     assert str(caught.value) == text
+
+
+class ContainerThere:
+    """A client of an engine that has the container of a try, and trouble when it is asked of it."""
+
+    def __init__(self, failing: str) -> None:
+        self.removed: list[str] = []
+        self._failing = failing
+        self._asked = 0
+
+    def create_container_from_config(self, *_: object) -> None:
+        raise refusal(409)
+
+    def inspect_container(self, _name: str) -> dict[str, Any]:
+        self._asked += 1
+        if self._failing == "inspect" and self._asked == 2:
+            raise refusal(500)
+        return {"Config": {"Labels": {}}, "State": {"Status": "created"}, "Mounts": []}
+
+    def start(self, _name: str) -> None:
+        raise refusal(500)
+
+    def remove_container(self, name: str, **_: object) -> None:
+        self.removed.append(name)
+
+
+def refusal(status: int) -> docker.errors.APIError:
+    response = Response()
+    response.status_code = status
+    return docker.errors.APIError("no", response, "server error")
+
+
+@pytest.mark.parametrize("failing", ["inspect", "start"])
+def test_a_container_whose_creation_was_not_answered_is_not_removed_for_an_error(
+    failing: str,
+) -> None:
+    """It may run, and its task would begin once more in the next one."""
+    client = ContainerThere(failing)
+    with pytest.raises(LaunchFailed, match="server error"):
+        Engine(client).create_and_start("try", {"Image": "i", "Labels": {}, "HostConfig": {}})
+    assert client.removed == []
 
 
 def test_no_engine_is_told_with_its_address_and_the_way_out(
