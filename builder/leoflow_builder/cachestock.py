@@ -36,6 +36,7 @@ DESCRIPTIONS = {
     "images": "records of images",
     "builds": "work in progress",
     "engines": "records of engines",
+    "registries": "records of registries",
     "unchanged": "records of projects",
     "readers": "readers of DAGs",
     "checked": "valid settings",

@@ -101,5 +101,5 @@ def _base_layers(
 
     names, shell = project.system_packages, bash_task is not None
     system = ensure_system(names, base, home, say, shell=shell, pins=footing.system)
-    debs = {*base.packages, *system.debs, *(base.debs if shell else ())}
+    debs = {*base.packages, *system.packages}
     return [base.layer, system.folder.layer], tuple(sorted(debs))

@@ -69,7 +69,7 @@ def _walk(
         if rules.leaves_out(name, is_folder):
             if name != BUILT_FILE:
                 ignored.append(name + "/" if is_folder else name)
-        elif is_folder:
+        elif is_folder and os.access(entry, os.R_OK | os.X_OK):
             yield from _walk(entry, f"{name}/", rules.below(entry, name), ignored)
         else:
             yield name, entry
@@ -93,6 +93,9 @@ def _problem(name: str, path: Path, folder: Path) -> Problem | None:
         inside = target.is_relative_to(folder.resolve()) and not path.readlink().is_absolute()
         text = f"is a link to '{path.readlink()}', which is not in the image. Copy the file here"
         return None if inside else Problem(name, None, text)
+    if path.is_dir():
+        text = "is a folder that cannot be read. Correct its mode, or add it to .leoflowignore"
+        return Problem(name, None, text)
     if not stat.S_ISREG(path.lstat().st_mode):
         return Problem(name, None, "is neither a file, a folder nor a link. Remove it")
     if not os.access(path, os.R_OK):

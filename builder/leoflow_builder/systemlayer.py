@@ -44,10 +44,15 @@ class SystemLayer:
     """The layer, and what has to be pinned beyond the base's ``debs`` to get it again.
 
     A package that a base has for its shell only can be in both, with the same version.
+    ``packages`` are all that something of is in the layer.
     """
 
     folder: LayerFolder
     debs: tuple[DebPackage, ...]
+
+    @property
+    def packages(self) -> tuple[DebPackage, ...]:
+        return tuple(DebPackage(**one) for one in self.folder.facts["packages"])
 
 
 def ensure_system(

@@ -5,6 +5,7 @@ Standard library only: an unchanged build takes less time than most libraries ta
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 # Written by `leoflow build` itself: the image must not depend on its own digest.
@@ -20,5 +21,6 @@ _UNFINISHED = (".leoflow.lock.", ".dag.json.")
 def is_a_tools(entry: Path, is_folder: bool) -> bool:
     """Tell whether a file or folder is left out of every image without a word."""
     if is_folder:
-        return entry.name in LEFT_OUT_FOLDERS or (entry / "pyvenv.cfg").exists()
+        # pathlib's own way raises for a folder that cannot be entered.
+        return entry.name in LEFT_OUT_FOLDERS or os.path.exists(entry / "pyvenv.cfg")  # noqa: PTH110
     return entry.name in LEFT_OUT_FILES or entry.name.startswith(_UNFINISHED)

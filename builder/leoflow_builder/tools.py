@@ -51,7 +51,7 @@ def _builder(name: str, home: Path) -> Builder:
 
 def _destination(wish: BuildWish, home: Path, progress: Progress) -> Destination:
     if wish.push and wish.tag is not None:
-        return _registry(wish.tag, progress)
+        return _registry(wish.tag, home, progress)
     if wish.output is not None:
         from leoflow_builder.oci.files import ArchiveFile, LayoutFolder
 
@@ -63,8 +63,9 @@ def _destination(wish: BuildWish, home: Path, progress: Progress) -> Destination
     return EngineStore(open_images(), home.absolute() / "cache" / "engines")
 
 
-def _registry(tag: str, progress: Progress) -> Destination:
+def _registry(tag: str, home: Path, progress: Progress) -> Destination:
     from leoflow_builder.registry.destination import RegistryDestination
     from leoflow_builder.registry.reference import parse_reference
 
-    return RegistryDestination(parse_reference(tag), progress)
+    memory = home.absolute() / "cache" / "registries"
+    return RegistryDestination(parse_reference(tag), progress, memory)

@@ -170,9 +170,15 @@ def _is_ignored(name: str, ignored: frozenset[str]) -> bool:
 
 
 def _walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Give all that is no folder and not a tool's, sorted, by its path in the folder."""
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda one: one.name)
+    """Give all that is no folder and not a tool's, sorted, by its path in the folder.
+
+    What is in a folder that cannot be read is in no image, and no code can import it.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda one: one.name)
+    except PermissionError:
+        return
     for entry in entries:
         is_folder = entry.is_dir(follow_symlinks=False)
         if is_a_tools(Path(entry.path), is_folder):

@@ -19,6 +19,9 @@ from leoflow import registry
 from leoflow_builder.agentlayer import agent_sources, compile_agent
 from leoflow_builder.interpreter import HostInterpreter, Interpreter, RootfsInterpreter
 
+# Tests import what lies beside them by its name.
+sys.path.insert(0, str(Path(__file__).parent))
+
 SOURCE = Path(__file__).parents[2] / "agent" / "leoflow_agent" / "__main__.py"
 CONTEXT = {
     "dag_id": "d",

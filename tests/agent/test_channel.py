@@ -6,20 +6,15 @@ import contextlib
 import itertools
 import select
 import socket
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from answering import Server, exchange, fails, ok
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from leoflow_agent import channel as channel_module
 from leoflow_agent import resolver
 from leoflow_agent.channel import Channel, ChannelError
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from answering import Server, exchange, fails, ok
 
 GOOD = b"HTTP/1.1 200 OK\r\nserver: x\r\nContent-Length: 5\r\n\r\nhello"
 

@@ -4,57 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import random
 from collections import Counter
-from types import SimpleNamespace
 
 import pytest
+from fakechannel import acked, make_reporter, step
 from hypothesis import given
 from hypothesis import strategies as st
 from leoflow_agent import setback
 from leoflow_agent.channel import ChannelError
-from leoflow_agent.inquiry import Inquiry
-from leoflow_agent.outbox import Outbox
-from leoflow_agent.reporter import Reporter
 from leoflow_agent.setback import LONGEST_PAUSE_SECONDS
-from leoflow_agent.stream import NEVER
-
-
-class Channel:
-    """Stands for the connection: each request is answered by the next of ``answers``."""
-
-    def __init__(self, answers) -> None:
-        self.answers = list(answers)
-        self.token = "t"
-        self.requests: list[tuple[str, str, str]] = []
-        self.busy = False
-        self.deadline = 0.0
-
-    def request(self, method, path, now, body="") -> None:
-        self.requests.append((method, path, body))
-        self.busy = True
-
-    def advance(self):
-        self.busy = False
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def check_deadline(self, now) -> None:
-        pass
-
-
-def _ok(ack, terminate=None, heartbeat_seconds=10):
-    reply = {"ack": ack, "terminate": terminate, "heartbeat_seconds": heartbeat_seconds}
-    return 200, json.dumps(reply).encode()
 
 
 def test_a_token_that_comes_with_an_answer_is_used_from_then_on() -> None:
     answer = {"ack": 1, "terminate": None, "heartbeat_seconds": 10}
     renewed = (200, json.dumps({**answer, "token": "fresh"}).encode())
-    reporter, outbox = _reporter(renewed, _ok(2))
+    reporter, outbox = make_reporter(renewed, acked(2))
     for _ in range(2):
         outbox.add("heartbeat")
         reporter.pump(0.0)
@@ -62,56 +27,10 @@ def test_a_token_that_comes_with_an_answer_is_used_from_then_on() -> None:
         assert reporter.channel.token == "fresh"
 
 
-def _reporter(*answers):
-    outbox = Outbox()
-    workload = {"endpoint": "unix:/x", "token": "t", "heartbeat_seconds": 10.0}
-    reporter = Reporter(workload, outbox)
-    reporter.channel = Channel(answers)
-    return reporter, outbox
-
-
-def waiting_task():
-    return SimpleNamespace(workload={"execution_timeout_seconds": 60}, stopped=None, deadline=1.0)
-
-
-@pytest.fixture
-def asking():
-    """A reporter for a task that asks, and what returns the answers that the task can read."""
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-
-    def make(*answers):
-        reporter, outbox = _reporter(*answers)
-        reporter.inquiry = Inquiry(writing, outbox, ())
-        return reporter, outbox
-
-    def answered():
-        try:
-            data = os.read(reading, 65536)
-        except BlockingIOError:
-            return []
-        found = []
-        while data:
-            end = 4 + int.from_bytes(data[:4], "big")
-            found.append(data[4:end])
-            data = data[end:]
-        return found
-
-    yield make, answered
-    os.close(reading)
-    os.close(writing)
-
-
-def _step(reporter, now):
-    reporter.pump(now)
-    if reporter.channel.busy:
-        reporter.advance(now)
-
-
 def test_events_go_at_once_and_are_forgotten_once_acknowledged():
-    reporter, outbox = _reporter(_ok(1))
+    reporter, outbox = make_reporter(acked(1))
     outbox.add("started")
-    _step(reporter, 0.0)
+    step(reporter, 0.0)
     (request,) = reporter.channel.requests
     assert request[:2] == ("POST", "/agent/v1/events")
     assert [event["seq"] for event in json.loads(request[2])["events"]] == [1]
@@ -119,10 +38,10 @@ def test_events_go_at_once_and_are_forgotten_once_acknowledged():
 
 
 def test_the_nonce_stays_the_same():
-    reporter, outbox = _reporter(_ok(1), _ok(2))
+    reporter, outbox = make_reporter(acked(1), acked(2))
     for now in (0.0, 1.0):
         outbox.add("heartbeat")
-        _step(reporter, now)
+        step(reporter, now)
     nonces = {json.loads(request[2])["nonce"] for request in reporter.channel.requests}
     assert len(nonces) == 1
 
@@ -173,13 +92,13 @@ BAD = [
 
 @pytest.mark.parametrize("failure", BAD, ids=range(len(BAD)))
 def test_after_a_failure_it_waits_and_sends_the_same_again(failure):
-    reporter, outbox = _reporter(failure, _ok(1))
+    reporter, outbox = make_reporter(failure, acked(1))
     outbox.add("started")
-    _step(reporter, 0.0)
+    step(reporter, 0.0)
     assert 0.0 < reporter.seconds_to_wait(0.0) <= 0.2
-    _step(reporter, 0.01)
+    step(reporter, 0.01)
     assert len(reporter.channel.requests) == 1
-    _step(reporter, 1.0)
+    step(reporter, 1.0)
     bodies = [json.loads(request[2])["events"] for request in reporter.channel.requests]
     assert bodies[0] == bodies[1]
     assert not outbox
@@ -187,11 +106,11 @@ def test_after_a_failure_it_waits_and_sends_the_same_again(failure):
 
 def _pauses(away_seconds):
     """Give the instants of the attempts and how long it waited after each."""
-    reporter, outbox = _reporter(*[ChannelError("gone")] * 1000)
+    reporter, outbox = make_reporter(*[ChannelError("gone")] * 1000)
     outbox.add("started")
     now, pauses = 0.0, []
     while now < away_seconds:
-        _step(reporter, now)
+        step(reporter, now)
         pauses.append((now, reporter.seconds_to_wait(now)))
         now += pauses[-1][1] + 0.001
     return pauses
@@ -216,25 +135,25 @@ def test_a_thousand_agents_do_not_come_back_all_at_once():
 
 
 def test_a_new_absence_begins_with_short_pauses():
-    reporter, outbox = _reporter(*[ChannelError("gone")] * 9, _ok(1), ChannelError("gone"))
+    reporter, outbox = make_reporter(*[ChannelError("gone")] * 9, acked(1), ChannelError("gone"))
     outbox.add("started")
     now = 0.0
     for number in range(11):
         if number == 10:
             outbox.add("heartbeat")
-        _step(reporter, now)
+        step(reporter, now)
         wait = reporter.seconds_to_wait(now)
         now += wait + 1000.0
     assert wait <= 0.2
 
 
 def test_a_heartbeat_is_sent_after_the_interval_that_the_server_chose():
-    reporter, outbox = _reporter(_ok(1, heartbeat_seconds=3), _ok(2, heartbeat_seconds=3))
+    reporter, outbox = make_reporter(acked(1, heartbeat_seconds=3), acked(2, heartbeat_seconds=3))
     outbox.add("started")
-    _step(reporter, 0.0)
-    _step(reporter, 9.9)
+    step(reporter, 0.0)
+    step(reporter, 9.9)
     assert len(reporter.channel.requests) == 1
-    _step(reporter, 10.0)
+    step(reporter, 10.0)
     assert json.loads(reporter.channel.requests[1][2])["events"][0]["type"] == "heartbeat"
     assert reporter.seconds_to_wait(10.0) == 3.0
 
@@ -243,10 +162,10 @@ def test_a_heartbeat_is_sent_after_the_interval_that_the_server_chose():
     ("chosen", "kept"), [(1e308, 3600.0), (float("inf"), 3600.0), (1e-9, 0.1), (7, 7.0)]
 )
 def test_an_interval_out_of_all_bounds_is_brought_back(chosen, kept):
-    reporter, outbox = _reporter(_ok(1), _ok(2, heartbeat_seconds=chosen), _ok(3))
+    reporter, outbox = make_reporter(acked(1), acked(2, heartbeat_seconds=chosen), acked(3))
     outbox.add("started")
     for now in (0.0, 10.0, 20.0):
-        _step(reporter, now)
+        step(reporter, now)
         outbox.add("heartbeat")
     assert reporter._heartbeat_seconds in (kept, 10.0)
     assert reporter._heartbeat_at == 20.0 + kept
@@ -273,15 +192,15 @@ _answers = st.one_of(
 @given(st.lists(_answers, max_size=12))
 def test_no_answers_whatever_lose_an_event_or_start_a_storm(answers):
     """Whatever came before, a control plane that works then gets all that is left, in order."""
-    reporter, outbox = _reporter(*answers, *[(503, b"")] * 1000)
+    reporter, outbox = make_reporter(*answers, *[(503, b"")] * 1000)
     for _ in range(5):
         outbox.add("heartbeat")
     for millisecond in range(1000):
-        _step(reporter, millisecond / 1000)
+        step(reporter, millisecond / 1000)
     assert len(reporter.channel.requests) < 20
     last = 5 if outbox else 0
-    reporter.channel.answers = [_ok(last)]
-    _step(reporter, 1000.0)
+    reporter.channel.answers = [acked(last)]
+    step(reporter, 1000.0)
     seen = [
         [event["seq"] for event in json.loads(request[2])["events"]]
         for request in reporter.channel.requests
@@ -293,18 +212,18 @@ def test_no_answers_whatever_lose_an_event_or_start_a_storm(answers):
 
 
 def test_a_control_plane_away_for_ten_minutes_is_asked_with_moderation():
-    reporter, outbox = _reporter(*[ChannelError("gone")] * 1000)
+    reporter, outbox = make_reporter(*[ChannelError("gone")] * 1000)
     outbox.add("started")
     now, lot = 0.0, random.Random(1)
     while now < 600.0:
         if lot.random() < 0.3:
             outbox.add_log("stdout", f"at {now:.1f}\n", 9)
-        _step(reporter, now)
+        step(reporter, now)
         now += min(reporter.seconds_to_wait(now) + 0.001, lot.random())
     assert 30 <= len(reporter.channel.requests) <= 120
-    reporter.channel.answers = [_ok(outbox.last)]
+    reporter.channel.answers = [acked(outbox.last)]
     while outbox:
-        _step(reporter, now)
+        step(reporter, now)
         now += 1.0
     assert now < 630.0
     sent = json.loads(reporter.channel.requests[-1][2])["events"]
@@ -312,13 +231,13 @@ def test_a_control_plane_away_for_ten_minutes_is_asked_with_moderation():
 
 
 def test_in_a_hurry_it_asks_at_once():
-    reporter, outbox = _reporter(*[ChannelError("gone")] * 9)
+    reporter, outbox = make_reporter(*[ChannelError("gone")] * 9)
     outbox.add("started")
     now = 0.0
     for _ in range(8):
-        _step(reporter, now)
+        step(reporter, now)
         now += reporter.seconds_to_wait(now) + 0.001
-    _step(reporter, now)
+    step(reporter, now)
     assert reporter.seconds_to_wait(now) > 0.5
     setback.hurry(reporter, now)
     assert reporter.seconds_to_wait(now) == 0.0
@@ -326,13 +245,13 @@ def test_in_a_hurry_it_asks_at_once():
 
 def test_why_it_is_away_is_said_once_for_each_reason(capfd):
     gone = ChannelError("gone")
-    reporter, outbox = _reporter(gone, gone, (502, b""), (502, b""), _ok(1), gone)
+    reporter, outbox = make_reporter(gone, gone, (502, b""), (502, b""), acked(1), gone)
     outbox.add("started")
     for now in range(0, 200, 20):
         if now == 100:
             outbox.add("heartbeat")
         if reporter.channel.answers:
-            _step(reporter, float(now))
+            step(reporter, float(now))
     assert capfd.readouterr().err.splitlines() == [
         "leoflow agent: the control plane is away: gone",
         "leoflow agent: the control plane is away: it answered with 502",
@@ -341,119 +260,18 @@ def test_why_it_is_away_is_said_once_for_each_reason(capfd):
 
 
 def test_terminate_is_passed_on():
-    reporter, outbox = _reporter(_ok(1, terminate="cancelled"))
+    reporter, outbox = make_reporter(acked(1, terminate="cancelled"))
     outbox.add("started")
-    _step(reporter, 0.0)
+    step(reporter, 0.0)
     assert reporter.terminate == "cancelled"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 426])
 def test_a_refusal_is_believed_and_ends_the_talk(status):
-    reporter, outbox = _reporter((status, b"try 1 is over"))
+    reporter, outbox = make_reporter((status, b"try 1 is over"))
     outbox.add("started")
-    _step(reporter, 0.0)
-    _step(reporter, 100.0)
+    step(reporter, 0.0)
+    step(reporter, 100.0)
     assert reporter.refused
     assert f"({status}): try 1 is over" in reporter.terminate
     assert len(reporter.channel.requests) == 1
-
-
-def test_inputs_are_asked_for_once_the_start_is_acknowledged(asking):
-    make, answered = asking
-    reporter, outbox = make((503, b""), _ok(1), (200, b'{"args": []}'))
-    task = waiting_task()
-    reporter.inquiry.ask_inputs(task)
-    outbox.add("started")
-    for now in (0.0, 100.0):
-        _step(reporter, now)
-        assert answered() == []
-        assert task.deadline == NEVER
-    _step(reporter, 100.0)
-    assert answered() == [b'{"args": []}']
-    assert task.deadline < NEVER
-    assert [request[0] for request in reporter.channel.requests] == ["POST", "POST", "GET"]
-
-
-def test_the_time_of_a_task_that_was_stopped_before_it_had_inputs_is_its_grace(asking):
-    make, answered = asking
-    reporter, outbox = make(_ok(1), (200, b'{"args": []}'))
-    task = waiting_task()
-    reporter.inquiry.ask_inputs(task)
-    task.stopped, task.deadline = (125, "stopped"), 10.0
-    outbox.add("started")
-    _step(reporter, 0.0)
-    _step(reporter, 0.0)
-    assert answered() == [b'{"args": []}']
-    assert task.deadline == 10.0
-
-
-def test_an_agent_that_is_refused_gets_no_inputs(asking):
-    make, answered = asking
-    reporter, outbox = make((401, b"the token is in use by another agent"))
-    reporter.inquiry.ask_inputs(waiting_task())
-    outbox.add("started")
-    for now in (0.0, 100.0):
-        _step(reporter, now)
-    assert reporter.refused
-    assert answered() == []
-    assert [request[0] for request in reporter.channel.requests] == ["POST"]
-
-
-def test_a_pull_is_asked_for_after_what_was_pushed_before_and_answered_in_order(asking):
-    make, answered = asking
-    reporter, outbox = make(_ok(1), (200, b'{"value":1}'), (200, b'{"value":2}'), _ok(2))
-    outbox.add("xcom", '"key":"a","value":1')
-    reporter.inquiry.ask_xcom({"task_id": "t", "key": "a b/\u00e9", "map_index": -1})
-    reporter.inquiry.ask_xcom({"task_id": "t", "key": "b", "map_index": 3})
-    outbox.add("heartbeat")
-    for now in range(4):
-        _step(reporter, float(now))
-    assert [request[1] for request in reporter.channel.requests] == [
-        "/agent/v1/events",
-        "/agent/v1/xcom?task_id=t&key=a%20b%2F%C3%A9&map_index=%2D1",
-        "/agent/v1/xcom?task_id=t&key=b&map_index=3",
-        "/agent/v1/events",
-    ]
-    assert answered() == [b'{"value":1}', b'{"value":2}']
-
-
-def test_a_report_under_way_is_not_taken_for_the_answer_to_a_pull(asking):
-    make, answered = asking
-    reporter, outbox = make(_ok(1), (200, b'{"value":1}'))
-    outbox.add("started")
-    reporter.pump(0.0)
-    reporter.inquiry.ask_xcom({"task_id": "t", "key": "k", "map_index": -1})
-    reporter.advance(0.0)
-    assert not outbox
-    assert answered() == []
-    _step(reporter, 0.0)
-    assert answered() == [b'{"value":1}']
-
-
-@pytest.mark.parametrize("status", [400, 404, 413])
-def test_a_pull_that_is_refused_is_the_tasks_to_know(status, asking):
-    make, answered = asking
-    reporter, _ = make((status, b"no task 'x'"))
-    reporter.inquiry.ask_xcom({"task_id": "x", "key": "k", "map_index": -1})
-    _step(reporter, 0.0)
-    assert not reporter.refused
-    said = {"error": f"the control plane answered with {status}: no task 'x'"}
-    assert [json.loads(answer) for answer in answered()] == [said]
-
-
-@pytest.mark.parametrize("status", [401, 409, 426])
-def test_a_pull_of_a_try_that_is_over_ends_it(status, asking):
-    reporter, _ = asking[0]((status, b"over"))
-    reporter.inquiry.ask_xcom({"task_id": "x", "key": "k", "map_index": -1})
-    _step(reporter, 0.0)
-    assert reporter.refused
-
-
-def test_an_answer_that_is_no_object_does_not_reach_the_task(asking):
-    make, answered = asking
-    reporter, _ = make((200, b"<html>"), (200, b'{"value":1}'))
-    reporter.inquiry.ask_xcom({"task_id": "x", "key": "k", "map_index": -1})
-    _step(reporter, 0.0)
-    assert answered() == []
-    _step(reporter, 1.0)
-    assert answered() == [b'{"value":1}']

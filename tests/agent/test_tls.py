@@ -6,18 +6,13 @@ import contextlib
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import trustme
-from leoflow_agent.channel import Channel, ChannelError
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from answering import Server, exchange, fails, ok
+from leoflow_agent.channel import Channel, ChannelError
 
 BODY = b'{"ack":1}'
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from leoflow_builder.problem import ProjectError
 from leoflow_builder.projectfile import choose_files
+from leoflow_builder.unchanged import Watch, fingerprint
 
 
 @pytest.fixture
@@ -150,3 +152,41 @@ def test_a_name_that_is_not_utf_8_is_refused(project: Path) -> None:
     Path(os.fsdecode(os.fsencode(project / "data") + b"/caf\xe9.csv")).touch()
     expected = "data/caf\\xe9.csv: has a name that is not UTF-8. Rename it"
     assert problems(project) == [expected]
+
+
+@pytest.fixture
+def closed(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the project that this user cannot enter, as a database in a container leaves."""
+    folder = project / "pgdata"
+    write(project, "pgdata/PG_VERSION", "15")
+
+    def refusing(name: str) -> None:
+        do = getattr(os, name)
+
+        def refuse(path: Any, *arguments: Any, **options: Any) -> Any:
+            inside = not isinstance(path, int) and Path(os.fsdecode(path)).is_relative_to(folder)
+            if inside and (name in ("scandir", "listdir") or Path(path) != folder):
+                raise PermissionError(13, "Permission denied", path)
+            return do(path, *arguments, **options)
+
+        monkeypatch.setattr(os, name, refuse)
+
+    for name in ("stat", "scandir", "listdir"):
+        refusing(name)
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != folder and may(path, mode))
+    return folder
+
+
+def test_a_folder_that_cannot_be_read_is_a_problem_with_the_way_out(
+    project: Path, closed: Path
+) -> None:
+    expected = "is a folder that cannot be read. Correct its mode, or add it to .leoflowignore"
+    assert problems(project) == [f"pgdata: {expected}"]
+
+
+def test_a_folder_that_cannot_be_read_and_is_ignored_is_none(project: Path, closed: Path) -> None:
+    write(project, ".leoflowignore", "pgdata/\n")
+    assert choose_files(project).ignored == ("pgdata/",)
+    Watch(project).is_undisturbed()
+    assert fingerprint(project, ("pgdata/",), {})

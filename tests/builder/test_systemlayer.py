@@ -32,6 +32,8 @@ class World:
         }
         script = "update-alternatives --install /usr/bin/t t /usr/bin/tool 1\nadduser x\n"
         self.debs = [libc, bash, deb(folder, "tool", tool, postinst=script)]
+        grep = deb(folder, "grep", {"usr/share/grep/x": ""})
+        self.debs.append(grep)
         others = ("data", "dpkg", "perl", "perl-base")
         self.debs += [deb(folder, name, {f"usr/share/{name}/x": ""}) for name in others]
         needs = {"tool": ["libc6", "data", "dpkg"], "dpkg": ["perl-base"], "perl": ["perl-base"]}
@@ -48,7 +50,7 @@ class World:
             layer=layer,
             python_version="3.11.2",
             packages=(libc[0],),
-            debs=(libc[0], bash[0]),
+            debs=(libc[0], bash[0], grep[0]),
             **fields,
         )
 
@@ -109,6 +111,16 @@ def test_bash_by_name_is_a_shell(world: World) -> None:
         "usr/bin/bashbug",
         "usr/bin/sh",
     }
+
+
+def test_all_that_is_in_it_is_told_however_it_came_in(world: World) -> None:
+    def named(made: SystemLayer) -> list[str]:
+        return [one.name for one in made.packages]
+
+    assert named(world.make("tool")) == ["data", "tool"]
+    assert named(world.make("libc6")) == ["libc6"]
+    assert named(world.make(shell=True)) == ["bash", "grep"]
+    assert named(world.make("bash")) == ["bash", "grep"]
 
 
 def test_pins_ask_nobody_once_they_are_in_the_cache(world: World) -> None:

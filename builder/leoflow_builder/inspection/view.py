@@ -27,6 +27,7 @@ from leoflow_builder.recipe import system_rules
 
 # BuildKit's words for a layer of leoflow's, and leoflow's own.
 _MADE = re.compile(r"leoflow: (\w+)|ADD (?:--link )?(\w+)\.tar(?:\.zst)? /")
+_LICENCES = "usr/share/doc"
 _NAMES = ("base", "system", "agent", "deps", "dag")
 Layers = MutableMapping[str, LayerFiles]
 
@@ -110,9 +111,11 @@ def see_image(
     found = find_image(source, platform, tag)
     files = _read_layers(source, found, {} if known is None else known)
     documents = _documents(files)
-    absent = () if "system" in layer_names(found.config) else system_rules().shell_packages
+    paths = {path for layer in files for path in layer.entries}
+    # Of each package in an image, its licence is in there.
+    absent = [one for one in system_rules().shell_packages if f"{_LICENCES}/{one}" not in paths]
     packages = read_packages(documents.get(LOCK_PATH, b""), found.platform, absent)
-    installed = installed_packages(path for layer in files for path in layer.entries)
+    installed = installed_packages(paths)
     view = ImageView(
         name=name,
         digest=found.digest,

@@ -5,7 +5,7 @@ The HTTP library takes long to load, so that is left until the registry is spoke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from leoflow_builder.registry.descriptor import MANIFESTS
 from leoflow_builder.registry.failure import NotInRegistry
 from leoflow_builder.registry.image import BlobToPush, ImageToPush, ManifestToPush
 from leoflow_builder.registry.lighthttp import load_httpx
+from leoflow_builder.registry.pushmemory import PushMemory
 from leoflow_builder.registry.reference import Reference
 from leoflow_builder.scratch import scratch_folder
 
@@ -30,13 +31,20 @@ def _tell_nobody(what: str, done_bytes: int, total_bytes: int) -> None:
 
 
 class RegistryDestination:
-    """The registry and the tag that a reference names."""
+    """The registry and the tag that a reference names. ``memory`` is a folder for what was pushed
+    where: what another repository of the registry has is mounted."""
 
     is_engine = False
 
-    def __init__(self, reference: Reference, progress: Progress = _tell_nobody) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        progress: Progress = _tell_nobody,
+        memory: Path | None = None,
+    ) -> None:
         self._reference = reference
         self._progress = progress
+        self._memory = PushMemory(memory, reference.host)
 
     @property
     def place(self) -> str:
@@ -62,10 +70,13 @@ class RegistryDestination:
         from leoflow_builder.registry.push import push
 
         say(f"pushing to '{self._reference}'")
-        with _to_push(bundle) as image, Registry(self._reference.host) as registry:
+        sources = self._memory.sources()
+        with _to_push(bundle, sources) as image, Registry(self._reference.host) as registry:
             pushed = push(registry, self._reference, image, _Sum(image, self._progress).tell)
+        self._memory.note(self._reference.repository, [blob.digest for blob in image.blobs])
         if pushed.sent_bytes:
-            say(f"sent {pushed.sent_bytes / 1000:.1f} kB, {pushed.blobs_skipped} blobs were there")
+            there = pushed.blobs_skipped + pushed.blobs_mounted
+            say(f"sent {pushed.sent_bytes / 1000:.1f} kB, {there} blobs were there")
         return Receipt(image.top.digest, pushed.sent_bytes)
 
 
@@ -84,7 +95,7 @@ class _Sum:
 
 
 @contextmanager
-def _to_push(bundle: Bundle) -> Iterator[ImageToPush]:
+def _to_push(bundle: Bundle, sources: Mapping[str, str]) -> Iterator[ImageToPush]:
     with scratch_folder("leoflow-push-") as folder:
         index = [bundle.index()] if bundle.attestations or len(bundle.images) > 1 else []
         contents = [one for one in bundle.contents if one.media_type != INDEX]
@@ -92,7 +103,8 @@ def _to_push(bundle: Bundle) -> Iterator[ImageToPush]:
         manifests = [one for one in contents if one.media_type in MANIFESTS]
         blobs = [one for one in contents if one.media_type not in MANIFESTS]
         yield ImageToPush(
-            tuple(_manifest(one) for one in [*manifests, *index]), tuple(_blobs(blobs, folder))
+            tuple(_manifest(one) for one in [*manifests, *index]),
+            tuple(_blobs(blobs, folder, sources)),
         )
 
 
@@ -100,11 +112,14 @@ def _manifest(content: Content) -> ManifestToPush:
     return ManifestToPush(content.digest, content.media_type, b"".join(content.chunks()))
 
 
-def _blobs(contents: Sequence[Content], folder: Path) -> Iterator[BlobToPush]:
+def _blobs(
+    contents: Sequence[Content], folder: Path, sources: Mapping[str, str]
+) -> Iterator[BlobToPush]:
     for one in contents:
         source = one.source
         if isinstance(source, bytes):
             path = folder / one.digest.partition(":")[2]
             path.write_bytes(source)
             source = path
-        yield BlobToPush(one.digest, one.size_bytes, one.checked_file(source), one.media_type)
+        file, known = one.checked_file(source), sources.get(one.digest)
+        yield BlobToPush(one.digest, one.size_bytes, file, one.media_type, known)

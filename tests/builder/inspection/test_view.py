@@ -68,6 +68,18 @@ def test_without_a_lock_the_installed_packages_are_told(tmp_path: Path) -> None:
     assert [one.name for one in view.packages] == ["attrs"]
 
 
+def test_of_a_pinned_shell_only_what_is_in_the_image_is_told(tmp_path: Path) -> None:
+    pins = ("libc6", "bash", "grep")
+    debs = [{"name": one, "version": "1", "architecture": "all", "sha256": one} for one in pins]
+    target = {"base": {"name": "b", "debs": debs}, "system": [], "packages": []}
+    lock = {"schema_version": 2, "targets": {"linux/amd64": target}}
+    sample = Sample()
+    system = {"usr/share/doc/grep/copyright": b"licence", "usr/share/doc/git/copyright": b""}
+    sample.add_image(layers=[("base", BASE), ("system", system), ("dag", dag_layer(lock=lock))])
+    view = see_image(LayoutFolder(write_folder(layout_files(sample), tmp_path)), "a").view
+    assert [one.name for one in view.packages] == ["grep", "libc6"]
+
+
 def test_the_json_holds_everything_and_can_be_written(tmp_path: Path) -> None:
     source = LayoutFolder(write_folder(layout_files(make_sample()), tmp_path))
     document = see_image(source, "a", "linux/amd64").view.as_json()
