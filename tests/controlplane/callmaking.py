@@ -16,7 +16,7 @@ from leoflow_controlplane.inlinecalls import make_terms
 from leoflow_controlplane.inputs import resolve_request
 from leoflow_controlplane.model import TryKey
 
-QUICK = Patience(idle_seconds=60.0, silence_seconds=60.0, pauses_seconds=(0.0,))
+QUICK = Patience(idle_seconds=60.0, silence_seconds=500.0, pauses_seconds=(0.0,))
 
 
 class Making:
@@ -30,7 +30,7 @@ class Making:
     def send(self, number: int, task: TaskSpec, environment: dict[str, str] | None = None) -> None:
         assert isinstance(task.action, HttpAction)
         request = resolve_request(task.action, {})
-        order = Order(task_id="h", request=request, environment=environment or {}, seconds=60.0)
+        order = Order(task_id="h", request=request, environment=environment or {}, seconds=500.0)
         self.calls.send(key(number), task, order)
 
     async def outcomes(self, count: int = 1) -> dict[int, Outcome]:

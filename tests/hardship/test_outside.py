@@ -16,7 +16,7 @@ pytestmark = pytest.mark.engine
 
 WITHOUT_REPORT = "killed by signal 9 (SIGKILL) without a report"
 
-LATE = "timed out: it ran longer than execution_timeout_seconds = 1, and its agent did not end it"
+LATE = "timed out: it ran longer than execution_timeout_seconds = 5, and its agent did not end it"
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_the_agent_is_killed(ward: Ward) -> None:
 
 async def test_the_agent_is_stopped_for_good(ward: Ward) -> None:
     """Its own deadline passes unseen; the control plane's does not."""
-    patient = await Patient(ward, "waits_for_a_second").begin()
+    patient = await Patient(ward, "waits_for_five_seconds").begin()
     await ward.order("kill", patient.container, "SIGSTOP")
     end = await patient.end()
     assert end.state == "failed"
@@ -119,7 +119,7 @@ async def test_a_paused_container_goes_on_where_it_was(ward: Ward) -> None:
 
 
 async def test_a_container_that_is_paused_for_good_is_ended_at_its_deadline(ward: Ward) -> None:
-    patient = await Patient(ward, "waits_for_a_second").begin()
+    patient = await Patient(ward, "waits_for_five_seconds").begin()
     await ward.order("pause", patient.container)
     end = await patient.end()
     assert end.state == "failed"

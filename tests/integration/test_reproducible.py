@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from leoflow_builder.oci.presence import listed_in
 
+# A cold build fetches all that its base is made of.
+pytestmark = pytest.mark.timeout(1800)
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROJECTS = ("01-hello", "02-weather")
 OTHERS = ("03-bash", "04-http", "05-conflict/new", "05-conflict/old")

@@ -16,7 +16,7 @@ from leoflow_controlplane.database.place import find_place
 from leoflow_controlplane.store.token import add_token
 from pydantic import TypeAdapter
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 TOKEN = "driver"
 
 
@@ -32,7 +32,7 @@ class Driver:
         self._addresses = addresses
         self._lot = lot
         self._meanwhile = meanwhile
-        self._client = httpx.Client(timeout=5, headers={"Authorization": f"Bearer {TOKEN}"})
+        self._client = httpx.Client(timeout=20, headers={"Authorization": f"Bearer {TOKEN}"})
 
     def close(self) -> None:
         """Hang up."""

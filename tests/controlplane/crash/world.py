@@ -47,7 +47,7 @@ class World:
         self.refused: list[str] = []
         self._plays: set[asyncio.Task[None]] = set()
         self._listeners: set[asyncio.StreamWriter] = set()
-        self._client = httpx.AsyncClient(timeout=5)
+        self._client = httpx.AsyncClient(timeout=20)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection, a line of JSON each."""

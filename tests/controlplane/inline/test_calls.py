@@ -22,8 +22,9 @@ SECRET = "geheim-und-lang"
 async def test_many_calls_at_once_lose_nothing() -> None:
     async with Callee(lambda head: head.split(b" ")[1][1:]) as callee, making() as made:
         for number in range(300):
-            made.send(number, make_call(f"{callee.url}/{number}"))
+            made.send(number, make_call(f"{callee.url}/{number}", timeout_seconds=300.0))
         outcomes = await made.outcomes(300)
+    assert {outcome.reason for outcome in outcomes.values()} == {None}
     assert {n: outcome.value for n, outcome in outcomes.items()} == {n: str(n) for n in range(300)}
 
 

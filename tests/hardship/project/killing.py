@@ -30,19 +30,19 @@ def tries_to_kill_the_agent():
     return "the agent lives"
 
 
-@task(execution_timeout_seconds=1.5)
+@task(execution_timeout_seconds=6)
 def stops_itself():
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-@task(execution_timeout_seconds=1.5)
+@task(execution_timeout_seconds=6)
 def ignores_every_signal():
     for number in set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN)
     wait()
 
 
-@task(execution_timeout_seconds=1.5)
+@task(execution_timeout_seconds=6)
 def blocks_every_signal():
     signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
     wait()
@@ -53,8 +53,8 @@ def waits():
     wait()
 
 
-@task(execution_timeout_seconds=1)
-def waits_for_a_second():
+@task(execution_timeout_seconds=5)
+def waits_for_five_seconds():
     wait()
 
 
@@ -94,7 +94,7 @@ TASKS = (
     ignores_every_signal,
     blocks_every_signal,
     waits,
-    waits_for_a_second,
+    waits_for_five_seconds,
     cleans_up_when_told_to_stop,
     finishes_when_told_to_stop,
     takes_two_seconds,
