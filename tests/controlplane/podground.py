@@ -7,9 +7,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from executor_contract import make_launch
-from fakecalls import FakeCluster
+from fakecalls import FakeCluster, pod_status, waiting
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
 from leoflow_controlplane.launch import Launch
+
+# Limits that are reached at once.
+TINY = {
+    "schedule_timeout_seconds": 0.02,
+    "pull_grace_seconds": 0.02,
+    "start_timeout_seconds": 0.02,
+    "pull_timeout_seconds": 0.04,
+}
+STUCK = pod_status("Pending", waiting("ContainerCreating"))
 
 Open = Callable[..., Awaitable[KubernetesExecutor]]
 
@@ -40,3 +49,16 @@ async def come(condition: Callable[[], Any]) -> Any:
         while not (found := condition()):
             await asyncio.sleep(0.001)
     return found
+
+
+async def delay(executor: KubernetesExecutor, cluster: FakeCluster) -> str:
+    """Start a try whose Pod is stuck on a node that ends no Pods by itself; give its name."""
+    name = await begin(executor, cluster)
+    cluster.deaf.add(name)
+    cluster.play(name, STUCK)
+    return name
+
+
+def deletions(cluster: FakeCluster) -> list[int]:
+    """Give with which grace Pods were deleted."""
+    return [call[2] for call in cluster.asked if call[0] == "delete_pod"]

@@ -38,6 +38,8 @@ from leoflow_controlplane.pod.name import OWNER, REALM, read_try
 CALLS_AT_ONCE = 48
 # A quota of the namespace is looked at again so often, by each Pod that waits for it.
 QUOTA_SECONDS = 10.0
+# After so many it is no moment's rush any more that a server is too busy for.
+BUSY_ATTEMPTS = 5
 STOPPED = "it was stopped before its Pod was created"
 UNSURE = (
     "Its Pod may have been created all the same, for an answer was lost: whether its container "
@@ -179,6 +181,8 @@ class _Creation:
             except Throttled as fault:
                 self._creator.hold(fault.seconds)
                 seconds = fault.seconds + pause(self._attempt)
+                if self._attempt == BUSY_ATTEMPTS:
+                    logger.warning("%s is not created yet: %s", self._order.name, fault.words)
             except Away as fault:
                 # It may have been done all the same, unless we were not even known.
                 self._unsure = self._unsure or not isinstance(fault, Unauthorized)

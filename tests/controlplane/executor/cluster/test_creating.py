@@ -87,6 +87,15 @@ async def test_a_server_that_is_away_uses_up_no_time_of_a_start(
     assert await executor.start(launch_of())
 
 
+async def test_a_server_that_stays_too_busy_is_told_of_once(
+    opened: Open, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor = await opened()
+    cluster.faults["create_pod"].extend([Throttled("too many requests", 0.001)] * 9)
+    await executor.start(launch_of())
+    assert caplog.messages == [f"{name_of(cluster)} is not created yet: too many requests"]
+
+
 async def test_a_wait_for_a_quota_is_told_once(opened: Open, cluster: FakeCluster) -> None:
     executor = await opened()
     said: list[str] = []
