@@ -50,6 +50,8 @@ _OF_CLUSTERS = {
     "nodes": "several nodes",
     "sparenode": "a node that tests may drain",
     "nodeswitch": "a command that stops and starts it",
+    "privateregistry": "a registry that asks who pulls",
+    "networkpolicy": "a network plugin that keeps to NetworkPolicies",
 }
 
 

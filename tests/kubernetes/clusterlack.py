@@ -6,6 +6,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from clusterpolicy import listening, look
 from clusterprobe import bare_pod, is_open, list_nodes, run_probe
 from leoflow_controlplane.executor.cluster.calls import ApiCalls
 from leoflow_controlplane.executor.cluster.connection import Connection
@@ -14,6 +15,7 @@ from leoflow_controlplane.executor.cluster.permission import FOR_PREPULL, find_m
 from nodeimage import Unready
 
 SPARE, SWITCH = "LEOFLOW_TEST_NODE", "LEOFLOW_TEST_NODE_SWITCH"
+PRIVATE = "LEOFLOW_TEST_PRIVATE_REGISTRY"
 VOLUME_SECONDS = 60
 
 
@@ -97,6 +99,35 @@ async def _lacks_switch(connection: Connection, image: str) -> str | None:
     return None if os.environ.get(SWITCH) else f"{SWITCH} names no command"
 
 
+async def _lacks_private_registry(_: Connection, __: str) -> str | None:
+    return None if os.environ.get(PRIVATE) else f"{PRIVATE} names no registry that asks who pulls"
+
+
+async def _lacks_policies(connection: Connection, image: str) -> str | None:
+    calls = ApiCalls(connection)
+    path = f"/apis/networking.k8s.io/v1/namespaces/{connection.namespace}/networkpolicies"
+    label = {"leoflow-probe": "policy"}
+    selector = {"podSelector": {"matchLabels": label}, "policyTypes": ["Ingress"]}
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "leoflow-probe"},
+        "spec": selector,
+    }
+    async with listening(calls, image, "leoflow-probe", label) as address:
+        if not (await look(calls, image, {}, {address: True}))[address]:
+            return "no Pod reaches another one"
+        try:
+            (await connection.ask("POST", path, None, policy)).json()
+        except Refused as fault:
+            return f"no NetworkPolicy can be made: {fault.words}"
+        try:
+            reached = (await look(calls, image, {}, {address: False}))[address]
+        finally:
+            await connection.ask("DELETE", f"{path}/leoflow-probe")
+    return "no network plugin keeps to a NetworkPolicy" if reached else None
+
+
 _Find = Callable[[Connection, str], Awaitable[str | None]]
 _ABILITIES: dict[str, tuple[str, _Find]] = {
     "storage": ("the folder that the tries of a run share", _lacks_storage),
@@ -105,4 +136,6 @@ _ABILITIES: dict[str, tuple[str, _Find]] = {
     "nodes": ("pulling ahead on some of several nodes", _lacks_nodes),
     "sparenode": ("a node that is drained or given a taint", _lacks_spare_node),
     "nodeswitch": ("a node that dies, or is deleted", _lacks_switch),
+    "privateregistry": ("pulls from a registry that asks who pulls", _lacks_private_registry),
+    "networkpolicy": ("the chart's NetworkPolicies, by traffic", _lacks_policies),
 }

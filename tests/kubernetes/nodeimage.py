@@ -54,10 +54,18 @@ def bring(project: Path, folder: Path) -> Image:
     return Image(make("build", project.name, folder, str(own)), own / "dag.json")
 
 
-def make(command: str, name: str, folder: Path, *arguments: str) -> str:
-    """Have a command of leoflow make an image; give its reference. Raises Unready."""
-    reference, archive = name_image(name), folder / f"{name}.tar"
-    registry = os.environ.get(REGISTRY)
+def push(project: Path, registry: str, folder: Path) -> str:
+    """Build a project and push it to a registry; give its reference. Raises Unready."""
+    return make("build", project.name, folder, str(project), registry=registry)
+
+
+def make(
+    command: str, name: str, folder: Path, *arguments: str, registry: str | None = None
+) -> str:
+    """Have a command of leoflow make an image; give its reference. It goes to ``registry``, or the
+    way that all images go. Raises Unready."""
+    registry = registry or os.environ.get(REGISTRY)
+    reference, archive = name_image(name, registry), folder / f"{name}.tar"
     where = ["--push"] if registry else ["--output", str(archive)]
     leoflow = str(Path(sys.executable).with_name("leoflow"))
     order = [leoflow, command, *arguments, "--tag", reference, *where, "--json"]
@@ -91,7 +99,7 @@ def bring_foreign(project: Image, folder: Path) -> Image:
         base = make_foreign_base(ensure_base("3.11", home, print))
     files = {one.name: one.read_bytes() for one in project.dag.parent.glob("*.py")}
     image = with_layer(base, {f"opt/leoflow/dag/{name}": file for name, file in files.items()})
-    reference, archive = name_image("foreign"), folder / "foreign.tar"
+    reference, archive = name_image("foreign", os.environ.get(REGISTRY)), folder / "foreign.tar"
     bundle = Bundle(str(parse_reference(reference)), (image,))
     if os.environ.get(REGISTRY):
         RegistryDestination(parse_reference(reference)).receive(bundle, print)
@@ -106,10 +114,10 @@ def bring_foreign(project: Image, folder: Path) -> Image:
     return Image(reference, dag)
 
 
-def name_image(name: str) -> str:
+def name_image(name: str, registry: str | None) -> str:
     """Give a reference that nobody else has. A node that an image was loaded into may not know it
     by its digest, so without a registry it is a tag's, and no registry's name."""
-    return f"{os.environ.get(REGISTRY) or 'leoflow'}/{name}:{secrets.token_hex(NAME_BYTES)}"
+    return f"{registry or 'leoflow'}/{name}:{secrets.token_hex(NAME_BYTES)}"
 
 
 def load(archive: Path, reference: str) -> None:

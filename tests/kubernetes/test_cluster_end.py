@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusterground import PROGRAM, Dressed, Ground, calls_of, opened
+from clusterground import PROGRAM, Dressed, Ground, calls_of, opened, post
 from executor_contract import end_of, make_launch, run_one, start_and_await
 from leoflow_agent.podoption import PodOptions
 from leoflow_agent.spec import Quantities, Resources
 from leoflow_controlplane.error import LaunchFailed
-from leoflow_controlplane.executor.cluster.calls import ApiCalls
-from leoflow_controlplane.executor.cluster.fault import Refused
 from leoflow_controlplane.executor.protocol import Limits
 from leoflow_controlplane.pod.ending import Over, judge
 from leoflow_controlplane.pod.name import pod_name
@@ -178,11 +176,3 @@ async def start_some(made: Dressed) -> None:
     """Start tries for a while: admission learns of a limit a moment after it was made."""
     for number in range(100):
         await run_one(made, make_launch("exit:0", number))
-
-
-async def post(calls: ApiCalls, path: str, body: dict[str, Any]) -> None:
-    """Create what leoflow itself never does, and its Role does not permit."""
-    try:
-        (await calls._connection.ask("POST", path, None, body)).json()
-    except Refused as fault:
-        pytest.skip(f"not tried: {fault.words}")
