@@ -15,7 +15,8 @@ def print_json(document: Any) -> None:
     """Print the one object that --json promises on stdout, escaped where that cannot take it."""
     text = json.dumps(document, indent=2, ensure_ascii=False)
     try:
-        text.encode(sys.stdout.encoding)
+        # There is no stdout where it was closed (`>&-`).
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         # Half of a pair of UTF-16, which no encoding has, or a terminal that is not of UTF-8.
         text = json.dumps(document, indent=2)

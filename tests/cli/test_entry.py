@@ -87,3 +87,8 @@ def test_what_stdout_cannot_take_is_escaped_in_json(encoding: str) -> None:
 def test_what_stdout_cannot_take_is_told_of(encoding: str, face: str) -> None:
     done = run(PRINTING, encoding=encoding)
     assert (done.returncode, done.stdout) == (0, rf"{face} \ud800" + "\n")
+
+
+def test_a_stdout_that_is_closed_is_no_failure() -> None:
+    done = run(f"{PRINTING}\nimport sys; sys.stdout = None", "--json")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

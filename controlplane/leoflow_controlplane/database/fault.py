@@ -10,6 +10,10 @@ from leoflow_controlplane.error import DatabaseUnusable
 _FAULTS = ("08", "25006", "53", "57", "58", "XX")
 
 
+# SQLite's texts of SQLITE_CORRUPT and SQLITE_NOTADB.
+_DAMAGE = ("database disk image is malformed", "file is not a database")
+
+
 class Displaced(Exception):
     """What was written is not where others will look for it."""
 
@@ -45,4 +49,12 @@ def describe(error: BaseException) -> str:
 
 def unusable(name: str, error: BaseException, advice: str) -> DatabaseUnusable:
     """Make the error that callers get."""
-    return DatabaseUnusable(f"{name} cannot be used as the database: {describe(error)}. {advice}")
+    reason = describe(error)
+    if _is_damage(error, reason):
+        advice = "Put a backup in its place, or set LEOFLOW_HOME to another folder."
+    return DatabaseUnusable(f"{name} cannot be used as the database: {reason}. {advice}")
+
+
+def _is_damage(error: BaseException, reason: str) -> bool:
+    """Tell whether a file's contents are wrong, which no disk and no permission mends."""
+    return type(error) is DatabaseError and reason in _DAMAGE

@@ -40,10 +40,7 @@ class SqlitePlace:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.name = str(self.path)
-        self.advice = (
-            "Check its disk and its permissions, put a backup in its place, or set LEOFLOW_HOME to "
-            "another one."
-        )
+        self.advice = "Check its disk and its permissions, or set LEOFLOW_HOME to another one."
         self.pulse_seconds: float | None = None
         self.leads_by_connection = False
         self._identity: tuple[int, int] | None = None

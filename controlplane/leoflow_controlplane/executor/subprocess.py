@@ -101,7 +101,7 @@ class SubprocessExecutor:
             folder.remove()
             raise LaunchFailed(
                 f"'{folder.path}' cannot be written: {error.strerror}. Free some space, or set "
-                "LEOFLOW_HOME to a folder on another disk.",
+                "LEOFLOW_HOME to a folder on another disk",
                 transient=True,
             ) from error
         try:

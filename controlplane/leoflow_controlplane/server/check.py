@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from leoflow_controlplane.database.fault import unusable
 from leoflow_controlplane.database.migration import require_readable
 from leoflow_controlplane.database.place import find_place
 from leoflow_controlplane.error import ControlPlaneError
@@ -103,9 +104,7 @@ def _check_database(settings: ServerSettings) -> None:
     except ControlPlaneError:
         raise
     except Exception as error:
-        # Its text may hold more than the place and the reason, but never the password.
-        reason = getattr(error, "orig", None) or error
-        raise ControlPlaneError(f"{place.name}: {reason}. {place.advice}") from None
+        raise unusable(place.name, error, place.advice) from None
     finally:
         engine.dispose()
 

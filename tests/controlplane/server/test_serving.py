@@ -233,7 +233,7 @@ async def test_a_server_on_another_port_says_how_commands_find_it(tmp_path: Path
 @pytest.mark.parametrize(
     ("statement", "problem"),
     [
-        (None, "file is not a database. Check its disk"),
+        (None, "file is not a database. Put a backup"),
         ("PRAGMA user_version = 9", "was written by a newer version of leoflow"),
         ("PRAGMA user_version = 0", None),
     ],
