@@ -1,5 +1,5 @@
-"""How deep a value of a task, or the conf of a run, may be. Pure; light enough for the process of the
-inline calls.
+"""How deep a value of a task, or the conf of a run, may be. Pure; light enough for the process of
+the inline calls.
 """
 
 from __future__ import annotations
