@@ -19,6 +19,7 @@ from leoflow_agent.http.talk import Limits, talk
 from leoflow_agent.http.trouble import cut_off, late, no_answer, no_connection
 
 from leoflow_controlplane.inline.message import Ending, Order, Terms
+from leoflow_controlplane.jsondepth import DEEPEST, is_too_deep
 from leoflow_controlplane.outbound.guard import AddressRefused
 
 Say = Callable[[str], Awaitable[None]]
@@ -55,6 +56,8 @@ class Caller:
                 return Ended("failed", f"timed out: {question.place} took longer than {limit:g} s")
         except exitcode.Verdict as verdict:
             return Ended("failed", verdict.reason)
+        if is_too_deep(value):
+            return Ended("failed", f"its result has lists or mappings more than {DEEPEST} deep")
         return Ended("success", None, json.dumps(value))
 
     async def _carry_out(self, task_id: str, question: Question, say: Say) -> Any:

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import Row
 
 from leoflow_controlplane.model import NOT_MAPPED, RunKey
@@ -73,7 +73,7 @@ async def get_xcom_entries(
     return XComList(xcom_entries=shapes, total_entries=total)
 
 
-@router.get("/{xcom_key}", responses=refusals(404))
+@router.get("/{xcom_key}", response_model=XComValue, responses=refusals(404))
 async def get_xcom_entry(
     dag_id: Name,
     dag_run_id: Name,
@@ -82,12 +82,14 @@ async def get_xcom_entry(
     office: AnOffice,
     map_index: Annotated[int, Query(ge=-1, le=MAX_INTEGER)] = NOT_MAPPED,
     stringify: Annotated[bool, Query(description="Give the value as JSON in a string.")] = False,
-) -> XComValue:
+) -> Response:
     """Give a value that a task left."""
     key = RunKey(dag_id, dag_run_id)
     row = await office.reader.read(find_xcom, key, task_id, map_index, xcom_key)
     value = row.value if stringify else json.loads(row.value)
-    return XComValue.model_validate({**_fields(row), "value": value})
+    shown = XComShape.model_validate(_fields(row)).model_dump(mode="json")
+    # In ASCII: a value may have text that UTF-8 cannot spell, such as the name of a file.
+    return Response(json.dumps({**shown, "value": value}), media_type="application/json")
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from leoflow_controlplane.book.dagversion import DagVersion
 from leoflow_controlplane.book.heldrun import RunPlan
 from leoflow_controlplane.command import Trigger
 from leoflow_controlplane.error import RunRefused
+from leoflow_controlplane.jsondepth import DEEPEST, is_too_deep
 from leoflow_controlplane.setting import Settings
 from leoflow_controlplane.traceparent import read_traceparent
 
@@ -72,9 +73,11 @@ def check_conf(version: DagVersion, conf: Mapping[str, Any], settings: Settings)
     """Say why runs of a version cannot have ``conf``."""
     try:
         text = json.dumps([dict(conf), dict(version.spec.params)], allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         yield f"conf is not JSON: {error}."
         return
+    if is_too_deep(dict(conf)):
+        yield f"conf has lists or mappings in one another more than {DEEPEST} deep."
     if len(text) > settings.conf_limit_bytes:
         yield (
             f"conf and params are {len(text)} bytes of JSON, more than the limit of "

@@ -16,6 +16,7 @@ from leoflow_controlplane.book.heldrun import OpenTry
 from leoflow_controlplane.book.progress import Progress
 from leoflow_controlplane.book.values import read_inputs, read_texts
 from leoflow_controlplane.error import Stale, Unauthorized
+from leoflow_controlplane.jsondepth import DEEPEST, is_too_deep
 from leoflow_controlplane.jsontext import encode
 from leoflow_controlplane.model import NOT_MAPPED, RETURN_VALUE, TryKey
 from leoflow_controlplane.steps.progress import follow, give_verdict, go_on
@@ -181,6 +182,12 @@ def _take_xcom(book: Book, held: OpenTry, event: Event, _now: float) -> None:
     text = encode(event.get("value"))
     if len(text) > limit:
         held.defect = describe_oversize(held.key.task_id, key, len(text), limit)
+    # Nearly all have not even so many brackets.
+    elif text.count(b"[") + text.count(b"{") > DEEPEST and is_too_deep(event.get("value")):
+        held.defect = (
+            f"the value '{key}' of task '{held.key.task_id}' has lists or mappings in one another "
+            f"more than {DEEPEST} deep. Return something flatter, or write it to storage."
+        )
     else:
         place = (held.run.pk, held.key.task_id, held.key.map_index)
         if held.key.map_index == NOT_MAPPED:

@@ -22,6 +22,7 @@ from leoflow_controlplane.inputs import resolve_request
 from leoflow_controlplane.outbound.client import make_transport
 from leoflow_controlplane.setting import Settings
 
+JSON = {"content-type": "application/json"}
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
@@ -57,6 +58,11 @@ async def test_other_text_stays_text() -> None:
 
 async def test_an_empty_answer_is_none() -> None:
     assert (await send(make_call(), reply(204))).value == "null"
+
+
+async def test_an_answer_that_is_too_deep_to_be_read_again_is_a_failure() -> None:
+    outcome = await send(make_call(), reply(text="[" * 700 + "]" * 700, headers=JSON))
+    assert (outcome.state, "more than 500 deep" in str(outcome.reason)) == ("failed", True)
 
 
 async def test_the_whole_request_is_sent() -> None:

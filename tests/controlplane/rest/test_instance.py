@@ -117,6 +117,15 @@ async def test_values_are_listed_without_being_shown(api: httpx.AsyncClient, wor
     assert (await api.get(f"{INSTANCES}/b/xcomEntries/return_value")).status_code == 404
 
 
+async def test_a_value_is_shown_that_utf8_cannot_spell(
+    api: httpx.AsyncClient, world: World
+) -> None:
+    """Such as the name of a file that is in another encoding."""
+    await world.commands.play_try(KEY, "a", value=["\udcff", "ä"])
+    answer = await api.get(f"{INSTANCES}/a/xcomEntries/return_value")
+    assert (answer.status_code, json.loads(answer.text)["value"]) == (200, ["\udcff", "ä"])
+
+
 async def test_the_pool_counts_what_really_runs(api: httpx.AsyncClient, world: World) -> None:
     await world.commands.play_try(KEY, "a", state=None)
     pool = (await api.get("/api/v2/pools/default_pool")).json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from house import SETTINGS, make_task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from leoflow_agent import exitcode
+from leoflow_agent.action import XCom
+from leoflow_agent.spec import Expansion
 from leoflow_controlplane.error import Conflict, Stale, Unauthorized
 from leoflow_controlplane.model import TryKey
 from leoflow_controlplane.steps import due, ending, report, run
@@ -93,6 +96,17 @@ def test_the_last_report_can_be_repeated(ground: Ground, container_gone: bool) -
     with pytest.raises(Unauthorized):
         ground.report(FIRST, finished(2), nonce="theirs")
     assert ground.states() == {"a": "success"}
+
+
+def test_a_value_that_is_too_deep_to_be_read_again_fails_its_task(ground: Ground) -> None:
+    """It ended the scheduler, and that of each process that took the lead after it."""
+    mapped = make_task("b", "a", expansion=Expansion({"x": XCom("a")}))
+    (key,) = ground.submit(make_task("a", retries=0), mapped)
+    deep = json.loads("[" * 700 + "]" * 700)
+    ground.report(key, STARTED, {"seq": 2, "type": "xcom", "key": "return_value", "value": deep})
+    ground.report(key, finished(3))
+    assert ground.states() == {"a": "failed", "b": "upstream_failed"}
+    assert "more than 500 deep" in str(ground.result().tasks[0].reason)
 
 
 def test_nothing_follows_a_finish(ground: Ground) -> None:
