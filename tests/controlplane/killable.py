@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -45,7 +46,9 @@ async def main(home: Path, port: int, submit: bool) -> None:
         executor.endpoint = f"http://127.0.0.1:{port}"
         return executor
 
-    async with ControlPlane(home, make, SETTINGS, role=Role(is_server=True)) as plane:
+    # While each lives for half a second, an agent may be heard by none of them but the last.
+    settings = replace(SETTINGS, start_allowance_seconds=3600.0)
+    async with ControlPlane(home, make, settings, role=Role(is_server=True)) as plane:
         if submit:
             task = make_task("t", action=PythonAction("steps", "task"))
             date = "2026-01-01T00:00:00+00:00"

@@ -34,6 +34,8 @@ SETTINGS = Settings(
     settle_seconds=0.02,
     grace_seconds=0.5,
     removal_allowance_seconds=5,
+    # Of many lives none may be long enough to hear a container.
+    start_allowance_seconds=3600.0,
 )
 OVER = 42
 
