@@ -174,6 +174,9 @@ class Tidying:
         if not failures:
             logger.warning("Pod '%s' cannot be removed yet: %s", name, fault.words)
         self._failures[name] = failures + 1
-        self._put(
-            name, time.monotonic() + min(LONGEST_SECONDS, AGAIN_SECONDS * 2 ** min(failures, 9))
-        )
+        self._put(name, time.monotonic() + wait_after(failures))
+
+
+def wait_after(failures: int) -> float:
+    """Give the seconds to wait after a removal that failed, and had failed so often before."""
+    return min(LONGEST_SECONDS, AGAIN_SECONDS * 2.0 ** min(failures, 9))

@@ -81,9 +81,9 @@ async def test_what_does_not_pass_fails_in_the_cluster_s_words(
 async def test_a_server_that_is_away_uses_up_no_time_of_a_start(
     opened: Open, cluster: FakeCluster
 ) -> None:
-    executor = await opened(start_timeout_seconds=0.1)
+    executor = await opened(start_timeout_seconds=0.02)
     broken, away = Broken("etcd"), Away("connection refused")
-    cluster.faults["create_pod"].extend([broken, *[away] * 300, broken])
+    cluster.faults["create_pod"].extend([broken, *[away] * 50, broken])
     assert await executor.start(launch_of())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -111,17 +110,23 @@ async def test_a_pod_that_others_hold_is_told_of_once_and_let_be(
     assert [call[1] for call in cluster.asked] == ["free"]
 
 
-async def test_what_cannot_be_removed_is_tried_less_and_less_often(
+async def test_what_cannot_be_removed_is_told_of_once(
     cluster: FakeCluster, tidy: Tidying, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(cluster, "p")
     denied = Refused('admission webhook "guard" denied the request')
-    cluster.faults["delete_pod"].extend([denied] * 9999)
+    cluster.faults["delete_pod"].extend([denied] * 4)
     tidy.remove_now("p")
-    await come(lambda: len(cluster.asked) == 5)
-    assert tidy._failures["p"] >= 4
-    assert tidy._due["p"] - time.monotonic() > 4 * tidying.AGAIN_SECONDS
+    await come(lambda: not cluster.pods)
     assert len(caplog.messages) == 1
+
+
+def test_what_cannot_be_removed_is_tried_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tidying, "AGAIN_SECONDS", 5.0)
+    waits = [tidying.wait_after(failures) for failures in (0, 1, 2, 3, 4, 5000)]
+    assert waits == [5, 10, 20, 40, 60, 60]
 
 
 async def test_who_was_asked_to_go_is_known_until_it_is_gone(
