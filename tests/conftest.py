@@ -51,6 +51,7 @@ _OF_CLUSTERS = {
     "sparenode": "a node that tests may drain",
     "nodeswitch": "a command that stops and starts it",
     "privateregistry": "a registry that asks who pulls",
+    "services": "Services with names",
     "networkpolicy": "a network plugin that keeps to NetworkPolicies",
 }
 

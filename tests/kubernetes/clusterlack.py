@@ -16,7 +16,7 @@ from nodeimage import Unready
 
 SPARE, SWITCH = "LEOFLOW_TEST_NODE", "LEOFLOW_TEST_NODE_SWITCH"
 PRIVATE = "LEOFLOW_TEST_PRIVATE_REGISTRY"
-VOLUME_SECONDS = 60
+PROBE_SECONDS = 60
 
 
 class Lack(NamedTuple):
@@ -55,11 +55,11 @@ async def _lacks_image_volumes(connection: Connection, image: str) -> str | None
     ]
     pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "v", "mountPath": "/v"}]
     try:
-        end = await run_probe(ApiCalls(connection), pod, VOLUME_SECONDS)
+        end = await run_probe(ApiCalls(connection), pod, PROBE_SECONDS)
     except Refused as fault:
         return f"the cluster refuses a Pod with an image volume: {fault.words}"
     if end is None:
-        return f"a Pod with an image volume does not run within {VOLUME_SECONDS} s"
+        return f"a Pod with an image volume does not run within {PROBE_SECONDS} s"
     return None if end.well else f"a Pod with an image volume does not run: {end.words}"
 
 
@@ -103,6 +103,15 @@ async def _lacks_private_registry(_: Connection, __: str) -> str | None:
     return None if os.environ.get(PRIVATE) else f"{PRIVATE} names no registry that asks who pulls"
 
 
+async def _lacks_services(connection: Connection, image: str) -> str | None:
+    ask = "import socket; socket.create_connection(('kubernetes.default.svc', 443), 10)"
+    pod = bare_pod("leoflow-probe", image, ["python3", "-c", ask])
+    end = await run_probe(ApiCalls(connection), pod, PROBE_SECONDS)
+    if end is None:
+        return f"a Pod that looks for a Service does not end within {PROBE_SECONDS} s"
+    return None if end.well else "no Pod reaches a Service by its name"
+
+
 async def _lacks_policies(connection: Connection, image: str) -> str | None:
     calls = ApiCalls(connection)
     path = f"/apis/networking.k8s.io/v1/namespaces/{connection.namespace}/networkpolicies"
@@ -130,12 +139,13 @@ async def _lacks_policies(connection: Connection, image: str) -> str | None:
 
 _Find = Callable[[Connection, str], Awaitable[str | None]]
 _ABILITIES: dict[str, tuple[str, _Find]] = {
-    "storage": ("the folder that the tries of a run share", _lacks_storage),
+    "storage": ("what takes volumes: folders of runs, an installed server", _lacks_storage),
     "imagevolume": ("an agent that is mounted as an image volume", _lacks_image_volumes),
     "prepull": ("pulling ahead", _lacks_prepull),
     "nodes": ("pulling ahead on some of several nodes", _lacks_nodes),
     "sparenode": ("a node that is drained or given a taint", _lacks_spare_node),
     "nodeswitch": ("a node that dies, or is deleted", _lacks_switch),
     "privateregistry": ("pulls from a registry that asks who pulls", _lacks_private_registry),
+    "services": ("an installed server that is replaced", _lacks_services),
     "networkpolicy": ("the chart's NetworkPolicies, by traffic", _lacks_policies),
 }
