@@ -86,7 +86,7 @@ def _join(folder: Path, packages: Sequence[LockedPackage], maker: Maker, home: P
     normalise_modes(tree)
     for wheel in wheels:
         _link_tree(wheel.tree, tree)
-    with scratch_folder("frames-") as scratch:
+    with scratch_folder("leoflow-frames-") as scratch:
         pack_frame(tree, scratch / "folders", "folders")
         frames = [scratch / "folders", *_frames(wheels, scratch)]
         packed = join_frames(frames, folder / BLOB)

@@ -14,14 +14,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+# What names of folders begin with where others have folders too.
+OWN = "leoflow-"
+
 
 @contextmanager
 def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     """Give a new folder in ``parent`` (else the system's), which is removed afterwards.
 
     Folders in the same place whose names begin with ``prefix`` are removed if their process is
-    dead, so the prefix must be of leoflow's own. The folder may be renamed away.
+    dead, so in the system's folder it has to begin with leoflow's name. The folder may be renamed
+    away.
     """
+    if parent is None and not prefix.startswith(OWN):
+        raise ValueError(f"'{prefix}' may be anybody's: begin it with '{OWN}'")
     place = parent or Path(tempfile.gettempdir())
     remove_abandoned(prefix, place)
     folder, descriptor = _make_locked(prefix, place)
