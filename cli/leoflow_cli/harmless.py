@@ -11,11 +11,12 @@ _LINE_END = re.compile(r"\r?\n|\r")
 _RESET = "\x1b[0m"
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 # ECMA-48, sections 5.3 to 5.6: control sequences, control strings, other escape sequences, and all
-# else that a terminal obeys. Tabs stay, and so does the end of a line.
+# else that a terminal obeys. Tabs stay, and so does the end of a line. A string has none of what may
+# begin one in it, so that none of the text is looked through once for each beginning without an end.
 _CONTROL = re.compile(
     r"""
     (?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]
-    | (?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)
+    | (?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x80-\x9f]*(?:\x07|\x1b\\|\x9c)
     | \x1b[ -/]*[0-~]
     | [\x00-\x08\x0b-\x1f\x7f-\x9f]
     """,

@@ -38,6 +38,12 @@ def test_of_all_that_moves_a_terminal_only_colours_pass(text: str, shown: str) -
     assert harmless(text) == shown
 
 
+def test_sequences_that_never_end_do_not_hold_the_screen_up() -> None:
+    # What is looked through again for each of them takes ten minutes.
+    text = "\x90a" * 200_000
+    assert harmless(text) == r"\x90a" * 200_000
+
+
 @given(st.text(alphabet=st.sampled_from("\x1b[]2Jm;\x07\x9b\x9c\\\x00P a")))
 def test_what_is_left_is_colours_and_letters(text: str) -> None:
     left = re.sub(r"\x1b\[[0-9;:]*m", "", harmless(text))
