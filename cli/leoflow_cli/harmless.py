@@ -11,8 +11,8 @@ _LINE_END = re.compile(r"\r?\n|\r")
 _RESET = "\x1b[0m"
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 # ECMA-48, sections 5.3 to 5.6: control sequences, control strings, other escape sequences, and all
-# else that a terminal obeys. Tabs stay, and so does the end of a line. A string has none of what may
-# begin one in it, so that none of the text is looked through once for each beginning without an end.
+# else that a terminal obeys. Tabs stay, and so does the end of a line. In a string is nothing that
+# may begin one, so that a text is not looked through once for each beginning without an end.
 _CONTROL = re.compile(
     r"""
     (?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]
