@@ -37,6 +37,7 @@ class Upload:
         self._repository = repository
         self._blob = blob
         self._progress = progress
+        self._source = blob.mount_from
         self._scopes = scopes_of(repository, "pull", "push")
         self._doing = f"pushing the blob '{blob.digest}' to '{repository}'"
 
@@ -62,7 +63,8 @@ class Upload:
 
     def _begin(self) -> httpx.URL | None:
         """Return where to send the blob, or None if the registry took it from elsewhere."""
-        source = self._blob.mount_from
+        # A registry that fails at a mount may fail each time, and take the bytes all the same.
+        source, self._source = self._source, None
         if source is None or source == self._repository:
             return self._place(self._post("", self._scopes, (202,)))
         query = f"?mount={self._blob.digest}&from={source}"

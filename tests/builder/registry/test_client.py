@@ -104,6 +104,16 @@ def test_a_mount_that_is_refused_becomes_an_upload(tmp_path: Path) -> None:
         assert fake.methods() == ["HEAD", "POST", "PUT"]
 
 
+def test_a_registry_that_fails_at_a_mount_is_sent_the_bytes(
+    fake: FakeRegistry, tmp_path: Path
+) -> None:
+    blob = make_blob(tmp_path, b"layer", mount_from="team/source")
+    fake.blobs["team/source"].add(blob.digest)
+    fake.faults.append(Fault("POST", "/uploads/", reply=error(500, "UNKNOWN")))
+    with open_registry(fake.host) as registry:
+        assert registry.push_blob(TEAM, blob) == "sent"
+
+
 def test_a_file_that_is_damaged_never_arrives(fake: FakeRegistry, tmp_path: Path) -> None:
     blob = make_blob(tmp_path, random_bytes())
     damaged = bytearray(blob.path.read_bytes())
