@@ -109,9 +109,9 @@ class SubprocessExecutor:
         except LaunchFailed:
             folder.remove()
             raise
+        fd = _open(pid, folder)
         self.figures.started += 1
-        # A child is there until it is reaped, so that nobody else can have its id.
-        self._watch(_Running(key, pid, os.pidfd_open(pid), self._mark(key), folder, time.time()))
+        self._watch(_Running(key, pid, fd, self._mark(key), folder, time.time()))
         return {"created": created_at, "started": time.time()}
 
     async def stop(self, key: TryKey, grace_seconds: float) -> None:
@@ -263,6 +263,20 @@ class SubprocessExecutor:
         self.figures.running -= 1
         exit = running.folder.judge() if code is None else judge_code(code)
         self._ended.put_nowait(Ended(running.key, exit, running.started_at, ended_at))
+
+
+def _open(pid: int, folder: TryFolder) -> int:
+    """Open a process that was just started; LaunchFailed, which leaves none, if that cannot be."""
+    try:
+        # A child is there until it is reaped, so that nobody else can have its id.
+        return os.pidfd_open(pid)
+    except OSError as error:
+        # Nobody would see its end, and another try of its task would run beside it.
+        kill_group(pid)
+        reap(pid)
+        folder.remove()
+        reason = f"its process cannot be watched: {error.strerror}"
+        raise LaunchFailed(reason, transient=True) from error
 
 
 def child_environment(own: Mapping[str, str], declared: Mapping[str, str]) -> dict[str, str]:

@@ -159,6 +159,23 @@ class TestSubprocess(ExecutorContract, StagingContract):
         assert caught.value.transient
         assert list((tmp_path / "processes").glob("*")) == []
 
+    async def test_a_process_that_cannot_be_watched_is_not_left_beside_the_next_try(
+        self, made: SubprocessExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        started: list[int] = []
+
+        def refuse(pid: int) -> int:
+            started.append(pid)
+            raise OSError(24, "Too many open files")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pidfd_open", refuse)
+            with pytest.raises(LaunchFailed, match="cannot be watched: Too many open") as caught:
+                await made.start(make_launch("sleep"))
+        assert caught.value.transient
+        assert not any(map(is_running, started))
+        assert made.figures.started == 0
+
     async def test_a_process_that_was_nobodys_child_is_judged_by_its_verdict(
         self, heirs: Heirs, tmp_path: Path
     ) -> None:
