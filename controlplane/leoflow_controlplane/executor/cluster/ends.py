@@ -147,8 +147,9 @@ class Ends:
         if not live.started or live.view is None:
             return
         if isinstance(self.judge(live), Over):
-            # It may be there all the same, and is to be removed then.
-            live.vanished_at = None
+            if not live.view.deleting:
+                # It may be there all the same, and is to be removed then.
+                live.vanished_at = None
             self.tell_gone(live)
         elif is_told:
             self.missing.put_nowait(live)

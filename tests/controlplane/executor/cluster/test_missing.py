@@ -6,7 +6,7 @@ import copy
 
 import pytest
 from executor_contract import end_of
-from fakecalls import FakeCluster, pod_status, running, terminated
+from fakecalls import ENDED, FakeCluster, pod_status, running, terminated
 from leoflow_controlplane.executor.cluster import limits, watching
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
 from leoflow_controlplane.executor.cluster.fault import Away
@@ -75,6 +75,20 @@ async def test_what_has_ended_is_removed_although_a_watch_tells_that_it_is_gone(
     cluster.deaf.clear()
     await executor.remove(live.key)
     await come(lambda: not cluster.pods)
+
+
+async def test_what_has_ended_and_was_deleted_is_not_removed_once_more(
+    opened: Open, cluster: FakeCluster
+) -> None:
+    executor = await opened()
+    live = await run(executor, cluster)
+    cluster.pods[live.name]["metadata"]["deletionTimestamp"] = ENDED
+    cluster.play(live.name, pod_status("Succeeded", terminated(0)))
+    cluster.vanish(live.name)
+    assert (await end_of(executor)).exit == Exit(0)
+    await come(lambda: live.vanished_at)
+    await executor.remove(live.key)
+    assert not executor._tidying.is_leaving(live.name)
 
 
 async def test_a_node_that_does_not_end_it_is_not_waited_for_for_ever(
