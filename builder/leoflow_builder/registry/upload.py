@@ -131,7 +131,7 @@ class Upload:
         if done != self._blob.size_bytes or digest != self._blob.digest:
             raise DigestMismatch(
                 f"the blob '{self._blob.digest}' at '{self._blob.path}' is damaged: it is really "
-                f"'{digest}' ({done} bytes). Build the image again"
+                f"'{digest}' ({done} bytes). Run `leoflow cache prune --all`, and build again"
             )
 
     def _path(self, name: str) -> str:
