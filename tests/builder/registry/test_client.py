@@ -122,7 +122,7 @@ def test_a_file_that_is_damaged_never_arrives(fake: FakeRegistry, tmp_path: Path
     waits = Waits()
     with (
         open_registry(fake.host, waits=waits) as registry,
-        pytest.raises(DigestMismatch, match="is damaged.*`leoflow cache prune --all`") as caught,
+        pytest.raises(DigestMismatch, match=r"is damaged.*`leoflow cache prune --all`") as caught,
     ):
         registry.push_blob(TEAM, blob)
     assert f"'{blob.digest}' at '{blob.path}'" in str(caught.value)
