@@ -43,7 +43,8 @@ def explain(doing: str, program: str, stdout: str, stderr: str) -> str:
     """Return what failed in apt's words, and below them what to do where that is known."""
     said = [line for line in stderr.splitlines() if line.startswith(("E: ", "W: "))]
     said = [line for line in dict.fromkeys(said) if not line.startswith(_NOISE)]
-    lines = said or (stdout + stderr).splitlines()
+    is_apts = any(line.startswith("E: ") for line in said)
+    lines = said if is_apts else (stdout + stderr).splitlines()
     text = "\n".join(lines[-_LINES_SHOWN:])
     advice = [fix for pattern, fix in _ADVICE if re.search(pattern, text)]
     return "\n".join([f"{doing} failed, by {program}:", text, *advice[:1]])

@@ -55,5 +55,10 @@ def test_what_is_unknown_has_apts_words_alone() -> None:
     assert explain("asking", "apt-get", "", said) == f"asking failed, by apt-get:\n{said}"
 
 
+def test_a_warning_does_not_hide_what_a_program_that_apt_runs_has_said() -> None:
+    said = ["W: Download is performed unsandboxed as root", "dpkg-deb: error: not a Debian package"]
+    assert explain("asking", "apt-get", "", "\n".join(said)).splitlines()[1:] == said
+
+
 def test_a_program_that_says_no_more_is_shown_with_all_that_it_said() -> None:
     assert explain("asking", "apt-config", "out\n", "err\n").splitlines()[1:] == ["out", "err"]

@@ -67,7 +67,7 @@ def retry_after(answer: "Answer", now: float) -> "float | None":
     try:
         seconds = parsedate_to_datetime(text).timestamp() - now
         return min(max(seconds, 0.0), LONGEST_SECONDS)
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None
 
 

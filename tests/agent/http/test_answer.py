@@ -28,6 +28,7 @@ def answer(body: bytes = b"", **headers: str) -> Answer:
         ("9" * 15, 365 * 86400.0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 365 * 86400.0),
         ("9" * 400, None),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
         ("-5", None),
         ("1.5", None),
         ("soon", None),

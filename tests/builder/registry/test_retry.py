@@ -76,6 +76,7 @@ def test_a_wait_is_never_longer_than_the_longest(failures: int, chance: float) -
         ("-5", 0.0),
         ("soon", None),
         ("9" * 400, None),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
         ("Thu, 01 Jan 1970 00:01:40 GMT", 60.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
     ],
