@@ -316,6 +316,21 @@ async def test_closing_leaves_nothing_because_an_api_server_is_busy(
     assert not cluster.claims
 
 
+async def test_closing_does_not_wait_for_what_a_finalizer_holds(
+    opened: Open, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor = await opened(owner=None)
+    await executor.start(launch_of())
+    (name,) = cluster.pods
+    cluster.pods[name]["metadata"]["finalizers"] = ["example.com/audit"]
+    cluster.deaf.add(name)
+    await executor.close()
+    assert ("delete_pod", name, 0) not in cluster.asked
+    assert caplog.messages == [
+        f"Pod '{name}' is deleted, and stays until example.com/audit is done with it"
+    ]
+
+
 async def test_closing_removes_by_force_what_a_node_does_not_end(
     opened: Open, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
