@@ -258,11 +258,12 @@ class ApiCalls:
     async def _delete(self, path: str, name: str, options: dict[str, Any]) -> bool:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
         answer = await self._connection.ask("DELETE", f"{path}/{name}", None, body)
-        if answer.status == 404:
+        if answer.status < 400:
+            return True
+        fault = fault_of(answer.status, answer.body, answer.retry_after)
+        if isinstance(fault, NotThere):
             return False
-        if answer.status >= 400:
-            raise fault_of(answer.status, answer.body, answer.retry_after)
-        return True
+        raise fault
 
 
 def _items(body: Any) -> list[Object]:

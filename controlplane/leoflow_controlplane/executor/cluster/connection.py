@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 from leoflow_controlplane.error import ExecutorUnusable
 from leoflow_controlplane.executor.cluster.connect import Access, load_client
-from leoflow_controlplane.executor.cluster.fault import Away, fault_of
+from leoflow_controlplane.executor.cluster.fault import Away, Unauthorized, fault_of
 from leoflow_controlplane.executor.cluster.line import Line, failures
 
 # Those of calls, and one for a watch.
@@ -90,7 +90,9 @@ class Connection:
         target = _target(path, query)
         data = None if body is None else ENCODER.encode(body).encode()
         answer = await self._ask(method, target, data, seconds)
-        if answer.status == 401 and await self._renew():
+        # An admission may say no with that status as well, and knows who we are.
+        is_unknown = answer.status == 401 and isinstance(fault_of(401, answer.body), Unauthorized)
+        if is_unknown and await self._renew():
             answer = await self._ask(method, target, data, seconds)
         return answer
 

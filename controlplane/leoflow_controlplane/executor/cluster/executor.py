@@ -153,7 +153,8 @@ class KubernetesExecutor:
             try:
                 await self._ask_to_stop(live, grace)
             except CallFailed as fault:
-                logger.warning("Pod '%s' cannot be stopped yet: %s", live.name, fault.words)
+                if not attempt:
+                    logger.warning("Pod '%s' cannot be stopped yet: %s", live.name, fault.words)
                 await asyncio.sleep(pause(attempt))
                 attempt += 1
 

@@ -80,7 +80,7 @@ def fault_of(status: int, body: bytes, retry_after: str | None = None) -> CallFa
     said = _read_status(body)
     words = _words(said, status, body)
     reason, wait = said.get("reason"), _wait(said, retry_after)
-    if status in (401, 409) and _DENIED.search(words):
+    if status in (401, 404, 409) and _DENIED.search(words):
         return Refused(words)
     if status == 401:
         return Unauthorized(words)

@@ -16,8 +16,8 @@ from leoflow_controlplane.executor.cluster.claims import Claims
 from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Throttled
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.executor.cluster.pace import pause
-from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, CALLS_AT_ONCE, Tidying
-from leoflow_controlplane.executor.cluster.viewing import read_view
+from leoflow_controlplane.executor.cluster.tidying import AT_ONCE, CALLS_AT_ONCE, HELD, Tidying
+from leoflow_controlplane.executor.cluster.viewing import find_holders, read_view
 from leoflow_controlplane.executor.cluster.watching import Watch
 from leoflow_controlplane.executor.protocol import FindRuns
 from leoflow_controlplane.model import SERVER, RunKey, TryKey
@@ -154,7 +154,7 @@ class Leftovers:
         claim on which artifacts are."""
         calls = self._calls
         try:
-            names = set(self._ends.live) | await self._list_names()
+            names = self._ends.live.keys() | await self._list_own()
             await _remove(names, partial(calls.delete_pod, grace_seconds=AT_ONCE))
             if deaf := await self._await_end(names):
                 logger.warning("removing Pods that their nodes do not end: %s", ", ".join(deaf))
@@ -164,15 +164,24 @@ class Leftovers:
         except CallFailed as fault:
             logger.warning("Pods are left for the next sweep: %s", fault.words)
 
-    async def _list_names(self) -> set[str]:
-        pages = list_pages(self._calls, self._own)
-        return {pod["metadata"]["name"] async for page in pages for pod in page.items}
+    async def _list_own(self) -> dict[str, tuple[str, ...]]:
+        """Name our owner's Pods, each with the finalizers that are all that keeps it."""
+        own: dict[str, tuple[str, ...]] = {}
+        async for page in list_pages(self._calls, self._own):
+            for pod in page.items:
+                view = read_view(pod)
+                own[pod["metadata"]["name"]] = () if view is None else find_holders(pod, view)
+        return own
 
     async def _await_end(self, names: Collection[str]) -> set[str]:
-        """Wait until Pods are gone; give those that still are not after CLOSE_SECONDS."""
+        """Wait until Pods are gone; give those that still are not after CLOSE_SECONDS. Who holds
+        one that its node has ended is told, and not waited for."""
         until, attempt, there = time.monotonic() + CLOSE_SECONDS, 0, set(names)
         while there and time.monotonic() < until:
-            there &= await self._list_names()
+            own = await self._list_own()
+            for name in filter(own.get, sorted(there)):
+                logger.warning(HELD, name, ", ".join(own[name]))
+            there = {name for name in there if own.get(name) == ()}
             if there:
                 await asyncio.sleep(pause(attempt))
                 attempt += 1

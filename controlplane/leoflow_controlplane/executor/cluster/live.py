@@ -19,7 +19,8 @@ class Live:
     end was. ``given_up``: its Pod was deleted for waiting too long, and this is its end once that
     is gone, unless it ran all the same. ``forced``: it is being forgotten, and its node was never
     heard to have ended it. ``moves``: how often its Pod had changed as it was to be given up.
-    ``unfollowed``: no watch and no list tells of its Pod any more.
+    ``unfollowed``: no watch and no list tells of its Pod any more. ``hindered``: something kept
+    its Pod from being given up or asked for, which was logged.
 
     ``ran``: its container was seen running. ``placed_seen_at``, ``ran_seen_at``: when it was first
     seen with a node, and running or over, in seconds since the epoch. ``vanished_at`` is when its
@@ -41,6 +42,7 @@ class Live:
     forced: bool = False
     moves: int = 0
     unfollowed: bool = False
+    hindered: bool = False
     placed_seen_at: float | None = None
     ran_seen_at: float | None = None
     vanished_at: float | None = None

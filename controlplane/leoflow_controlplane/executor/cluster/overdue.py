@@ -99,7 +99,9 @@ class Overdue:
             elif await self._is_there(live):
                 await self._give_up(live)
         except CallFailed as fault:
-            logger.info("Pod '%s' cannot be given up yet: %s", live.name, fault.words)
+            if not live.hindered:
+                live.hindered = True
+                logger.info("Pod '%s' cannot be given up yet: %s", live.name, fault.words)
             await asyncio.sleep(AGAIN_SECONDS)
         finally:
             live.reading = False
@@ -124,10 +126,10 @@ class Overdue:
         if live.view.deleting:
             await self._give_up(live)
             return
-        logger.warning("Pod '%s' is ended: its labels were taken from it", live.name)
         live.given_up = judge_unfollowed(live.view)
         grace = max(AT_ONCE, pod["spec"].get("terminationGracePeriodSeconds") or 0)
         await self._calls.delete_pod(live.name, grace, uid=live.view.uid)
+        logger.warning("Pod '%s' is ended: its labels were taken from it", live.name)
 
     async def _is_there(self, live: Live) -> bool:
         """Look at a Pod once more before it is given up, and at what was told of it."""

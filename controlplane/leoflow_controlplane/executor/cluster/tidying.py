@@ -21,6 +21,7 @@ AGAIN_SECONDS = 5.0
 LONGEST_SECONDS = 60.0
 CALLS_AT_ONCE = 16
 BATCH_SIZE = 256
+HELD = "Pod '%s' is deleted, and stays until %s is done with it"
 # The least that is not 0, which means to forget a Pod whose containers may go on.
 AT_ONCE = 1
 
@@ -112,9 +113,7 @@ class Tidying:
         """Tell once of each Pod that cannot go: there is nothing more to ask for."""
         held = {name: ", ".join(seen.held_by) for name, seen in there.items() if seen.held_by}
         for name in held.keys() - self._held:
-            logger.warning(
-                "Pod '%s' is deleted, and stays until %s is done with it", name, held[name]
-            )
+            logger.warning(HELD, name, held[name])
         self._held = set(held)
 
     def _put(self, name: str, due: float) -> None:

@@ -21,6 +21,13 @@ def read_view(pod: Object) -> PodView | None:
         return None
 
 
+def find_holders(pod: Object, view: PodView) -> tuple[str, ...]:
+    """Name the finalizers for which alone a Pod that was deleted is still there."""
+    if not view.deleting or view.grace_seconds:
+        return ()
+    return tuple(pod["metadata"].get("finalizers") or ())
+
+
 def is_as_old(version: str, other: str) -> bool:
     """Say whether a version is not after another. They can be compared where they are numbers
     (KEP-5504), as those of all clusters with etcd are."""

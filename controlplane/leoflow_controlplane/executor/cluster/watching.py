@@ -15,9 +15,8 @@ from leoflow_controlplane.executor.cluster.ends import Ends
 from leoflow_controlplane.executor.cluster.fault import Away, CallFailed, Gone, Unauthorized
 from leoflow_controlplane.executor.cluster.pace import pause
 from leoflow_controlplane.executor.cluster.tidying import Seen, Tidying
-from leoflow_controlplane.executor.cluster.viewing import is_as_old, read_view
+from leoflow_controlplane.executor.cluster.viewing import find_holders, is_as_old, read_view
 from leoflow_controlplane.executor.protocol import Figures
-from leoflow_controlplane.pod.slim import PodView
 
 # A watch tells everything; a list finds what it did not, and Pods that are nobody's.
 LIST_SECONDS = 60.0
@@ -132,7 +131,7 @@ class Watch:
             version = page.version
             for pod in page.items:
                 if (view := read_view(pod)) is not None:
-                    seen[view.name] = Seen(view.uid, view.deleting, _find_holders(pod, view))
+                    seen[view.name] = Seen(view.uid, view.deleting, find_holders(pod, view))
                     uids.add(view.uid)
                     self.ends.update(view)
         self.note_answer()
@@ -163,10 +162,3 @@ class Watch:
             return
         self._tidying.forget(view.name)
         self.ends.take_deleted(view)
-
-
-def _find_holders(pod: Object, view: PodView) -> tuple[str, ...]:
-    """Name the finalizers for which alone a Pod that was deleted is still there."""
-    if not view.deleting or view.grace_seconds:
-        return ()
-    return tuple(pod["metadata"].get("finalizers") or ())

@@ -24,16 +24,17 @@ BUSY = 'Operation cannot be fulfilled on pods "p": try again'
 
 
 class Saying:
-    """A connection over which every answer is a conflict of certain words."""
+    """A connection over which every answer has a status and certain words."""
 
     namespace = "runs"
 
-    def __init__(self, words: str) -> None:
-        self._said = {"kind": "Status", "message": words, "reason": "Conflict"}
+    def __init__(self, words: str, status: int = 409) -> None:
+        self._said = {"kind": "Status", "message": words}
+        self._status = status
 
     async def ask(self, *_: Any) -> Answer:
         """Answer a call."""
-        return Answer(409, json.dumps(self._said).encode(), None)
+        return Answer(self._status, json.dumps(self._said).encode(), None)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,11 @@ async def test_a_conflict_is_another_pod_only_if_it_says_so(
         await ApiCalls(connection).delete_pod("p", 1, uid=uid)
     assert type(caught.value) is kind
     assert caught.value.words == words
+
+
+async def test_what_an_admission_says_is_not_there_is_not_deleted() -> None:
+    gone: Any = Saying('pods "p" not found', 404)
+    assert not await ApiCalls(gone).delete_pod("p", 1)
+    denied: Any = Saying(DENIED, 404)
+    with pytest.raises(Refused, match="it is protected"):
+        await ApiCalls(denied).delete_pod("p", 1)

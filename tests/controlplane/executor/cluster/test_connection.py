@@ -15,7 +15,13 @@ from leoflow_controlplane.executor.cluster import connection as module
 from leoflow_controlplane.executor.cluster.calls import OPENED, ApiCalls
 from leoflow_controlplane.executor.cluster.connect import Access
 from leoflow_controlplane.executor.cluster.connection import Connection
-from leoflow_controlplane.executor.cluster.fault import Away, Gone, Throttled, Unauthorized
+from leoflow_controlplane.executor.cluster.fault import (
+    Away,
+    Gone,
+    Refused,
+    Throttled,
+    Unauthorized,
+)
 from leoflow_controlplane.executor.cluster.opening import look_at_cluster
 from leoflow_controlplane.executor.cluster.permission import check_rights
 from leoflow_controlplane.kubernetessetting import KubernetesSettings
@@ -124,6 +130,22 @@ async def test_when_a_token_is_renewed_streams_break_off_and_calls_end(
         await anext(watch)
     slow.set()
     assert await under_way == {"kind": "Pod"}
+
+
+async def test_what_an_admission_refuses_as_unauthorized_says_nothing_of_our_token(
+    serve: Serve,
+) -> None:
+    words = 'admission webhook "guard.example.com" denied the request: it is protected'
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"kind": "Status", "message": words}, status=401)
+
+    connection = await serve(answer)
+    connection._renewed_at -= module.RENEWAL_SECONDS
+    line = connection._line
+    with pytest.raises(Refused, match="it is protected"):
+        await ApiCalls(connection).create_pod({"kind": "Pod"})
+    assert connection._line is line
 
 
 async def test_a_token_that_stays_bad_is_not_read_all_the_time(serve: Serve) -> None:

@@ -94,6 +94,19 @@ async def test_a_pod_without_a_node_is_stopped(opened: Open, cluster: FakeCluste
     assert (await end_of(executor)).exit == Exit(None, reason="it was stopped")
 
 
+async def test_that_a_pod_may_not_be_stopped_is_told_once(
+    opened: Open, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor = await opened()
+    await executor.start(launch_of())
+    cluster.faults["delete_pod"].extend([Refused("it is protected")] * 3)
+    await executor.stop(launch_of().key, 0)
+    assert [line for line in caplog.messages if "cannot be stopped" in line] == [
+        f"Pod '{name_of(cluster)}' cannot be stopped yet: it is protected"
+    ]
+    assert not cluster.pods
+
+
 async def test_a_start_that_waits_can_be_stopped(opened: Open, cluster: FakeCluster) -> None:
     executor = await opened()
     cluster.faults["create_pod"].extend(QuotaExceeded("exceeded quota: pods") for _ in range(9999))
@@ -301,6 +314,21 @@ async def test_closing_leaves_nothing_because_an_api_server_is_busy(
     await executor.close()
     assert not cluster.pods
     assert not cluster.claims
+
+
+async def test_closing_does_not_wait_for_what_a_finalizer_holds(
+    opened: Open, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor = await opened(owner=None)
+    await executor.start(launch_of())
+    (name,) = cluster.pods
+    cluster.pods[name]["metadata"]["finalizers"] = ["example.com/audit"]
+    cluster.deaf.add(name)
+    await executor.close()
+    assert ("delete_pod", name, 0) not in cluster.asked
+    assert caplog.messages == [
+        f"Pod '{name}' is deleted, and stays until example.com/audit is done with it"
+    ]
 
 
 async def test_closing_removes_by_force_what_a_node_does_not_end(

@@ -51,6 +51,7 @@ BY_POLICY = (
         (404, status('namespaces "x" not found', "NotFound"), NotThere, 'namespaces "x" not found'),
         (409, status('pods "p" already exists', "AlreadyExists"), AlreadyThere, "already exists"),
         (409, status(CONFLICT, "Conflict"), Throttled, CONFLICT),
+        (404, status(BY_WEBHOOK, "NotFound"), Refused, "not on a Friday"),
         (409, status(BY_WEBHOOK, "Conflict"), Refused, "not on a Friday"),
         (401, status(BY_POLICY, "Unauthorized"), Refused, "not on a Friday"),
         (410, status("too old resource version", "Expired"), Gone, "too old"),

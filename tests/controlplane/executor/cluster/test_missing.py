@@ -7,9 +7,9 @@ import copy
 import pytest
 from executor_contract import end_of
 from fakecalls import ENDED, FakeCluster, pod_status, running, terminated
-from leoflow_controlplane.executor.cluster import limits, watching
+from leoflow_controlplane.executor.cluster import limits, overdue, watching
 from leoflow_controlplane.executor.cluster.executor import KubernetesExecutor
-from leoflow_controlplane.executor.cluster.fault import Away
+from leoflow_controlplane.executor.cluster.fault import Away, Refused
 from leoflow_controlplane.executor.cluster.live import Live
 from leoflow_controlplane.kubernetessetting import KubernetesSettings
 from leoflow_controlplane.verdict import Exit
@@ -51,6 +51,25 @@ async def test_a_pod_whose_labels_were_taken_is_ended_before_it_is_told_lost(
     cluster.vanish(live.name)
     text = limits.UNFOLLOWED
     assert (await end_of(executor)).exit == Exit(None, reason=text, machinery=True, loss="deleted")
+
+
+async def test_that_it_may_not_be_ended_is_told_once(
+    opened: Open,
+    cluster: FakeCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(overdue, "AGAIN_SECONDS", 0.0)
+    caplog.set_level("INFO", logger=overdue.logger.name)
+    executor = await opened()
+    live = await run(executor, cluster)
+    cluster.faults["delete_pod"].extend([Refused("it is protected")] * 3)
+    await unlabel(live, cluster)
+    await come(lambda: any("is ended" in line for line in caplog.messages))
+    assert [line for line in caplog.messages if live.name in line] == [
+        f"Pod '{live.name}' cannot be given up yet: it is protected",
+        f"Pod '{live.name}' is ended: its labels were taken from it",
+    ]
 
 
 async def test_an_end_of_its_own_is_what_it_ended_with(opened: Open, cluster: FakeCluster) -> None:
