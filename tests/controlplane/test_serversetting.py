@@ -122,6 +122,7 @@ def test_every_option_is_a_field_and_has_its_default() -> None:
         "limits",
         "chosen",
         "kubernetes",
+        "engine",
     }
     assert {option.name for option in SERVER_OPTIONS} == own
     limits = {field.name for field in fields(Settings)}
