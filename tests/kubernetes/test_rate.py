@@ -30,7 +30,7 @@ async def test_pods_are_created_as_fast_as_is_allowed_and_no_faster(tmp_path: Pa
         opened = await open_executor(ground, home)
         executor = opened.executor
         launches = [make_launch("exit:0", number) for number in range(PODS)]
-        began, processor = time.monotonic(), time.process_time()
+        began, processor = time.time(), time.process_time()
         starting = [asyncio.create_task(executor.start(launch)) for launch in launches]
         for _ in launches:
             ended = await end_of(executor)
@@ -39,10 +39,10 @@ async def test_pods_are_created_as_fast_as_is_allowed_and_no_faster(tmp_path: Pa
         created = [(await one)["created"] for one in starting]
         await opened.close()
         processor = time.process_time() - processor
-    seconds = max(created) - min(created)
+    seconds = max(created) - began
     print(
         f"{PODS / seconds:.0f} creations a second, {processor / PODS * 1000:.1f} ms of processor "
-        f"time for a Pod, {time.monotonic() - began:.1f} s until the last one was gone"
+        f"time for a Pod, {time.time() - began:.1f} s until the last one was gone"
     )
-    # What did not begin in a moment's rest is made up for.
-    assert seconds >= PODS / RATE - BURST_SECONDS - 0.5
+    # Answers may come in a bunch after a moment in which the loop was busy; calls may not.
+    assert seconds >= PODS / RATE - BURST_SECONDS
