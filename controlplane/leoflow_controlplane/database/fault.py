@@ -8,8 +8,6 @@ from leoflow_controlplane.error import DatabaseUnusable
 
 # Classes of SQLSTATE: connection, read-only transaction, resources, operator, system, internal.
 _FAULTS = ("08", "25006", "53", "57", "58", "XX")
-
-
 # SQLite's texts of SQLITE_CORRUPT and SQLITE_NOTADB.
 _DAMAGE = ("database disk image is malformed", "file is not a database")
 

@@ -20,6 +20,16 @@ _PROC = Path("/proc")
 # The shell becomes the agent; whoever finds the id of a process knows that the agent has begun.
 _SCRIPT = 'cd -- "$0" && echo $$ >"$1" || exit 126; shift; exec "$@"'
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
+_ALLOWED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
+
+
+def child_environment(own: Mapping[str, str], declared: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment of a task: what every program needs, what the DAG declares, and nothing
+    else of ours."""
+    allowed = {
+        name: value for name, value in own.items() if name in _ALLOWED or name.startswith("LC_")
+    }
+    return {**allowed, **declared}
 
 
 def spawn(

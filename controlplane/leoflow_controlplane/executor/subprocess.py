@@ -23,6 +23,7 @@ from leoflow_controlplane.agentserver import SOCKET_NAME
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.hostproject import FindProject, HostProject
 from leoflow_controlplane.executor.process import (
+    child_environment,
     kill_group,
     kill_marked,
     open_marked,
@@ -43,8 +44,6 @@ WARNING = (
 )
 # realm.owner.try: whose process it is, for as long as it inherits its environment.
 MARK = "LEOFLOW_PROCESS"
-
-_ALLOWED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 
 
 @dataclass
@@ -277,15 +276,6 @@ def _open(pid: int, folder: TryFolder) -> int:
         folder.remove()
         reason = f"its process cannot be watched: {error.strerror}"
         raise LaunchFailed(reason, transient=True) from error
-
-
-def child_environment(own: Mapping[str, str], declared: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment of a task: what every program needs, what the DAG declares, and nothing
-    else of ours."""
-    allowed = {
-        name: value for name, value in own.items() if name in _ALLOWED or name.startswith("LC_")
-    }
-    return {**allowed, **declared}
 
 
 def subprocess_executor(

@@ -24,9 +24,9 @@ from executor_contract import (
 )
 from leoflow_controlplane.error import LaunchFailed
 from leoflow_controlplane.executor.hostproject import HostProject
-from leoflow_controlplane.executor.process import find_marked
+from leoflow_controlplane.executor.process import child_environment, find_marked
 from leoflow_controlplane.executor.protocol import Executor, Site
-from leoflow_controlplane.executor.subprocess import MARK, SubprocessExecutor, child_environment
+from leoflow_controlplane.executor.subprocess import MARK, SubprocessExecutor
 from leoflow_controlplane.instance import open_instance
 from leoflow_controlplane.model import SERVER
 
